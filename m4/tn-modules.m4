@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# TN_MODULE_FLAGS
+# How an in-tree module is linked: one exported symbol, complete at link time, functions bound when it is opened, so
+# that an incomplete module is refused there and not at its first use.
+AC_DEFUN([TN_MODULE_FLAGS], [
+  TN_MODULE_LDFLAGS='-module -avoid-version -shared -export-symbols-regex tn_module_entry'
+  for flag in -Wl,-z,defs -Wl,-z,now; do
+    # A sanitizer's runtime is in the program, so -z defs cannot hold there.
+    AS_IF([test "$flag" = -Wl,-z,defs && test -n "$TN_SANITIZE_LDFLAGS"], [continue])
+    AS_VAR_PUSHDEF([var], [tn_cv_ldflag_$flag])
+    AC_CACHE_CHECK([whether the linker accepts $flag], [var], [
+      saved=$LDFLAGS; LDFLAGS="$LDFLAGS $flag"
+      AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])], [AS_VAR_SET([var], [yes])], [AS_VAR_SET([var], [no])])
+      LDFLAGS=$saved])
+    AS_VAR_IF([var], [yes], [TN_MODULE_LDFLAGS="$TN_MODULE_LDFLAGS $flag"])
+    AS_VAR_POPDEF([var])
+  done
+  AC_SUBST([TN_MODULE_LDFLAGS])
+])

@@ -1,0 +1,7 @@
+libtenon_la_SOURCES += \
+	%D%/buf.c %D%/buf.h \
+	%D%/checked.h \
+	%D%/file.c %D%/file.h \
+	%D%/json.c %D%/json.h \
+	%D%/log.c %D%/log.h \
+	%D%/status.c %D%/status.h

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tests print TAP. Unit tests are cmocka programs (tests/unit/NAME.c); scripts are Python 3.
+TEST_EXTENSIONS = .py .sh
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+PY_LOG_DRIVER = $(LOG_DRIVER)
+PY_LOG_COMPILER = $(PYTHON)
+SH_LOG_DRIVER = $(LOG_DRIVER)
+SH_LOG_COMPILER = $(SHELL)
+AM_TESTS_ENVIRONMENT = \
+	TN_SRCDIR='$(abs_top_srcdir)'; export TN_SRCDIR; \
+	TN_BUILDDIR='$(abs_top_builddir)'; export TN_BUILDDIR; \
+	TENON_MODULE_PATH='$(abs_top_builddir)'; export TENON_MODULE_PATH;
+
+test_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
+test_ldadd = libtenon.la $(CMOCKA_LIBS)
+unit_tests =
+if HAVE_CMOCKA
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+endif
+
+include tests/unit/local.mk

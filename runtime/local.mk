@@ -8,3 +8,4 @@ libtenon_la_LIBADD = $(JANSSON_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS) $(LTDL_LIBS)
 include runtime/base/local.mk
 include runtime/text/local.mk
 include runtime/weights/local.mk
+include runtime/cli/local.mk

@@ -9,3 +9,4 @@ include runtime/base/local.mk
 include runtime/modules/local.mk
 include runtime/text/local.mk
 include runtime/weights/local.mk
+include runtime/cli/local.mk

@@ -1,1 +1,14 @@
-# plugins
+# SPDX-License-Identifier: Apache-2.0
+# A module is a directory with a local.mk, and its line below. The fragment appends to family_modules; this decides what
+# becomes of them: shared objects in $(moduledir), or parts of the program (--with-preopened-modules).
+family_modules =
+
+include plugins/template/local.mk
+
+if PREOPEN_MODULES
+noinst_LTLIBRARIES += $(family_modules)
+preopen_flags = $(family_modules:%=-dlpreopen %)
+else
+module_LTLIBRARIES += $(family_modules)
+preopen_flags =
+endif

@@ -1,0 +1,9 @@
+libtenon_la_SOURCES += \
+	%D%/discover.c %D%/discover.h \
+	%D%/entry.c %D%/entry.h \
+	%D%/facts.c %D%/facts.h \
+	%D%/host.c %D%/host.h \
+	%D%/loader.c %D%/loader.h \
+	%D%/option_table.c %D%/option_table.h \
+	%D%/registry.c %D%/registry.h
+libtenon_la_CPPFLAGS += -DTN_MODULE_DIR='"$(moduledir)"'

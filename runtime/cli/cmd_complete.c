@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the shells' completion scripts ask: `tenon complete -- WORD...` with the words after "tenon" up to the cursor, the
- * last one possibly empty. Prints one candidate a line, a tab and its help; the line ":file" asks the shell to add file
- * names. Everything comes from the command and option tables, so the scripts never change. */
+/* What the shells' completion scripts ask: `tenon complete -- WORD...` with the words after "tenon" up to the
+ * cursor, the last one possibly empty. Prints one candidate a line, a tab and its help; the line ":file" asks
+ * the shell to add file names. Everything comes from the command and option tables, so the scripts never
+ * change. */
 #include <stdio.h>
 #include <string.h>
 

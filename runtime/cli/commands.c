@@ -28,7 +28,9 @@ int tn_usage(tn_error *err, const char *fmt, ...) {
     return RC_USAGE;
 }
 
-int tn_usage_status(int rc) { return rc == TN_EINVAL ? RC_USAGE : rc; }
+int tn_usage_status(int rc) {
+    return rc == TN_EINVAL ? RC_USAGE : rc;
+}
 
 int tn_exit_status(int rc) {
     if (rc == RC_USAGE) return TN_EXIT_USAGE;

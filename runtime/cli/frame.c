@@ -14,7 +14,8 @@ const tn_option_row tn_frame_options[] = {
     {TN_OPT_WORD, .name = "log-level", .arg = "LEVEL", .words = "error|warn|info|debug|trace",
      .help = "how much to log on stderr (default warn)", .offset = offsetof(tn_frame_args, log_level)},
     {TN_OPT_WORD, .name = "log-format", .arg = "FORMAT", .words = "text|json",
-     .help = "how a log line and an error look (default text)", .offset = offsetof(tn_frame_args, log_format)},
+     .help = "how a log line and an error look (default text)",
+     .offset = offsetof(tn_frame_args, log_format)},
     {TN_OPT_END},
 };
 
@@ -71,27 +72,30 @@ void tn_help_program(tn_buf *out) {
         if (!(*c)->hidden) tn_buf_addf(out, "  %-14s%s\n", (*c)->name, (*c)->help);
     tn_buf_adds(out, "\nOptions:\n");
     tn_options_help(tn_global_options, out);
-    tn_buf_adds(out, "\n'tenon COMMAND --help' explains a command; tenon(1) has everything.\n"
-                     "Exit status: 0 success, 1 bad input, 2 usage, 3 environment, 70 internal error, 130 interrupted.\n");
+    tn_buf_adds(
+        out,
+        "\n'tenon COMMAND --help' explains a command; tenon(1) has everything.\n"
+        "Exit status: 0 success, 1 bad input, 2 usage, 3 environment, 70 internal error, 130 interrupted.\n");
 }
 
 void tn_help_command(const tn_command *cmd, tn_buf *out) {
-    tn_buf_addf(out, "Usage: tenon %s [OPTION...]%s%s\n%s\n\nOptions:\n", cmd->name, *cmd->operands ? " " : "",
-                cmd->operands, cmd->about);
+    tn_buf_addf(out, "Usage: tenon %s [OPTION...]%s%s\n%s\n\nOptions:\n", cmd->name,
+                *cmd->operands ? " " : "", cmd->operands, cmd->about);
     tn_options_help(cmd->options, out);
     tn_options_help(tn_frame_options, out);
 }
 
 static int check_operands(const tn_command *cmd, int n, char **operands, tn_error *err) {
     if (n < cmd->min_operands)
-        return tn_usage(err, "%s expected: tenon %s [OPTION...] %s", n ? "more operands" : "operands", cmd->name,
-                        cmd->operands);
+        return tn_usage(err, "%s expected: tenon %s [OPTION...] %s", n ? "more operands" : "operands",
+                        cmd->name, cmd->operands);
     if (cmd->max_operands >= 0 && n > cmd->max_operands)
         return tn_usage(err, "unexpected operand '%s'", operands[cmd->max_operands]);
     return 0;
 }
 
-/* The command's options and the frame's are parsed as one table into two structs of one allocation, the frame's first. */
+/* The command's options and the frame's are parsed as one table into two structs of one allocation, the
+ * frame's first. */
 typedef union frame_block {
     tn_frame_args frame;
     max_align_t align;

@@ -22,15 +22,15 @@ typedef struct tn_global_args {
 extern const tn_option_row tn_frame_options[];
 extern const tn_option_row tn_global_options[];
 
-/* Runs one command, argv[0] being its name; prints its error and returns the exit status. frame: what stood before the
- * name. */
+/* Runs one command, argv[0] being its name; prints its error and returns the exit status. frame: what stood
+ * before the name. */
 int tn_frame_run(const tn_command *cmd, tn_frame_args frame, int argc, char **argv);
 
 /* Applies --log-level and --log-format. */
 void tn_frame_log(const tn_frame_args *frame);
 
-/* Prints a failure of who ("tenon tokenize") as --log-format wants it, with a pointer to --help when it was a usage error,
- * and returns the exit status. */
+/* Prints a failure of who ("tenon tokenize") as --log-format wants it, with a pointer to --help when it was a
+ * usage error, and returns the exit status. */
 int tn_frame_fail(const tn_frame_args *frame, const char *who, int rc, const tn_error *err);
 
 /* Appends the text of `tenon --help`, or of `tenon CMD --help`. */

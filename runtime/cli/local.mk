@@ -10,14 +10,26 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_complete.c \
 	%D%/cmd_help.c \
 	%D%/command.h %D%/commands.c \
+	%D%/common.c %D%/common.h \
 	%D%/frame.c %D%/frame.h \
+	%D%/interrupt.c %D%/interrupt.h \
+	%D%/npy.c %D%/npy.h \
 	%D%/options.c %D%/options.h \
 	%D%/output.c %D%/output.h \
+	%D%/paths.c %D%/paths.h \
+	%D%/progress.c %D%/progress.h \
 	%D%/suggest.c %D%/suggest.h \
 	%D%/version.c %D%/version.h
 nodist_libtenoncli_la_SOURCES = %D%/commit.h
-libtenoncli_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS)
+libtenoncli_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -DTN_MODEL_DIR='"$(pkgdatadir)/models"'
 libtenoncli_la_LIBADD = $(LIBEDIT_LIBS)
+
+# Beside the program in a build tree, never installed: see paths.h.
+noinst_DATA += tenon-uninstalled
+CLEANFILES += tenon-uninstalled
+tenon-uninstalled: Makefile
+	$(AM_V_GEN){ echo 'TENON_MODULE_PATH=$(abs_top_builddir)/plugins'; \
+	  echo 'TENON_MODEL_PATH=$(abs_top_srcdir)/models'; } > $@
 
 # The commit that --version shows: looked up on every make, written only when it changed.
 BUILT_SOURCES += %D%/commit.h

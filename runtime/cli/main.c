@@ -4,6 +4,7 @@
 
 #include "cli/frame.h"
 #include "cli/output.h"
+#include "cli/paths.h"
 #include "cli/version.h"
 
 static int print_text(void (*text)(tn_buf *out), tn_error *err) {
@@ -31,6 +32,7 @@ int main(int argc, char **argv) {
     tn_global_args args = {0};
     tn_error err = {0};
     tn_output_setup();
+    tn_paths_setup();
     int rc = run(argc, argv, &args, &err);
     return err.text[0] ? tn_frame_fail(&args.frame, "tenon", rc, &err) : tn_exit_status(rc);
 }

@@ -30,7 +30,8 @@ size_t tn_options_flatten(const tn_option_row *table, tn_option_row *ret_rows) {
     return flatten(table, 0, ret_rows, 0);
 }
 
-int tn_parse_uint(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *ret, tn_error *err) {
+int tn_parse_uint(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *ret,
+                  tn_error *err) {
     char *end = NULL;
     errno = 0;
     bool digits = text[0] && strspn(text, "0123456789") == strlen(text);
@@ -43,7 +44,8 @@ int tn_parse_uint(const char *name, const char *text, uint64_t min, uint64_t max
 }
 
 int tn_parse_real(const char *name, const char *text, double min, double max, double *ret, tn_error *err) {
-    /* The program never calls setlocale(LC_NUMERIC), so strtod reads a point. Hexadecimal, "inf" and blanks are out. */
+    /* The program never calls setlocale(LC_NUMERIC), so strtod reads a point. Hexadecimal, "inf" and blanks
+     * are out. */
     char *end = NULL;
     bool plain = text[0] && strspn(text, "0123456789+-.eE") == strlen(text);
     double value = plain ? strtod(text, &end) : 0;
@@ -53,24 +55,28 @@ int tn_parse_real(const char *name, const char *text, double min, double max, do
     return 0;
 }
 
-static int parse_list(const char *name, const tn_option_row *row, const char *text, tn_opt_list *ret, tn_error *err) {
+static int parse_list(const char *name, const tn_option_row *row, const char *text, tn_opt_list *ret,
+                      tn_error *err) {
     ret->n = 0;
     for (const char *item = text;; item++) {
         char word[32];
         size_t len = strcspn(item, ",");
         if (ret->n == sizeof ret->value / sizeof *ret->value)
-            return tn_fail(err, TN_EINVAL, "%s takes at most %zu numbers", name, sizeof ret->value / sizeof *ret->value);
+            return tn_fail(err, TN_EINVAL, "%s takes at most %zu numbers", name,
+                           sizeof ret->value / sizeof *ret->value);
         if (len >= sizeof word) len = sizeof word - 1;
         memcpy(word, item, len);
         word[len] = '\0';
-        int rc = tn_parse_uint(name, word, (uint64_t)row->min, (uint64_t)row->max, &ret->value[ret->n++], err);
+        int rc =
+            tn_parse_uint(name, word, (uint64_t)row->min, (uint64_t)row->max, &ret->value[ret->n++], err);
         if (rc) return rc;
         item += strcspn(item, ",");
         if (!*item) return 0;
     }
 }
 
-static int parse_word(const char *name, const tn_option_row *row, char *text, const char **ret, tn_error *err) {
+static int parse_word(const char *name, const tn_option_row *row, char *text, const char **ret,
+                      tn_error *err) {
     size_t len = strlen(text);
     for (const char *word = row->words; *word; word += strcspn(word, "|"), word += *word == '|')
         if (len == strcspn(word, "|") && strncmp(word, text, len) == 0) {
@@ -97,8 +103,8 @@ static int store(const tn_option_row *row, char *text, void *args, tn_error *err
     return tn_fail(err, TN_EBUG, "option table row %s has no value kind", name);
 }
 
-/* What getopt_long means by '?': it leaves the offending word behind optind, and in optopt the letter (0 or a row for long
- * options). */
+/* What getopt_long means by '?': it leaves the offending word behind optind, and in optopt the letter (0 or a
+ * row for long options). */
 static int explain_unknown(const tn_option_row *rows, size_t n, const char *word, tn_error *err) {
     const char *names[TN_OPT_MAX + 1] = {0};
     char name[64];
@@ -114,7 +120,8 @@ static int explain_unknown(const tn_option_row *rows, size_t n, const char *word
     return tn_fail(err, TN_EINVAL, "unknown or ambiguous option '--%s'", name);
 }
 
-/* The tables getopt_long wants. letters starts with how operands are treated and with ':' for "say what is missing". */
+/* The tables getopt_long wants. letters starts with how operands are treated and with ':' for "say what is
+ * missing". */
 typedef struct getopt_tables {
     struct option options[TN_OPT_MAX + 1];
     char letters[2 * TN_OPT_MAX + 3];
@@ -151,8 +158,8 @@ static void restart_getopt(void) {
 #endif
 }
 
-int tn_options_parse(const tn_option_row *table, int argc, char **argv, bool stop_at_operand, void *args, int *ret_first,
-                     tn_error *err) {
+int tn_options_parse(const tn_option_row *table, int argc, char **argv, bool stop_at_operand, void *args,
+                     int *ret_first, tn_error *err) {
     tn_option_row rows[TN_OPT_MAX];
     getopt_tables tables;
     size_t n = tn_options_flatten(table, rows);

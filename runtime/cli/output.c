@@ -9,7 +9,8 @@
 
 void tn_output_setup(void) {
     signal(SIGPIPE, SIG_IGN);
-    /* The lowest free descriptor is taken, so this fills holes from below. Read-only: writing there still fails. */
+    /* The lowest free descriptor is taken, so this fills holes from below. Read-only: writing there still
+     * fails. */
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDONLY) != fd) _exit(3);
 }

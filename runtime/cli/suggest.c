@@ -7,10 +7,12 @@
 
 enum { WORD_MAX = 32 };
 
-static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
+static size_t min_size(size_t a, size_t b) {
+    return a < b ? a : b;
+}
 
-/* Insertions, deletions, substitutions and swaps of neighbours that turn a into b (Damerau-Levenshtein, restricted). Both
- * at most WORD_MAX letters. */
+/* Insertions, deletions, substitutions and swaps of neighbours that turn a into b (Damerau-Levenshtein,
+ * restricted). Both at most WORD_MAX letters. */
 static size_t distance(const char *a, size_t n_a, const char *b, size_t n_b) {
     size_t d[WORD_MAX + 1][WORD_MAX + 1];
     for (size_t i = 0; i <= n_a; i++) d[i][0] = i;

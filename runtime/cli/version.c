@@ -8,7 +8,9 @@
 
 #include "runtime/cli/commit.h" /* made by the build: TN_COMMIT */
 
-const char *tn_version_commit(void) { return TN_COMMIT; }
+const char *tn_version_commit(void) {
+    return TN_COMMIT;
+}
 
 static void cpu_kernels(tn_buf *out) {
     tn_buf_adds(out, "cpu kernels: generic");

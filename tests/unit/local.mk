@@ -2,3 +2,12 @@ unit_tests += tests/unit/buf
 tests_unit_buf_SOURCES = %D%/buf.c %D%/unit.h
 tests_unit_buf_CPPFLAGS = $(test_cppflags)
 tests_unit_buf_LDADD = $(test_ldadd)
+
+cli_test_ldadd = libtenoncli.la $(test_ldadd)
+unit_tests += tests/unit/cli_options tests/unit/cli_npy
+tests_unit_cli_options_SOURCES = %D%/cli_options.c %D%/unit.h
+tests_unit_cli_options_CPPFLAGS = $(test_cppflags)
+tests_unit_cli_options_LDADD = $(cli_test_ldadd)
+tests_unit_cli_npy_SOURCES = %D%/cli_npy.c %D%/unit.h
+tests_unit_cli_npy_CPPFLAGS = $(test_cppflags)
+tests_unit_cli_npy_LDADD = $(cli_test_ldadd)

@@ -15,3 +15,4 @@ unit_tests += tests/unit/checkpoint
 tests_unit_checkpoint_SOURCES = %D%/checkpoint.c %D%/unit.h
 tests_unit_checkpoint_CPPFLAGS = $(test_cppflags)
 tests_unit_checkpoint_LDADD = $(test_ldadd) -lm
+include tests/unit/weights.mk

@@ -4,11 +4,12 @@ bin_PROGRAMS += tenon
 noinst_LTLIBRARIES += libtenoncli.la
 
 tenon_SOURCES = %D%/main.c
-tenon_LDADD = libtenoncli.la libtenon.la
+tenon_LDADD = libtenoncli.la libtenon.la $(preopen_flags)
 
 libtenoncli_la_SOURCES = \
 	%D%/cmd_complete.c \
 	%D%/cmd_help.c \
+	%D%/cmd_modules.c \
 	%D%/command.h %D%/commands.c \
 	%D%/common.c %D%/common.h \
 	%D%/frame.c %D%/frame.h \

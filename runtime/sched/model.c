@@ -45,7 +45,7 @@ static int no_family(tn_registry *r, const tn_hparams *h, tn_error *err) {
     return rc;
 }
 
-static int choose_family(tn_registry *r, const tn_model_options *o, tn_hparams *h, tn_model *m, tn_error *err) {
+static int choose_family(tn_registry *r, const tn_model_config *o, tn_hparams *h, tn_model *m, tn_error *err) {
     int32_t best = 0;
     if (o->family && !tn_registry_find(r, o->family))
         return tn_fail(err, TN_ENOENT, "there is no module \"%s\"; tenon modules lists them", o->family);
@@ -82,7 +82,7 @@ static int create_instance(tn_registry *r, tn_hparams *h, tn_model *m, tn_error 
     return 0;
 }
 
-static int load_program(tn_registry *r, const tn_model_options *o, tn_model *m, tn_error *err) {
+static int load_program(tn_registry *r, const tn_model_config *o, tn_model *m, tn_error *err) {
     tn_hparams h;
     int rc = tn_hparams_init(&h, m->checkpoint, err);
     if (rc) return rc;
@@ -93,7 +93,7 @@ static int load_program(tn_registry *r, const tn_model_options *o, tn_model *m, 
     return rc;
 }
 
-static int parse_kv_type(const tn_model_options *o, const tn_device_class *cls, tn_type *ret, tn_error *err) {
+static int parse_kv_type(const tn_model_config *o, const tn_device_class *cls, tn_type *ret, tn_error *err) {
     static const struct {
         const char *name;
         tn_type type;
@@ -111,7 +111,7 @@ static int parse_kv_type(const tn_model_options *o, const tn_device_class *cls, 
     return tn_fail(err, TN_EINVAL, "kv type \"%s\" does not exist (f32, f16, bf16 do)", o->kv_type);
 }
 
-static int configure(const tn_model_options *o, const tn_device_class *cls, tn_model *m, tn_error *err) {
+static int configure(const tn_model_config *o, const tn_device_class *cls, tn_model *m, tn_error *err) {
     tn_exec_config *c = &m->config;
     uint32_t made_for = m->info.n_ctx ? m->info.n_ctx : TN_DEFAULT_CTX;
     m->n_ctx = o->n_ctx ? o->n_ctx : made_for < TN_DEFAULT_CTX ? made_for : TN_DEFAULT_CTX;
@@ -134,7 +134,7 @@ static int configure(const tn_model_options *o, const tn_device_class *cls, tn_m
     return parse_kv_type(o, cls, &c->kv_type, err);
 }
 
-static int open_device(const tn_model_options *o, tn_model *m, tn_error *err) {
+static int open_device(const tn_model_config *o, tn_model *m, tn_error *err) {
     const tn_device_class *cls = o->device ? tn_device_class_find(o->device) : tn_device_classes[0];
     if (!cls) {
         tn_buf names;
@@ -167,7 +167,7 @@ static int load_tokenizer(tn_model *m, tn_error *err) {
     return 0;
 }
 
-int tn_model_load(tn_registry *r, const tn_model_options *options, tn_model **ret, tn_error *err) {
+int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err) {
     tn_model *m = calloc(1, sizeof *m);
     if (!m) return tn_fail(err, TN_ENOMEM, "out of memory");
     int rc = tn_checkpoint_open(options->path, &m->checkpoint, err);

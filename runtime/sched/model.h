@@ -14,7 +14,7 @@
 enum { TN_PAGE_TOKENS = 32 };
 
 /* What a load asks for; zeros are the defaults. */
-typedef struct tn_model_options {
+typedef struct tn_model_config {
     const char *path;   /* a directory or a .gguf file */
     const char *family; /* id of the module to use; NULL: the best score */
     const char *device; /* NULL: the first class */
@@ -28,7 +28,7 @@ typedef struct tn_model_options {
     bool taps;                /* keep the layers' outputs */
     tn_progress_fn progress;  /* may be NULL */
     void *progress_ctx;
-} tn_model_options;
+} tn_model_config;
 
 enum { TN_DEFAULT_CTX = 32768 };
 
@@ -51,7 +51,7 @@ typedef struct tn_model {
 
 /* Loads a model. Errors say which file, tensor or parameter: TN_ENOENT, TN_EFORMAT, TN_ENOTSUP (no module takes it: lists
  * what was looked at), TN_ELIMIT, TN_ENOMEM, TN_EDEVICE. r outlives the model. [control thread] */
-int tn_model_load(tn_registry *r, const tn_model_options *options, tn_model **ret, tn_error *err);
+int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err);
 /* NULL is harmless. */
 void tn_model_free(tn_model *m);
 

@@ -72,4 +72,10 @@ static inline float tn_e4m3_to_f32(uint8_t v) {
     return tn_f32_from_bits(bits | sign);
 }
 
+/* E2M1, the four-bit element of MXFP4 and NVFP4: the low four bits of v. */
+static inline float tn_e2m1_to_f32(unsigned v) {
+    static const float values[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+    return values[v & 15];
+}
+
 #endif

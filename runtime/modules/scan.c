@@ -48,7 +48,7 @@ static json_t *refusal(int code, char *text) {
     return json_pack("{s:i,s:s}", "code", code, "error", text);
 }
 
-int tn_scan_main(const char *file) {
+int tn_module_scan_main(const char *file) {
     enum { CHILD_SECONDS = 300 };
     const tn_loaded *loaded;
     tn_error err = {0};
@@ -63,6 +63,14 @@ int tn_scan_main(const char *file) {
     if (fclose(out) != 0) rc = -1;
     /* No exit handlers: what a module registered there is not part of the question. */
     _exit(rc ? 1 : 0);
+}
+
+int tn_scan_here(const char *path, json_t **ret_facts, tn_error *err) {
+    const tn_loaded *loaded;
+    int rc = tn_loader_open(path, &loaded, err);
+    if (rc) return rc;
+    *ret_facts = tn_facts_new(loaded);
+    return *ret_facts ? 0 : tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
 }
 
 /* ---- Starting it ---- */

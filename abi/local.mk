@@ -6,3 +6,4 @@ tenoninclude_HEADERS = \
 	%D%/tenon/module.h \
 	%D%/tenon/program.h \
 	%D%/tenon/status.h
+EXTRA_DIST += %D%/LICENSE

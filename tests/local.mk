@@ -20,3 +20,5 @@ TESTS += $(unit_tests)
 endif
 
 include tests/unit/local.mk
+include tests/cli/local.mk
+include tests/style/local.mk

@@ -9,7 +9,9 @@ SH_LOG_COMPILER = $(SHELL)
 AM_TESTS_ENVIRONMENT = \
 	TN_SRCDIR='$(abs_top_srcdir)'; export TN_SRCDIR; \
 	TN_BUILDDIR='$(abs_top_builddir)'; export TN_BUILDDIR; \
-	TENON_MODULE_PATH='$(abs_top_builddir)'; export TENON_MODULE_PATH;
+	TENON_MODULE_PATH='$(abs_top_builddir)/plugins'; export TENON_MODULE_PATH; \
+	TENON_MODULE_SCANNER='$(abs_top_builddir)/tests/modules/scanner'; export TENON_MODULE_SCANNER; \
+	TENON_MODULE_CACHE='$(abs_top_builddir)/tests/modules/cache.json'; export TENON_MODULE_CACHE;
 
 test_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
 test_ldadd = libtenon.la $(CMOCKA_LIBS)
@@ -22,3 +24,4 @@ endif
 include tests/unit/local.mk
 include tests/cli/local.mk
 include tests/style/local.mk
+include tests/modules/local.mk

@@ -11,7 +11,7 @@
 #include "base/file.h"
 
 #ifndef TN_MODULE_DIR
-#error "TN_MODULE_DIR, the folder where modules are installed, comes from the makefile"
+#    error "TN_MODULE_DIR, the folder where modules are installed, comes from the makefile"
 #endif
 
 typedef struct walk {
@@ -42,7 +42,8 @@ static int add_file(walk *w, const char *path, const struct stat *st) {
     for (size_t i = 0; i < f->n; i++)
         if (w->seen[i].dev == st->st_dev && w->seen[i].ino == st->st_ino) return 0;
     if (f->n == TN_DISCOVER_FILES)
-        return tn_fail(w->err, TN_ELIMIT, "more than %d .so files on the module path; the last was %s: name a narrower folder",
+        return tn_fail(w->err, TN_ELIMIT,
+                       "more than %d .so files on the module path; the last was %s: name a narrower folder",
                        TN_DISCOVER_FILES, path);
     char *copy = strdup(path);
     if (!copy) return tn_fail(w->err, TN_ENOMEM, "out of memory");
@@ -52,9 +53,13 @@ static int add_file(walk *w, const char *path, const struct stat *st) {
     return 0;
 }
 
-static int wanted(const struct dirent *d) { return d->d_name[0] != '.' || strcmp(d->d_name, ".libs") == 0; }
+static int wanted(const struct dirent *d) {
+    return d->d_name[0] != '.' || strcmp(d->d_name, ".libs") == 0;
+}
 
-static int by_bytes(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+static int by_bytes(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
 
 static int add_folder(walk *w, const char *folder, int depth);
 

@@ -20,8 +20,8 @@ static json_t *choices_list(const char *choices) {
 }
 
 static json_t *option_facts(const tn_option *o) {
-    json_t *f = json_pack("{s:s,s:s,s:s,s:s?}", "name", o->name, "type", tn_option_type_name(o->type), "help", o->help,
-                          "default", o->default_text);
+    json_t *f = json_pack("{s:s,s:s,s:s,s:s?}", "name", o->name, "type", tn_option_type_name(o->type), "help",
+                          o->help, "default", o->default_text);
     if (!f) return NULL;
     if (o->type == TN_OPTION_INT) {
         json_object_set_new(f, "min", json_integer(o->int_min));
@@ -41,11 +41,10 @@ json_t *tn_facts_new(const tn_loaded *loaded) {
     for (size_t i = 0; i < sizeof known_factories / sizeof *known_factories; i++)
         if (entry->get_factory(loaded->host, known_factories[i]))
             json_array_append_new(factories, json_string(known_factories[i]));
-    for (const tn_option *o = entry->options; o && o->name; o++) json_array_append_new(options, option_facts(o));
-    char abi[16];
-    snprintf(abi, sizeof abi, "%d.%d", entry->abi_major, entry->abi_minor);
-    return json_pack("{s:s,s:s,s:s,s:s,s:o,s:o}", "id", entry->id, "version", entry->version, "licence", entry->licence,
-                     "abi", abi, "factories", factories, "options", options);
+    for (const tn_option *o = entry->options; o && o->name; o++)
+        json_array_append_new(options, option_facts(o));
+    return json_pack("{s:s,s:s,s:s,s:s,s:o,s:o}", "id", entry->id, "version", entry->version, "licence",
+                     entry->licence, "abi", TN_ABI_TEXT, "factories", factories, "options", options);
 }
 
 static bool is_text(const json_t *object, const char *key) {
@@ -54,7 +53,8 @@ static bool is_text(const json_t *object, const char *key) {
 }
 
 static bool option_valid(const json_t *option) {
-    const json_t *def = json_object_get(option, "default"), *choices = json_object_get(option, "choices"), *choice;
+    const json_t *def = json_object_get(option, "default"), *choices = json_object_get(option, "choices"),
+                 *choice;
     size_t i;
     if (!is_text(option, "name") || !is_text(option, "type") || !is_text(option, "help")) return false;
     if (!json_is_string(def) && !json_is_null(def)) return false;
@@ -64,9 +64,11 @@ static bool option_valid(const json_t *option) {
 }
 
 bool tn_facts_valid(const json_t *value) {
-    const json_t *factories = json_object_get(value, "factories"), *options = json_object_get(value, "options"), *item;
+    const json_t *factories = json_object_get(value, "factories"),
+                 *options = json_object_get(value, "options"), *item;
     size_t i;
-    if (!is_text(value, "id") || !is_text(value, "version") || !is_text(value, "licence") || !is_text(value, "abi"))
+    if (!is_text(value, "id") || !is_text(value, "version") || !is_text(value, "licence") ||
+        !is_text(value, "abi"))
         return false;
     if (!tn_module_id_valid(json_string_value(json_object_get(value, "id")))) return false;
     if (!json_is_array(factories) || !json_is_array(options)) return false;

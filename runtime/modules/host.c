@@ -36,11 +36,13 @@ static const char *blame_of(uint32_t severity) {
     }
 }
 
-/* Whether one more message fits into this second. Two threads may both open a new one: a few lines more or less. */
+/* Whether one more message fits into this second. Two threads may both open a new one: a few lines more or
+ * less. */
 static bool take_turn(tn_host_table *t) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    if (atomic_exchange(&t->window_s, (long long)now.tv_sec) != (long long)now.tv_sec) atomic_store(&t->n_in_window, 0);
+    if (atomic_exchange(&t->window_s, (long long)now.tv_sec) != (long long)now.tv_sec)
+        atomic_store(&t->n_in_window, 0);
     if (atomic_fetch_add(&t->n_in_window, 1) < TN_HOST_LOG_PER_SECOND) return true;
     atomic_fetch_add(&t->n_suppressed, 1);
     return false;

@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 #include <tenon/module.h>
 
-/* A tn_host and what its log needs. host is the first member: a tn_host of ours is a tn_host_table. Does not move once
- * a module has seen it. Owns nothing. */
+/* A tn_host and what its log needs. host is the first member: a tn_host of ours is a tn_host_table. Does not
+ * move once a module has seen it. Owns nothing. */
 typedef struct tn_host_table {
     tn_host host;
     char name[96];
@@ -23,8 +23,8 @@ void tn_host_init(tn_host_table *ret, const char *name);
 /* Most messages that one table prints in a second. */
 enum { TN_HOST_LOG_PER_SECOND = 50 };
 
-/* Makes `service` answer get_service(id). Both are constant and live until the process ends. TN_EINVAL (the id is taken,
- * or not NAME/REVISION), TN_ELIMIT. Before the first module is opened. [control] */
+/* Makes `service` answer get_service(id). Both are constant and live until the process ends. TN_EINVAL (the
+ * id is taken, or not NAME/REVISION), TN_ELIMIT. Before the first module is opened. [control] */
 int tn_host_add_service(const char *id, const void *service, tn_error *err);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "modules/entry.h"
 #include "modules/host.h"
+#include "modules/image.h"
 
 typedef struct record {
     tn_loaded loaded;
@@ -17,14 +18,15 @@ typedef struct record {
     char path[]; /* "" when preopened */
 } record;
 
-/* Held around every call into libltdl and while g_records or g_preopened change. Nothing else is locked inside, but for
- * what a module's constructors and get_factory do. */
+/* Held around every call into libltdl and while g_records or g_preopened change. Nothing else is locked
+ * inside, but for what a module's constructors and get_factory do. */
 static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool g_ready;
 static record *g_records; /* opened from files */
 
 static const lt_dlsymlist *g_symbols;
-/* What is part of the program, looked at once: modules that were accepted and errors of those that were not. */
+/* What is part of the program, looked at once: modules that were accepted and errors of those that were not.
+ */
 enum { PREOPENED_MAX = 64 };
 static struct {
     const tn_loaded *loaded;
@@ -47,7 +49,8 @@ static int init_locked(tn_error *err) {
     return 0;
 }
 
-static int accept_entry(const tn_module *entry, const char *path, const char *where, record **ret, tn_error *err) {
+static int accept_entry(const tn_module *entry, const char *path, const char *where, record **ret,
+                        tn_error *err) {
     int rc = tn_entry_check(entry, where, err);
     if (rc) return rc;
     record *r = calloc(1, sizeof *r + strlen(path) + 1);
@@ -67,19 +70,22 @@ static int accept_entry(const tn_module *entry, const char *path, const char *wh
     return 0;
 }
 
-/* libltdl says "file not found" for a damaged file or a missing symbol, and binds functions at their first call. So the
- * dynamic linker is asked first: it gives the true reason, and binds all that the file needs. The handle is kept. */
+/* libltdl says "file not found" for a damaged file or a missing symbol, and binds functions at their first
+ * call. So the dynamic linker is asked first: it gives the true reason, and binds all that the file needs.
+ * The handle is kept. */
 static int bind_all(const char *path, tn_error *err) {
     if (dlopen(path, RTLD_NOW | RTLD_LOCAL)) return 0;
     const char *reason = dlerror();
     size_t len = strlen(path);
-    if (reason && strncmp(reason, path, len) == 0 && reason[len] == ':') reason += len + 1 + (reason[len + 1] == ' ');
+    if (reason && strncmp(reason, path, len) == 0 && reason[len] == ':')
+        reason += len + 1 + (reason[len + 1] == ' ');
     return tn_fail(err, TN_EIO, "%s: cannot be opened: %s", path, reason ? reason : "unknown reason");
 }
 
 static int open_file(const char *path, lt_dlhandle *ret, tn_error *err) {
     lt_dladvise advise;
-    int rc = bind_all(path, err);
+    int rc = tn_image_check(path, err);
+    if (!rc) rc = bind_all(path, err);
     if (rc) return rc;
     if (lt_dladvise_init(&advise)) return tn_fail(err, TN_ENOMEM, "%s: %s", path, ltdl_reason());
     lt_dladvise_local(&advise);
@@ -106,8 +112,10 @@ static int open_locked(const char *path, const tn_loaded **ret, tn_error *err) {
     if (!entry) {
         const lt_dlinfo *info = lt_dlgetinfo(handle);
         const char *name = info && info->name ? info->name : "NAME";
-        return tn_fail(err, TN_EMODULE, "%s: exports neither %s_LTX_tn_module_entry nor tn_module_entry: it is not a module "
-                       "of tenon, or its file is not named as its TN_MODULE_NAME", path, name);
+        return tn_fail(err, TN_EMODULE,
+                       "%s: exports neither %s_LTX_tn_module_entry nor tn_module_entry: it is not a module "
+                       "of tenon, or its file is not named as its TN_MODULE_NAME",
+                       path, name);
     }
     rc = accept_entry(entry, path, path, &r, err);
     if (!rc) *ret = &r->loaded;

@@ -22,7 +22,7 @@ size_t tn_option_table_count(const tn_option *table) {
     return n;
 }
 
-/* ---- One value ------------------------------------------------------------------------------------------------- */
+/* ---- One value ---- */
 
 static int parse_bool(const char *text, tn_option_value *v, char *why, size_t why_size) {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
@@ -44,7 +44,8 @@ static int parse_int(const tn_option *o, const char *text, tn_option_value *v, c
         v->i = n;
         return 0;
     }
-    snprintf(why, why_size, "a whole number from %lld to %lld is expected", (long long)o->int_min, (long long)o->int_max);
+    snprintf(why, why_size, "a whole number from %lld to %lld is expected", (long long)o->int_min,
+             (long long)o->int_max);
     return TN_EINVAL;
 }
 
@@ -86,7 +87,8 @@ static int parse_enum(const tn_option *o, const char *text, tn_option_value *v, 
 }
 
 /* Leaves what would have been right in why. String values point into text. */
-static int parse_value(const tn_option *o, const char *text, tn_option_value *ret, char *why, size_t why_size) {
+static int parse_value(const tn_option *o, const char *text, tn_option_value *ret, char *why,
+                       size_t why_size) {
     *ret = (tn_option_value){.type = o->type};
     switch (o->type) {
     case TN_OPTION_BOOL: return parse_bool(text, ret, why, why_size);
@@ -97,7 +99,7 @@ static int parse_value(const tn_option *o, const char *text, tn_option_value *re
     }
 }
 
-/* ---- The table ------------------------------------------------------------------------------------------------- */
+/* ---- The table ---- */
 
 static bool name_valid(const char *name) {
     size_t len = strnlen(name, NAME_MAX_BYTES + 1);
@@ -122,7 +124,8 @@ static const char *option_defect(const tn_option *table, size_t k) {
     if (!o->help || !o->help[0] || !text_valid(o->help)) return "no help, or too long a one";
     if (o->type == TN_OPTION_INT && o->int_min > o->int_max) return "an empty range";
     if (o->type == TN_OPTION_FLOAT && !(o->float_min <= o->float_max)) return "an empty range";
-    if (o->type == TN_OPTION_ENUM && (!choices_valid(o->choices) || !text_valid(o->choices))) return "no valid choices";
+    if (o->type == TN_OPTION_ENUM && (!choices_valid(o->choices) || !text_valid(o->choices)))
+        return "no valid choices";
     for (size_t i = 0; i < k; i++)
         if (strcmp(table[i].name, o->name) == 0) return "a name that another has";
     return NULL;
@@ -131,29 +134,33 @@ static const char *option_defect(const tn_option *table, size_t k) {
 static int check_option(const tn_option *table, size_t k, const char *where, tn_error *err) {
     const tn_option *o = &table[k];
     if (!name_valid(o->name))
-        return tn_fail(err, TN_EMODULE, "%s: option %zu has a name that is not a lower-case letter followed by letters, "
-                       "digits and _ (%d bytes at most)", where, k, NAME_MAX_BYTES);
+        return tn_fail(err, TN_EMODULE,
+                       "%s: option %zu has a name that is not a lower-case letter followed by letters, "
+                       "digits and _ (%d bytes at most)",
+                       where, k, NAME_MAX_BYTES);
     const char *defect = option_defect(table, k);
     if (defect) return tn_fail(err, TN_EMODULE, "%s: option \"%s\" has %s", where, o->name, defect);
     tn_option_value v;
     char why[TEXT_MAX + 100];
     if (o->default_text && (strnlen(o->default_text, TEXT_MAX + 1) > TEXT_MAX ||
                             parse_value(o, o->default_text, &v, why, sizeof why) != 0))
-        return tn_fail(err, TN_EMODULE, "%s: the default of option \"%s\" is not one of its values", where, o->name);
+        return tn_fail(err, TN_EMODULE, "%s: the default of option \"%s\" is not one of its values", where,
+                       o->name);
     return 0;
 }
 
 int tn_option_table_check(const tn_option *table, const char *where, tn_error *err) {
     for (size_t k = 0; table && table[k].name; k++) {
         if (k == TN_OPTION_MAX)
-            return tn_fail(err, TN_EMODULE, "%s: more than %d options, or a table without TN_OPTION_END", where, TN_OPTION_MAX);
+            return tn_fail(err, TN_EMODULE, "%s: more than %d options, or a table without TN_OPTION_END",
+                           where, TN_OPTION_MAX);
         int rc = check_option(table, k, where, err);
         if (rc) return rc;
     }
     return 0;
 }
 
-/* ---- Configuration to values ----------------------------------------------------------------------------------- */
+/* ---- Configuration to values ---- */
 
 /* Insertions, deletions and replacements from a to b; names are short, so one row suffices. */
 static size_t edit_distance(const char *a, const char *b) {
@@ -189,19 +196,23 @@ static const char *nearest_name(const tn_option *table, const char *key) {
 static int unknown_key(const tn_option *table, const char *key, const char *where, tn_error *err) {
     const char *nearest = nearest_name(table, key);
     if (nearest)
-        return tn_fail(err, TN_EINVAL, "%s: unknown option \"%.60s\": did you mean \"%s\"?", where, key, nearest);
-    return tn_fail(err, TN_EINVAL, "%s: unknown option \"%.60s\": `tenon modules inspect` lists those it has", where, key);
+        return tn_fail(err, TN_EINVAL, "%s: unknown option \"%.60s\": did you mean \"%s\"?", where, key,
+                       nearest);
+    return tn_fail(err, TN_EINVAL, "%s: unknown option \"%.60s\": `tenon modules inspect` lists those it has",
+                   where, key);
 }
 
-static int take_arg(const tn_option *table, const tn_option_arg *arg, const char *where, tn_option_value *values,
-                    tn_error *err) {
+static int take_arg(const tn_option *table, const tn_option_arg *arg, const char *where,
+                    tn_option_value *values, tn_error *err) {
     size_t k = 0;
     while (table && table[k].name && strcmp(table[k].name, arg->key) != 0) k++;
     if (!table || !table[k].name) return unknown_key(table, arg->key, where, err);
-    if (values[k].was_given) return tn_fail(err, TN_EINVAL, "%s: option \"%s\" is given twice", where, arg->key);
+    if (values[k].was_given)
+        return tn_fail(err, TN_EINVAL, "%s: option \"%s\" is given twice", where, arg->key);
     char why[TEXT_MAX + 100];
     if (parse_value(&table[k], arg->value, &values[k], why, sizeof why))
-        return tn_fail(err, TN_EINVAL, "%s: option \"%s\" cannot be \"%.60s\": %s", where, arg->key, arg->value, why);
+        return tn_fail(err, TN_EINVAL, "%s: option \"%s\" cannot be \"%.60s\": %s", where, arg->key,
+                       arg->value, why);
     values[k].was_given = 1;
     return 0;
 }
@@ -211,9 +222,11 @@ static int fill_defaults(const tn_option *table, const char *where, tn_option_va
     for (size_t k = 0; table && table[k].name; k++) {
         if (values[k].was_given) continue;
         if (!table[k].default_text)
-            return tn_fail(err, TN_EINVAL, "%s: option \"%s\" must be given: %s", where, table[k].name, table[k].help);
+            return tn_fail(err, TN_EINVAL, "%s: option \"%s\" must be given: %s", where, table[k].name,
+                           table[k].help);
         if (parse_value(&table[k], table[k].default_text, &values[k], why, sizeof why))
-            return tn_fail(err, TN_EMODULE, "%s: the default of option \"%s\": %s", where, table[k].name, why);
+            return tn_fail(err, TN_EMODULE, "%s: the default of option \"%s\": %s", where, table[k].name,
+                           why);
     }
     return 0;
 }
@@ -238,7 +251,7 @@ static tn_option_value *with_own_strings(const tn_option_value *values, size_t n
 }
 
 int tn_option_table_parse(const tn_option *table, const tn_option_arg *args, size_t n_args, const char *where,
-                     tn_option_value **ret_values, tn_error *err) {
+                          tn_option_value **ret_values, tn_error *err) {
     tn_option_value values[TN_OPTION_MAX] = {0};
     size_t n = tn_option_table_count(table);
     int rc = 0;
@@ -251,4 +264,6 @@ int tn_option_table_parse(const tn_option *table, const tn_option_arg *args, siz
     return 0;
 }
 
-void tn_option_values_free(tn_option_value *values) { free(values); }
+void tn_option_values_free(tn_option_value *values) {
+    free(values);
+}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "modules/cache.h"
 #include "modules/discover.h"
 #include "modules/facts.h"
 
@@ -37,7 +38,9 @@ static void add_problem(tn_registry *r, const char *path, int code, const char *
     p->pub = (tn_module_problem){p->path, code, p->text ? p->text : "out of memory"};
 }
 
-static const char *place_of(const tn_module_info *m) { return m->path ? m->path : "the program itself"; }
+static const char *place_of(const tn_module_info *m) {
+    return m->path ? m->path : "the program itself";
+}
 
 /* Takes over the reference to facts, which are valid. */
 static void add_item(tn_registry *r, const char *path, const tn_loaded *preopened, json_t *facts) {
@@ -75,33 +78,67 @@ static void add_preopened(const tn_loaded *loaded, const tn_error *why, void *ar
         add_problem(r, NULL, loaded ? TN_ENOMEM : why->code, loaded ? "out of memory" : why->text);
 }
 
-static void add_file(tn_registry *r, const char *path) {
+static int open_here(const char *path, json_t **ret_facts, tn_error *err) {
     const tn_loaded *loaded;
-    tn_error why = {0};
-    json_t *facts = tn_loader_open(path, &loaded, &why) == 0 ? tn_facts_new(loaded) : NULL;
-    if (facts)
-        add_item(r, path, NULL, facts);
-    else
-        add_problem(r, path, why.code ? why.code : TN_ENOMEM, why.code ? why.text : "out of memory");
+    int rc = tn_loader_open(path, &loaded, err);
+    if (rc) return rc;
+    *ret_facts = tn_facts_new(loaded);
+    return *ret_facts ? 0 : tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
 }
 
-static int add_files(tn_registry *r, const char *search_path, tn_error *err) {
+/* From the cache, or from a child that the cache learns from. */
+static int look_at(const char *path, const tn_registry_config *config, tn_scan_cache *cache,
+                   json_t **ret_facts, tn_error *err) {
+    tn_scan_stamp stamp;
+    if (config->in_process) return open_here(path, ret_facts, err);
+    if (!tn_scan_stamp_init(&stamp, path)) return tn_fail(err, TN_EIO, "%s: is no longer there", path);
+    int rc = 0;
+    *ret_facts = tn_scan_cache_get(cache, &stamp);
+    if (!*ret_facts) {
+        rc = tn_scan_file(&config->scan, path, ret_facts, err);
+        if (!rc) tn_scan_cache_put(cache, &stamp, *ret_facts);
+    }
+    tn_scan_stamp_fini(&stamp);
+    return rc;
+}
+
+static void add_file(tn_registry *r, const char *path, const tn_registry_config *config,
+                     tn_scan_cache *cache) {
+    tn_error why = {0};
+    json_t *facts;
+    int rc = look_at(path, config, cache, &facts, &why);
+    if (rc)
+        add_problem(r, path, rc, why.text);
+    else
+        add_item(r, path, NULL, facts);
+}
+
+static int find_files(const tn_registry_config *config, tn_module_files *ret, tn_error *err) {
+    char *path = config->search_path ? strdup(config->search_path) : tn_discover_default_path();
+    if (!path) return tn_fail(err, TN_ENOMEM, "out of memory");
+    int rc = tn_discover(path, ret, err);
+    free(path);
+    return rc;
+}
+
+static int add_files(tn_registry *r, const tn_registry_config *config, tn_error *err) {
     tn_module_files files;
-    char *own = search_path ? NULL : tn_discover_default_path();
-    if (!search_path && !own) return tn_fail(err, TN_ENOMEM, "out of memory");
-    int rc = tn_discover(search_path ? search_path : own, &files, err);
-    free(own);
+    int rc = find_files(config, &files, err);
     if (rc) return rc;
-    for (size_t i = 0; i < files.n; i++) add_file(r, files.path[i]);
+    tn_scan_cache *cache = tn_scan_cache_new(config->cache_file);
+    if (!cache) rc = tn_fail(err, TN_ENOMEM, "out of memory");
+    for (size_t i = 0; !rc && i < files.n; i++) add_file(r, files.path[i], config, cache);
+    tn_scan_cache_free(cache);
     tn_module_files_free(&files);
-    return 0;
+    return rc;
 }
 
 int tn_registry_new(const tn_registry_config *config, tn_registry **ret, tn_error *err) {
+    static const tn_registry_config defaults;
     tn_registry *r = calloc(1, sizeof *r);
     if (!r) return tn_fail(err, TN_ENOMEM, "out of memory");
     int rc = tn_loader_preopened(add_preopened, r, err);
-    if (!rc) rc = add_files(r, config ? config->search_path : NULL, err);
+    if (!rc) rc = add_files(r, config ? config : &defaults, err);
     if (rc) {
         tn_registry_free(r);
         return rc;
@@ -123,7 +160,9 @@ void tn_registry_free(tn_registry *r) {
     free(r);
 }
 
-size_t tn_registry_count(const tn_registry *r) { return r->n_item; }
+size_t tn_registry_count(const tn_registry *r) {
+    return r->n_item;
+}
 
 const tn_module_info *tn_registry_at(const tn_registry *r, size_t i) {
     return i < r->n_item ? &r->items[i].info : NULL;
@@ -142,7 +181,9 @@ bool tn_module_offers(const tn_module_info *m, const char *factory_id) {
     return false;
 }
 
-size_t tn_registry_problem_count(const tn_registry *r) { return r->n_problem; }
+size_t tn_registry_problem_count(const tn_registry *r) {
+    return r->n_problem;
+}
 
 const tn_module_problem *tn_registry_problem_at(const tn_registry *r, size_t i) {
     return i < r->n_problem ? &r->problems[i].pub : NULL;
@@ -161,13 +202,15 @@ int tn_registry_load(tn_registry *r, const tn_module_info *m, const tn_loaded **
     int rc = loaded ? 0 : tn_loader_open(it->path, &loaded, err);
     if (rc) return rc;
     if (strcmp(loaded->entry->id, m->id) != 0 || strcmp(loaded->entry->version, m->version) != 0)
-        return tn_fail(err, TN_EMODULE, "%s: is now module %s %s; it was %s %s when the program looked: start it again",
+        return tn_fail(err, TN_EMODULE,
+                       "%s: is now module %s %s; it was %s %s when the program looked: start it again",
                        place_of(m), loaded->entry->id, loaded->entry->version, m->id, m->version);
     *ret = loaded;
     return 0;
 }
 
-int tn_registry_factory(tn_registry *r, const tn_module_info *m, const char *factory_id, const void **ret, tn_error *err) {
+int tn_registry_factory(tn_registry *r, const tn_module_info *m, const char *factory_id, const void **ret,
+                        tn_error *err) {
     const tn_loaded *loaded;
     int rc = tn_registry_load(r, m, &loaded, err);
     if (rc) return rc;

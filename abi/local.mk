@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The public headers, installed as they stand.
 tenonincludedir = $(includedir)/tenon
 tenoninclude_HEADERS = \

@@ -3,6 +3,9 @@
 # becomes of them: shared objects in $(moduledir), or parts of the program (--with-preopened-modules).
 family_modules =
 
+include plugins/gemma/local.mk
+include plugins/llama/local.mk
+include plugins/qwen3/local.mk
 include plugins/template/local.mk
 
 if PREOPEN_MODULES

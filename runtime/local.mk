@@ -9,4 +9,8 @@ include runtime/base/local.mk
 include runtime/modules/local.mk
 include runtime/text/local.mk
 include runtime/weights/local.mk
+include runtime/program/local.mk
+include runtime/device/local.mk
+include runtime/cache/local.mk
+include runtime/sched/local.mk
 include runtime/cli/local.mk

@@ -49,7 +49,7 @@ int tn_usage_status(int rc);
 int tn_exit_status(int rc);
 
 /* X(name): cmd_NAME.c defines `const tn_command tn_cmd_NAME`. The order is that of --help. */
-#define TN_COMMANDS(X) X(help) X(complete)
+#define TN_COMMANDS(X) X(help) X(complete) X(logits) X(generate)
 
 #define TN_COMMAND_DECLARE(name) extern const tn_command tn_cmd_##name;
 TN_COMMANDS(TN_COMMAND_DECLARE)

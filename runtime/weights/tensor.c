@@ -12,13 +12,14 @@ typedef struct type_entry {
 } type_entry;
 
 /* GGUF ids come first, ours from 1000 on follow without the gap. */
-#define GGUF_TYPES                   43
-#define OWN_FIRST                    1000
-#define OWN_TYPES                    6
-#define SLOT(type)                   ((int)(type) < GGUF_TYPES ? (int)(type) : (int)(type)-OWN_FIRST + GGUF_TYPES)
-#define TYPE(NAME, elems, bytes, fn) [SLOT(TN_TYPE_##NAME)] = {{#NAME, elems, bytes}, tn__dequant_##fn}
-
 /* clang-format off */
+#define GGUF_TYPES ((int)TN_TYPE_Q2_0 + 1)
+#define OWN_FIRST ((int)TN_TYPE_AFFINE)
+#define OWN_TYPES ((int)TN_TYPE_MLX_NVFP4 - OWN_FIRST + 1)
+#define SLOT(type) ((int)(type) < GGUF_TYPES ? (int)(type) : (int)(type) - OWN_FIRST + GGUF_TYPES)
+#define TYPE(NAME, elems, bytes, fn) [SLOT(TN_TYPE_##NAME)] = {{#NAME, elems, bytes}, tn__dequant_##fn}
+#define SCALED(NAME, elems) [SLOT(TN_TYPE_##NAME)] = {{#NAME, elems, 0}, NULL}
+
 static const type_entry types[GGUF_TYPES + OWN_TYPES] = {
     TYPE(F32, 1, 4, f32),
     TYPE(F16, 1, 2, f16),
@@ -40,11 +41,35 @@ static const type_entry types[GGUF_TYPES + OWN_TYPES] = {
     TYPE(Q8_0, 32, 34, q8_0),
     TYPE(Q1_0, 128, 18, q1_0),
     TYPE(Q2_0, 64, 18, q2_0),
+    TYPE(Q2_K, 256, 84, q2_k),
+    TYPE(Q3_K, 256, 110, q3_k),
+    TYPE(Q4_K, 256, 144, q4_k),
+    TYPE(Q5_K, 256, 176, q5_k),
+    TYPE(Q6_K, 256, 210, q6_k),
+    TYPE(TQ1_0, 256, 54, tq1_0),
+    TYPE(TQ2_0, 256, 66, tq2_0),
+    TYPE(MXFP4, 32, 17, mxfp4),
+    TYPE(NVFP4, 64, 36, nvfp4),
+    TYPE(IQ4_NL, 32, 18, iq4_nl),
+    TYPE(IQ4_XS, 256, 136, iq4_xs),
+    TYPE(IQ1_S, 256, 50, iq1_s),
+    TYPE(IQ1_M, 256, 56, iq1_m),
+    TYPE(IQ2_XXS, 256, 66, iq2_xxs),
+    TYPE(IQ2_XS, 256, 74, iq2_xs),
+    TYPE(IQ2_S, 256, 82, iq2_s),
+    TYPE(IQ3_XXS, 256, 98, iq3_xxs),
+    TYPE(IQ3_S, 256, 110, iq3_s),
+    SCALED(AFFINE, 1),
+    SCALED(MLX_MXFP4, 32),
+    SCALED(MLX_MXFP8, 32),
+    SCALED(MLX_NVFP4, 16),
 };
 /* clang-format on */
 
 static const type_entry *entry(uint32_t type) {
-    if (type >= GGUF_TYPES && (type < OWN_FIRST || type - OWN_FIRST >= OWN_TYPES)) return NULL;
+    if (type >= (uint32_t)GGUF_TYPES &&
+        (type < (uint32_t)OWN_FIRST || type >= (uint32_t)(OWN_FIRST + OWN_TYPES)))
+        return NULL;
     const type_entry *e = &types[SLOT(type)];
     return e->info.name ? e : NULL;
 }
@@ -65,6 +90,7 @@ const char *tn_type_removed_name(uint32_t gguf_type) {
 uint64_t tn_tensor_row_bytes(const tn_tensor *t) {
     const type_entry *e = entry(t->type);
     assert(e);
+    if (!e->dequant) return tn_tensor_cols(t) * t->bits / 8;
     return tn_tensor_cols(t) / e->info.block_elems * e->info.block_bytes;
 }
 
@@ -77,6 +103,10 @@ void tn_dequantize(tn_type type, const void *src, uint64_t n, float *dst) {
 void tn_tensor_dequantize(const tn_tensor *t, uint64_t row, uint64_t first, uint64_t count, float *dst) {
     const type_entry *e = entry(t->type);
     assert(e && first % e->info.block_elems == 0);
+    if (!e->dequant) {
+        tn__dequant_scaled(t, row, first, count, dst);
+        return;
+    }
     const uint8_t *at = t->data + row * tn_tensor_row_bytes(t);
     tn_dequantize(t->type, at + first / e->info.block_elems * e->info.block_bytes, count, dst);
 }

@@ -12,8 +12,7 @@
 /* Exit statuses of the program, as tenon(1) documents them. */
 enum tn_exit {
     TN_EXIT_OK = 0,
-    TN_EXIT_INPUT =
-        1, /* what was asked or given is wrong: bad model file, template raised, prompt too long */
+    TN_EXIT_INPUT = 1,        /* what was given is wrong: bad model file, template raised, prompt too long */
     TN_EXIT_USAGE = 2,        /* the command line is wrong */
     TN_EXIT_ENV = 3,          /* out of memory, input/output, device, module */
     TN_EXIT_BUG = 70,         /* a fault of ours or of a module */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 unit_tests += tests/unit/buf
 tests_unit_buf_SOURCES = %D%/buf.c %D%/unit.h
 tests_unit_buf_CPPFLAGS = $(test_cppflags)

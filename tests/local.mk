@@ -26,3 +26,4 @@ include tests/golden/local.mk
 include tests/cli/local.mk
 include tests/style/local.mk
 include tests/modules/local.mk
+EXTRA_DIST += tests/vectors tools/vectors/copy_vectors.py

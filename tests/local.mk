@@ -22,4 +22,6 @@ TESTS += $(unit_tests)
 endif
 
 include tests/unit/local.mk
+include tests/cli/local.mk
+include tests/style/local.mk
 include tests/modules/local.mk

@@ -7,7 +7,11 @@ tenon_SOURCES = %D%/main.c
 tenon_LDADD = libtenoncli.la libtenon.la $(preopen_flags)
 
 libtenoncli_la_SOURCES = \
+	%D%/cmd_bench.c %D%/cmd_chat.c %D%/cmd_generate.c %D%/cmd_logits.c %D%/cmd_run.c \
 	%D%/cmd_complete.c \
+	%D%/converse.c %D%/converse.h \
+	%D%/ids.c %D%/ids.h \
+	%D%/load.c %D%/load.h \
 	%D%/cmd_help.c \
 	%D%/cmd_modules.c \
 	%D%/command.h %D%/commands.c \

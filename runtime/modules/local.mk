@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
 	%D%/cache.c %D%/cache.h \
 	%D%/discover.c %D%/discover.h \

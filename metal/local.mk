@@ -1,1 +1,6 @@
-# metal
+# SPDX-License-Identifier: Apache-2.0
+# The Metal device. Until its host layer is here, only its kernels are, which tests/metal runs in a simulator.
+metal_kernels = \
+	metal/kernels/norm.metal
+metal_headers = metal/args.h
+EXTRA_DIST += $(metal_kernels) $(metal_headers)

@@ -20,3 +20,4 @@ TESTS += $(unit_tests)
 endif
 
 include tests/unit/local.mk
+include tests/metal/local.mk

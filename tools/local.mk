@@ -1,1 +1,6 @@
-# tools
+# SPDX-License-Identifier: Apache-2.0
+mslx_sources = \
+	tools/mslx/kernels.py \
+	tools/mslx/mslx.py \
+	tools/mslx/tokens.py
+EXTRA_DIST += $(mslx_sources)

@@ -267,18 +267,19 @@ void simdgroup_wait(combine_fn combine, void *value, site at) {
 void barrier_wait(site at) { park(state::at_barrier, at); }
 
 void *threadgroup_memory(uint32_t slot, size_t bytes) {
+    guarded *v = slot < max_variables ? variables + slot : nullptr;
+    if (v && v->bytes > 0) return v->data; // another thread of the group was here
     size_t total = bytes;
-    for (const guarded &v : variables) total += &v == variables + slot ? 0 : v.bytes;
-    if (slot >= max_variables || total > SIM_MAX_GROUP_BYTES ||
-        (!variables[slot].map && !guarded_new(&variables[slot], SIM_MAX_GROUP_BYTES))) {
+    for (const guarded &other : variables) total += other.bytes;
+    if (!v || total > SIM_MAX_GROUP_BYTES || (!v->map && !guarded_new(v, SIM_MAX_GROUP_BYTES))) {
         char text[120];
         snprintf(text, sizeof text, "threadgroup variable %u makes %zu bytes, %d are allowed", slot, total,
                  SIM_MAX_GROUP_BYTES);
         fail_in_kernel(running, text);
         park(state::failed, site());
     }
-    if (variables[slot].bytes == 0) guarded_shrink(&variables[slot], bytes);
-    return variables[slot].data;
+    guarded_shrink(v, bytes);
+    return v->data;
 }
 
 int run_grid(const sim_kernel *kernel_, const arguments &args_, const grid &g) {

@@ -27,3 +27,4 @@ include tests/cli/local.mk
 include tests/style/local.mk
 include tests/modules/local.mk
 EXTRA_DIST += tests/vectors tools/vectors/copy_vectors.py
+include tests/metal/local.mk

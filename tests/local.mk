@@ -23,7 +23,10 @@ TESTS += $(unit_tests)
 endif
 
 include tests/unit/local.mk
+include tests/golden/local.mk
 include tests/cli/local.mk
 include tests/style/local.mk
 include tests/abi/local.mk
 include tests/modules/local.mk
+EXTRA_DIST += tests/vectors tools/vectors/copy_vectors.py
+include tests/metal/local.mk

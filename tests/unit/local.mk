@@ -17,3 +17,4 @@ tests_unit_checkpoint_SOURCES = %D%/checkpoint.c %D%/unit.h
 tests_unit_checkpoint_CPPFLAGS = $(test_cppflags)
 tests_unit_checkpoint_LDADD = $(test_ldadd) -lm
 include tests/unit/weights.mk
+include tests/unit/tokenizer.mk

@@ -15,8 +15,6 @@ tests_unit_cli_options_LDADD = $(cli_test_ldadd)
 tests_unit_cli_npy_SOURCES = %D%/cli_npy.c %D%/unit.h
 tests_unit_cli_npy_CPPFLAGS = $(test_cppflags)
 tests_unit_cli_npy_LDADD = $(cli_test_ldadd)
-unit_tests += tests/unit/checkpoint
-tests_unit_checkpoint_SOURCES = %D%/checkpoint.c %D%/unit.h
-tests_unit_checkpoint_CPPFLAGS = $(test_cppflags)
-tests_unit_checkpoint_LDADD = $(test_ldadd) -lm
+
 include tests/unit/weights.mk
+include tests/unit/cpu.mk

@@ -17,4 +17,5 @@ tests_unit_cli_npy_CPPFLAGS = $(test_cppflags)
 tests_unit_cli_npy_LDADD = $(cli_test_ldadd)
 
 include tests/unit/weights.mk
+include tests/unit/tokenizer.mk
 include tests/unit/cpu.mk

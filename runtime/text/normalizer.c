@@ -92,15 +92,17 @@ static void strip(const tn_norm_step *st, const char *s, size_t n, tn_buf *out) 
     tn_buf_add(out, s, n);
 }
 
-/* What becomes of cp under a filter step: another character, or 0 for nothing (NUL itself is always dropped). */
+/* What becomes of cp under a filter step: a character, or DROP. */
+#define DROP UINT32_MAX
+
 static uint32_t clean(uint32_t cp) {
     if (tn__is_space(cp)) return ' ';
-    return cp == 0xfffd || tn__is_other(cp) ? 0 : cp;
+    return cp == 0xfffd || tn__is_other(cp) ? DROP : cp;
 }
 
 static uint32_t nmt(uint32_t cp) {
     if ((cp >= 1 && cp <= 8) || cp == 0xb || (cp >= 0xe && cp <= 0x1f) || cp == 0x7f || cp == 0x8f || cp == 0x9f)
-        return 0;
+        return DROP;
     if (cp == 9 || cp == 0xa || cp == 0xc || cp == 0xd || cp == 0x1680 || (cp >= 0x200b && cp <= 0x200f) ||
         cp == 0x2028 || cp == 0x2029 || cp == 0x2581 || cp == 0xfeff || cp == 0xfffd)
         return ' ';
@@ -110,15 +112,15 @@ static uint32_t nmt(uint32_t cp) {
 /* Strips accents, cleans for BERT or for nmt. */
 static void filter(tn_norm_kind kind, const char *s, size_t n, tn_buf *out) {
     for (size_t i = 0, k; i < n; i += k) {
-        uint32_t cp, to = 0;
+        uint32_t cp, to;
         k = tn__utf8_get(s + i, &cp);
         if (kind == TN_NORM_STRIP_ACCENTS)
-            to = tn__is_mark_nonspacing(cp) ? 0 : cp;
+            to = tn__is_mark_nonspacing(cp) ? DROP : cp;
         else
             to = kind == TN_NORM_CLEAN ? clean(cp) : nmt(cp);
         if (to == cp)
             tn_buf_add(out, s + i, k);
-        else if (to)
+        else if (to != DROP)
             put(out, to);
     }
 }

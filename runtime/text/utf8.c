@@ -141,8 +141,7 @@ bool tn__is_mark_nonspacing(uint32_t cp) {
 }
 
 bool tn__is_other(uint32_t cp) {
-    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
-    return c == UTF8PROC_CATEGORY_CN || (c >= UTF8PROC_CATEGORY_CC && c <= UTF8PROC_CATEGORY_CO);
+    return category_in(cp, UTF8PROC_CATEGORY_CC, UTF8PROC_CATEGORY_CO);
 }
 
 bool tn__is_word(uint32_t cp) {

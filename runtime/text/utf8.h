@@ -31,7 +31,7 @@ bool tn__is_punct(uint32_t cp);
 bool tn__is_numeric(uint32_t cp);
 /* General category Mn. */
 bool tn__is_mark_nonspacing(uint32_t cp);
-/* General categories Cc, Cf, Cn, Co, Cs. */
+/* General categories Cc, Cf, Co, Cs (not Cn: unassigned characters are kept). */
 bool tn__is_other(uint32_t cp);
 /* Letters, marks, decimal digits, connectors: what \w matches. */
 bool tn__is_word(uint32_t cp);

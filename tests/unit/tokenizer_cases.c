@@ -152,7 +152,7 @@ static void check_facts(tally *t, const tn_tokenizer *tok, const json_t *root) {
 
 static void folder(void **state) {
     const char *name = *state;
-    char path[4096];
+    char path[8192];
     tn_error err = {0};
     tn_tokenizer *tok = NULL;
     json_t *root = NULL, *c;
@@ -190,7 +190,7 @@ static void all_folders_are_listed(void **state) {
         FOLDERS(NAME)
 #undef NAME
     };
-    char path[4096];
+    char path[8192];
     struct dirent *entry;
     snprintf(path, sizeof path, "%s/tokenizers", unit_vectors());
     DIR *dir = opendir(path);

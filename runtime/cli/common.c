@@ -14,7 +14,7 @@ const tn_option_row tn_model_options[] = {
     {TN_OPT_STRING, 'm', .name = "model", .arg = "MODEL", .hint = TN_COMPLETE_MODEL,
      .help = "a directory, a .gguf file, or the name of an installed model (default " DEFAULT_MODEL ")",
      .offset = offsetof(tn_model_args, model)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 const tn_option_row tn_compute_options[] = {
@@ -30,7 +30,7 @@ const tn_option_row tn_compute_options[] = {
     {TN_OPT_WORD, .name = "kv-type", .arg = "TYPE", .words = "f32|f16|bf16",
      .help = "how keys and values are stored (default f16, with --compute f32: f32)",
      .offset = offsetof(tn_compute_args, kv_type)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 static bool model_exists(const char *path) {

@@ -7,6 +7,8 @@
 #ifndef TN_MODULES_LOADER_H
 #define TN_MODULES_LOADER_H
 
+#include "config.h" /* TN_PREOPENED_MODULES */
+
 #include <ltdl.h>
 #include <stddef.h>
 #include <tenon/module.h>
@@ -30,8 +32,13 @@ typedef void tn_loader_preopened_cb(const tn_loaded *loaded, const tn_error *why
 /* Calls cb for every preopened module, in the order of linking. Every call tells all of them. [any thread] */
 int tn_loader_preopened(tn_loader_preopened_cb *cb, void *arg, tn_error *err);
 
-/* Names what libtool linked into the program; preopened.h says who calls it. Before any other function.
- * [control] */
+/* Every program that is linked with $(preopen_flags) says this first thing in main(): libtool puts the list
+ * of what was linked in into the program itself, where a library cannot see it. [control] */
+#ifdef TN_PREOPENED_MODULES
+#    define tn_loader_set_preopened() tn_loader_set_symbols(lt_preloaded_symbols)
+#else
+#    define tn_loader_set_preopened() ((void)0)
+#endif
 void tn_loader_set_symbols(const lt_dlsymlist *symbols);
 
 #endif

@@ -9,7 +9,6 @@ libtenon_la_SOURCES += \
 	%D%/list.c %D%/list.h \
 	%D%/loader.c %D%/loader.h \
 	%D%/option_table.c %D%/option_table.h \
-	%D%/preopened.h \
 	%D%/registry.c %D%/registry.h \
 	%D%/scan.c %D%/scan.h
 libtenon_la_CPPFLAGS += -DTN_MODULE_DIR='"$(moduledir)"'

@@ -48,7 +48,7 @@ static json_t *refusal(int code, char *text) {
     return json_pack("{s:i,s:s}", "code", code, "error", text);
 }
 
-int tn_module_scan_main(const char *file) {
+int tn_scan_main(const char *file) {
     enum { CHILD_SECONDS = 300 };
     const tn_loaded *loaded;
     tn_error err = {0};

@@ -3,7 +3,7 @@
  * that crashes, hangs or ends the process takes down the child only.
  *
  * The child is this same program, started as `PROGRAM --scan-module FILE`, whose main() then does nothing but
- * `return tn_module_scan_main(FILE)`. A program without that option must name one that has it. */
+ * `return tn_scan_main(FILE)`. A program without that option must name one that has it. */
 #ifndef TN_MODULES_SCAN_H
 #define TN_MODULES_SCAN_H
 
@@ -30,6 +30,6 @@ int tn_scan_here(const char *path, json_t **ret_facts, tn_error *err);
 
 /* The child's part: opens file and prints facts, or {"code": -22, "error": "..."}, on stdout. Returns the
  * process's exit status. */
-int tn_module_scan_main(const char *file);
+int tn_scan_main(const char *file);
 
 #endif

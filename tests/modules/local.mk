@@ -103,3 +103,11 @@ check_LTLIBRARIES += \
 %C%_bad_exit_la_CPPFLAGS = $(module_cppflags) -DTN_MODULE_NAME=bad_exit -DSAMPLE_EXIT
 %C%_bad_exit_la_LDFLAGS = $(shared_module_ldflags)
 CLEANFILES += %D%/cache.json
+
+# Scripts.
+modules_tests = %D%/contract.sh
+EXTRA_DIST += $(modules_tests) %D%/command.py
+TESTS += $(modules_tests)
+if HAVE_PYTHON
+TESTS += %D%/command.py
+endif

@@ -5,5 +5,5 @@
 #include "modules/scan.h"
 
 int main(int argc, char **argv) {
-    return argc == 3 && strcmp(argv[1], "--scan-module") == 0 ? tn_module_scan_main(argv[2]) : 2;
+    return argc == 3 && strcmp(argv[1], "--scan-module") == 0 ? tn_scan_main(argv[2]) : 2;
 }

@@ -14,3 +14,4 @@ tests_unit_cli_npy_CPPFLAGS = $(test_cppflags)
 tests_unit_cli_npy_LDADD = $(cli_test_ldadd)
 
 include tests/unit/weights.mk
+include tests/unit/cpu.mk

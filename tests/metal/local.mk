@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# The kernels of metal/ on the CPU: translated to C++, run by a simulator. Where this machine cannot build that, one
+# skipped test says why.
+AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM;
+
+metal_sim_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/metal
+metal_tests = tests/metal/kernels
+EXTRA_DIST += %D%/skip.sh
+
+if METAL_SIM
+
+check_LTLIBRARIES += tests/metal/libsim.la
+check_PROGRAMS += $(metal_tests)
+TESTS += $(metal_tests)
+else
+TESTS += %D%/skip.sh
+endif
+
+tests_metal_libsim_la_SOURCES = \
+	%D%/sim/dispatch.cpp \
+	%D%/sim/fiber.cpp %D%/sim/fiber.h \
+	%D%/sim/memory.cpp \
+	%D%/sim/msl_math.h %D%/sim/msl_threads.h %D%/sim/msl_types.h \
+	%D%/sim/runtime.h \
+	%D%/sim/scheduler.cpp \
+	%D%/sim/sim.h \
+	%D%/sim/include/metal_stdlib
+tests_metal_libsim_la_CPPFLAGS = $(metal_sim_cppflags)
+tests_metal_libsim_la_CXXFLAGS = $(TN_CXXFLAGS)
+
+# The kernels as C++, whole and with each barrier left out.
+MSLX = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) $(top_srcdir)/tools/mslx/mslx.py --root $(top_srcdir)
+metal_kernels_cppflags = $(metal_sim_cppflags) -I$(top_srcdir)/tests/metal/sim/include -I$(top_srcdir)
+CLEANFILES += tests/metal/metal-kernels.cpp tests/metal/metal-mutants.cpp
+
+tests/metal/metal-kernels.cpp: $(metal_kernels) $(mslx_sources)
+	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(MSLX) -o $@ $(metal_kernels)
+tests/metal/metal-mutants.cpp: $(metal_kernels) $(mslx_sources)
+	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(MSLX) --without-barriers -o $@ $(metal_kernels)
+
+tests_metal_kernels_SOURCES = %D%/kernels.c %D%/kernel_check.c %D%/kernel_check.h
+nodist_tests_metal_kernels_SOURCES = tests/metal/metal-kernels.cpp tests/metal/metal-mutants.cpp
+tests_metal_kernels_CPPFLAGS = $(metal_kernels_cppflags) -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
+tests_metal_kernels_CXXFLAGS = $(TN_CXXFLAGS)
+tests_metal_kernels_LDADD = tests/metal/libsim.la $(CMOCKA_LIBS) $(BASE_LIBS)

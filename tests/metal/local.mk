@@ -4,12 +4,12 @@
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM;
 
 metal_sim_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/metal
-metal_tests = tests/metal/kernels
+metal_tests = tests/metal/kernels tests/metal/program
 EXTRA_DIST += %D%/skip.sh
 
 if METAL_SIM
 
-check_LTLIBRARIES += tests/metal/libsim.la
+check_LTLIBRARIES += tests/metal/libsim.la tests/metal/libdevice.la
 check_PROGRAMS += $(metal_tests)
 TESTS += $(metal_tests)
 else
@@ -34,12 +34,35 @@ metal_kernels_cppflags = $(metal_sim_cppflags) -I$(top_srcdir)/tests/metal/sim/i
 CLEANFILES += tests/metal/metal-kernels.cpp tests/metal/metal-mutants.cpp
 
 tests/metal/metal-kernels.cpp: $(metal_kernels) $(mslx_sources)
-	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(MSLX) -o $@ $(metal_kernels)
+	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(MSLX) --library metal_kernels -o $@ $(metal_kernels)
 tests/metal/metal-mutants.cpp: $(metal_kernels) $(mslx_sources)
-	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(MSLX) --without-barriers -o $@ $(metal_kernels)
+	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(MSLX) --without-barriers --library metal_mutants -o $@ $(metal_kernels)
 
-tests_metal_kernels_SOURCES = %D%/kernels.c %D%/kernel_check.c %D%/kernel_check.h
+metal_test_cppflags = $(metal_kernels_cppflags) -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
+metal_test_ldadd = tests/metal/libsim.la libtenon.la $(CMOCKA_LIBS) $(BASE_LIBS)
+
+tests_metal_kernels_SOURCES = \
+	%D%/kernels.c \
+	%D%/check_random.c \
+	%D%/kernel_check.c %D%/kernel_check.h \
+	%D%/libraries.h
 nodist_tests_metal_kernels_SOURCES = tests/metal/metal-kernels.cpp tests/metal/metal-mutants.cpp
-tests_metal_kernels_CPPFLAGS = $(metal_kernels_cppflags) -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
+tests_metal_kernels_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_kernels_CXXFLAGS = $(TN_CXXFLAGS)
-tests_metal_kernels_LDADD = tests/metal/libsim.la $(CMOCKA_LIBS) $(BASE_LIBS)
+tests_metal_kernels_LDADD = $(metal_test_ldadd)
+
+# msl-sim: programs on the simulator.
+tests_metal_libdevice_la_SOURCES = \
+	%D%/device_sim.c %D%/device_sim.h \
+	%D%/encode_sim.c %D%/exec_sim.h
+nodist_tests_metal_libdevice_la_SOURCES = tests/metal/metal-kernels.cpp
+tests_metal_libdevice_la_CPPFLAGS = $(metal_kernels_cppflags)
+tests_metal_libdevice_la_CXXFLAGS = $(TN_CXXFLAGS)
+
+tests_metal_program_SOURCES = \
+	%D%/program.c \
+	%D%/check_random.c \
+	%D%/tiny_model.c %D%/tiny_model.h
+tests_metal_program_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_program_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
+tests_metal_program_LINK = $(CXXLINK)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A model as a person names it: a directory (Hugging Face or MLX layout) or a .gguf file, behind one interface.
- * Immutable once open: any thread. */
+/* A model as a person names it: a directory (Hugging Face or MLX layout) or a .gguf file, behind one
+ * interface. Immutable once open: any thread. */
 #ifndef TN_WEIGHTS_CHECKPOINT_H
 #define TN_WEIGHTS_CHECKPOINT_H
 
@@ -10,11 +10,11 @@
 
 typedef struct tn_checkpoint tn_checkpoint;
 
-/* Opens a directory with config.json and *.safetensors (model.safetensors.index.json names the shards where there is
- * one), or a .gguf file. Shards, headers, extents and MLX triples (P.weight, P.scales, P.biases with `quantization` in
- * config.json, per-layer overrides included) are all checked here; an MLX triple appears as one TN_TYPE_AFFINE tensor
- * "P.weight". Errors as tn_gguf_open; a missing shard, a shard's missing tensor and the sizes that disagree are named.
- * [control thread] */
+/* Opens a directory with config.json and *.safetensors (model.safetensors.index.json names the shards where
+ * there is one), or a .gguf file. Shards, headers, extents and MLX triples (P.weight, P.scales, P.biases with
+ * `quantization` in config.json, per-layer overrides included) are all checked here; an MLX triple appears as
+ * one TN_TYPE_AFFINE tensor "P.weight". Errors as tn_gguf_open; a missing shard, a shard's missing tensor and
+ * the sizes that disagree are named. [control thread] */
 int tn_checkpoint_open(const char *path, tn_checkpoint **ret, tn_error *err);
 void tn_checkpoint_close(tn_checkpoint *c);
 

@@ -3,4 +3,4 @@ mslx_sources = \
 	tools/mslx/kernels.py \
 	tools/mslx/mslx.py \
 	tools/mslx/tokens.py
-EXTRA_DIST += $(mslx_sources)
+EXTRA_DIST += $(mslx_sources) tools/mslx/lint.py

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# metal
 # The Metal device. Until its host layer is here, only its kernels are, which tests/metal runs in a simulator.
 metal_kernels = \
 	metal/kernels/attention.metal \

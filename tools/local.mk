@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# tools
 mslx_sources = \
 	tools/mslx/kernels.py \
 	tools/mslx/mslx.py \

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 #include <tenon/config.h>
+#include <tenon/module.h>
 #include <tenon/program.h>
 #include <tenon/status.h>
 
@@ -23,9 +24,7 @@ typedef struct tn_model_info {
     uint32_t size;      /* sizeof(tn_model_info), set by the host before describe() */
     uint32_t n_layer;   /* layers with a cache */
     uint32_t n_embd;
-    uint32_t n_vocab;   /* rows of the output matrix; 0: taken from the logits recorded */
     uint32_t n_ctx;     /* longest context the model was made for, tokens */
-    uint32_t reserved;
 } tn_model_info;
 
 /* How a family's models converse; strings are static, NULL where there is none. */
@@ -43,9 +42,11 @@ typedef struct tn_family {
 
     /* How well this family serves the checkpoint: 0 not at all, 100 made for it. Looks at c only. */
     int32_t (*probe)(const tn_config *c);
-    /* Reads and checks hyper-parameters. On success *ret is the instance (the family's, until destroy). Returns 0 or a
+    /* Reads and checks hyper-parameters. options: the module's, in the order of its table; NULL when it has none. host,
+     * options and *ret live until destroy; c only during the call. On success *ret is the instance. Returns 0 or a
      * tn_status with err filled; what c recorded as failed need not be repeated. */
-    int32_t (*create)(const tn_config *c, void **ret, tn_error *err);
+    int32_t (*create)(const tn_host *host, const tn_option_value *options, const tn_config *c, void **ret,
+                      tn_error *err);
     void (*describe)(void *instance, tn_model_info *ret);
     /* Records the text program. */
     void (*record)(void *instance, tn_recorder *r);

@@ -35,7 +35,9 @@ enum tn_weight_flags {
 /* Names a tensor in both spellings; "%u" stands for the layer. HF names are tried as they stand after each of the
  * prefixes "model.", "", "model.language_model.", "language_model.model.", "language_model.". A name of NULL: the format
  * does not have it. Biases and norms are vectors: rows 0, cols their length.
- * From a fused tensor take rows: first_row to first_row + rows of its fused_rows. */
+ * From a fused tensor take rows: first_row to first_row + rows of its fused_rows. rows may be TN_ROWS_OF_FILE: as many
+ * as there are (the vocabulary's size, which checkpoints pad as they please). */
+#define TN_ROWS_OF_FILE UINT32_MAX
 typedef struct tn_weight_desc {
     const char *hf;   /* "layers.%u.self_attn.q_proj.weight" */
     const char *gguf; /* "blk.%u.attn_q.weight" */
@@ -117,6 +119,18 @@ struct tn_recorder {
     /* x is what layer `index` leaves (0: the embedding), kept for inspection when somebody asks; costs nothing else. */
     void (*tap)(tn_recorder *r, tn_value x, uint32_t index);
 };
+
+/* Shorthands for what families declare most. layer replaces "%u"; flags as in tn_weight_flags. */
+static inline tn_weight tn_matrix(tn_recorder *r, uint32_t layer, const char *hf, const char *gguf, uint32_t rows,
+                                  uint32_t cols) {
+    tn_weight_desc d = {hf, gguf, rows, cols, 0, 0, 0, 0};
+    return r->weight(r, &d, layer);
+}
+static inline tn_weight tn_vector(tn_recorder *r, uint32_t layer, const char *hf, const char *gguf, uint32_t n,
+                                  uint32_t flags) {
+    tn_weight_desc d = {hf, gguf, 0, n, 0, 0, flags, 0};
+    return r->weight(r, &d, layer);
+}
 
 #ifdef __cplusplus
 }

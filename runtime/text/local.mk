@@ -1,0 +1,1 @@
+include %D%/tokenizer.mk

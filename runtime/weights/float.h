@@ -63,6 +63,11 @@ static inline float tn_e8m0_to_f32(uint8_t e) {
     return tn_f32_from_bits(e == 255 ? 0x7fc00000u : (uint32_t)e << 23);
 }
 
+/* Half of it, for use with tn_e2m1_doubled; GGUF files know no NaN here, 255 is 2^127. */
+static inline float tn_e8m0_half_to_f32(uint8_t e) {
+    return tn_f32_from_bits(e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23);
+}
+
 /* E4M3 (the "fn" flavour: no infinities, all ones is NaN). */
 static inline float tn_e4m3_to_f32(uint8_t v) {
     uint32_t mag = v & 0x7fu, sign = (uint32_t)(v & 0x80u) << 24;
@@ -72,10 +77,12 @@ static inline float tn_e4m3_to_f32(uint8_t v) {
     return tn_f32_from_bits(bits | sign);
 }
 
-/* E2M1, the four-bit element of MXFP4 and NVFP4: the low four bits of v. */
+/* E2M1, the four-bit element of MXFP4 and NVFP4, times two: then all are integers. */
+static const float tn_e2m1_doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, -0.0f, -1, -2, -3, -4, -6, -8, -12};
+
+/* E2M1 itself: the low four bits of v. */
 static inline float tn_e2m1_to_f32(unsigned v) {
-    static const float values[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
-    return values[v & 15];
+    return tn_e2m1_doubled[v & 15] * 0.5f;
 }
 
 #endif

@@ -48,6 +48,10 @@ typedef struct tn_gguf_value {
  * (version, byte order, a removed or unknown tensor type: named with its tensor), TN_ELIMIT, TN_ENOMEM.
  * [control thread] */
 int tn_gguf_open(const char *path, tn_gguf **ret, tn_error *err);
+/* One file that lies in memory, which outlives *ret; a part of a split model stands alone. name is for
+ * messages. */
+int tn_gguf_open_memory(const void *data, uint64_t size, const char *name, tn_gguf **ret, tn_error *err);
+/* NULL is harmless. */
 void tn_gguf_close(tn_gguf *g);
 
 /* The value of key in the first file, or NULL. */

@@ -332,17 +332,27 @@ static int read_header(cursor *c, uint64_t *ret_tensors, uint64_t *ret_kv) {
     return rc;
 }
 
-int tn__gguf_part_open(tn_gguf_part *ret, const char *path, tn_error *err) {
+/* Over ret->map; closes ret on failure. */
+static int parse(tn_gguf_part *ret, tn_error *err) {
     uint64_t n_tensors, n_kv;
-    *ret = (tn_gguf_part){0};
-    int rc = tn_map_open(&ret->map, path, err);
-    if (rc) return rc;
     cursor c = {.map = &ret->map, .err = err};
-    rc = read_header(&c, &n_tensors, &n_kv);
+    int rc = read_header(&c, &n_tensors, &n_kv);
     if (!rc) rc = read_metadata(&c, ret, n_kv);
     if (!rc) rc = read_tensors(&c, ret, n_tensors);
     if (rc) tn__gguf_part_close(ret);
     return rc;
+}
+
+int tn__gguf_part_open(tn_gguf_part *ret, const char *path, tn_error *err) {
+    *ret = (tn_gguf_part){0};
+    int rc = tn_map_open(&ret->map, path, err);
+    return rc ? rc : parse(ret, err);
+}
+
+int tn__gguf_part_open_memory(tn_gguf_part *ret, const void *data, uint64_t size, const char *name,
+                              tn_error *err) {
+    *ret = (tn_gguf_part){.map = {.data = data, .size = size, .path = strdup(name)}, .borrowed = true};
+    return ret->map.path ? parse(ret, err) : tn_fail(err, TN_ENOMEM, "%s: out of memory", name);
 }
 
 void tn__gguf_part_close(tn_gguf_part *part) {
@@ -351,6 +361,7 @@ void tn__gguf_part_close(tn_gguf_part *part) {
     free(part->kv);
     free(part->tensors);
     json_decref(part->kv_names);
+    if (part->borrowed) part->map.data = NULL;
     tn_map_close(&part->map);
     *part = (tn_gguf_part){0};
 }

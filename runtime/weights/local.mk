@@ -1,7 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
 	%D%/bytes.h %D%/float.h \
 	%D%/checkpoint.c %D%/checkpoint.h \
 	%D%/dequant.h \
+	%D%/dequant_fp4.c \
+	%D%/dequant_iq.c %D%/iq_grids.h \
+	%D%/dequant_k.c \
 	%D%/dequant_legacy.c \
 	%D%/dequant_plain.c \
 	%D%/dequant_scaled.c \

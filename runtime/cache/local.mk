@@ -1,0 +1,1 @@
+libtenon_la_SOURCES += %D%/pages.c %D%/pages.h

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+# Whole models: against recorded references, and against themselves in other company.
+unit_tests += tests/golden/golden tests/golden/equalities
+tests_golden_golden_SOURCES = %D%/golden.c %D%/fixture.c %D%/fixture.h
+tests_golden_golden_CPPFLAGS = $(test_cppflags)
+tests_golden_golden_LDADD = $(test_ldadd)
+tests_golden_equalities_SOURCES = %D%/equalities.c %D%/fixture.c %D%/fixture.h
+tests_golden_equalities_CPPFLAGS = $(test_cppflags)
+tests_golden_equalities_LDADD = $(test_ldadd)

@@ -4,7 +4,11 @@
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM;
 
 metal_tests = tests/metal/faults tests/metal/kernels tests/metal/program
-EXTRA_DIST += %D%/faults.metal %D%/skip.sh
+EXTRA_DIST += %D%/faults.metal %D%/lint.py %D%/skip.sh
+
+if HAVE_PYTHON
+TESTS += %D%/lint.py
+endif
 
 if METAL_SIM
 check_LTLIBRARIES += tests/metal/libsim.la tests/metal/libdevice.la

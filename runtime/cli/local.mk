@@ -4,7 +4,9 @@ bin_PROGRAMS += tenon
 noinst_LTLIBRARIES += libtenoncli.la
 
 tenon_SOURCES = %D%/main.c
-tenon_LDADD = libtenoncli.la libtenon.la $(preopen_flags)
+tenon_LDADD = libtenoncli.la libtenon.la
+tenon_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tenon_DEPENDENCIES = $(preopen_modules)
 
 libtenoncli_la_SOURCES = \
 	%D%/cmd_bench.c \

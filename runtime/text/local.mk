@@ -1,1 +1,2 @@
+include runtime/text/jinja/local.mk
 include %D%/tokenizer.mk

@@ -60,13 +60,17 @@ bool fiber_start(fiber *f, uint32_t i, void (*entry)()) {
     return true;
 }
 
-void fiber_resume(fiber *f) { swapcontext(&scheduler_context, &f->context); }
-void fiber_suspend(fiber *f) { swapcontext(&f->context, &scheduler_context); }
+void fiber_resume(fiber *f) {
+    swapcontext(&scheduler_context, &f->context);
+}
+void fiber_suspend(fiber *f) {
+    swapcontext(&f->context, &scheduler_context);
+}
 
 #else
 
-// sim_switch_stack(save, to): pushes what the System V ABI lets a callee keep, leaves the stack pointer in *save,
-// continues where `to` was left. Only x86-64 Linux and BSDs: Mach-O would want underscores.
+// sim_switch_stack(save, to): pushes what the System V ABI lets a callee keep, leaves the stack pointer in
+// *save, continues where `to` was left. Only x86-64 Linux and BSDs: Mach-O would want underscores.
 extern "C" void sim_switch_stack(void **save, void *to);
 asm(".text\n"
     ".globl sim_switch_stack\n"
@@ -97,8 +101,8 @@ bool fiber_start(fiber *f, uint32_t i, void (*entry)()) {
     if (!reserve_stacks()) return false;
     uint8_t *stack = stacks + i * stack_bytes;
     forget_frames(stack);
-    // From the top: a null return address for entry (which also gives it the alignment after a call), entry itself for
-    // the switch to return to, six registers.
+    // From the top: a null return address for entry (which also gives it the alignment after a call), entry
+    // itself for the switch to return to, six registers.
     void **top = reinterpret_cast<void **>(stack + stack_bytes) - 2;
     *--top = nullptr;
     *--top = reinterpret_cast<void *>(entry);
@@ -107,8 +111,12 @@ bool fiber_start(fiber *f, uint32_t i, void (*entry)()) {
     return true;
 }
 
-void fiber_resume(fiber *f) { sim_switch_stack(&scheduler_stack_pointer, f->stack_pointer); }
-void fiber_suspend(fiber *f) { sim_switch_stack(&f->stack_pointer, scheduler_stack_pointer); }
+void fiber_resume(fiber *f) {
+    sim_switch_stack(&scheduler_stack_pointer, f->stack_pointer);
+}
+void fiber_suspend(fiber *f) {
+    sim_switch_stack(&f->stack_pointer, scheduler_stack_pointer);
+}
 
 #endif
 

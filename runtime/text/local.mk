@@ -1,2 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
 include runtime/text/jinja/local.mk
 include %D%/tokenizer.mk

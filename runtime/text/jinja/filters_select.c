@@ -66,6 +66,7 @@ static int map_filter(tn_jrun *r, const tn_jcall *c, const tn_jlist *list, tn_jl
 static int filter_map(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
     tn_jlist list, out = {0};
     tn_jval attribute = keyword(c, "attribute");
+    if (!tn_jtruth(c->self)) return tn_jiterator_new(r, &out, "map", ret); /* none too */
     TN_TRY(tn_jiterate(r, c->self, &list));
     if (!c->args->n_positional && attribute.type != TN_J_ABSENT)
         TN_TRY(map_attribute(r, c, &list, attribute, &out));
@@ -96,6 +97,7 @@ static int choose(tn_jrun *r, const tn_jcall *c, bool attribute, bool wanted, tn
     tn_jargs args = *c->args;
     if (attribute && !args.n_positional)
         return tn_jfail(r, TN_EINVAL, "%s() needs the name of an attribute", c->native->name);
+    if (!tn_jtruth(c->self)) return tn_jiterator_new(r, &out, c->native->name, ret); /* none too */
     TN_TRY(tn_jiterate(r, c->self, &list));
     args.positional += attribute;
     args.n_positional -= attribute;
@@ -106,7 +108,7 @@ static int choose(tn_jrun *r, const tn_jcall *c, bool attribute, bool wanted, tn
         TN_TRY(passes(r, v, args, &yes));
         if (yes == wanted) TN_TRY(tn_jlist_add(r, &out, list.item[i]));
     }
-    return tn_jiterator_new(r, &out, "select_or_reject", ret);
+    return tn_jiterator_new(r, &out, c->native->name, ret);
 }
 
 static int filter_select(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {

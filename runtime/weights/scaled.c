@@ -146,7 +146,7 @@ static int check_scales(const joiner *j, const char *path, const scheme *s, cons
 
 /* P.weight of 32-bit words [.., cols * bits / 32], P.scales [.., cols / group], P.biases the same. */
 static int join_mlx(const joiner *j, const char *path, tn_tensor *scales) {
-    scheme s;
+    scheme s = {0};
     tn_tensor *t = find(j, path, ".weight"), *biases = find(j, path, ".biases");
     if (!t || t->type != TN_TYPE_U32) return 0; /* some other convention: plain tensors, as they stand */
     int rc = find_scheme(j, path, &s);

@@ -20,15 +20,15 @@ static inline uint32_t tn_f32_bits(float f) {
     return bits;
 }
 
-/* Infinities and NaNs (payload kept in the top bits) included. Written as selects, not branches, so that
- * loops over it become vector code. */
+/* Infinities and NaNs (payload kept in the top bits) included. All cases are computed and masks select one,
+ * so that loops over it become vector code. */
 static inline float tn_f16_to_f32(uint16_t h) {
-    uint32_t mag = h & 0x7fffu;
-    uint32_t bits = (mag << 13) + (112u << 23);        /* exponent bias 15 -> 127 */
-    bits = mag >= 0x7c00 ? bits + (112u << 23) : bits; /* all ones stay all ones */
-    bits = mag < 0x0400 ? tn_f32_bits((float)(int32_t)mag * 0x1p-24f)
-                        : bits; /* subnormals are integers * 2^-24 */
-    return tn_f32_from_bits(bits | (uint32_t)(h & 0x8000u) << 16);
+    uint32_t mag = h & 0x7fffu, sign = (uint32_t)(h & 0x8000u) << 16;
+    uint32_t special = 0u - (mag >= 0x7c00), tiny = 0u - (mag < 0x0400);
+    uint32_t normal =
+        (mag << 13) + (112u << 23) + (special & 112u << 23); /* exponent bias 15 -> 127, all ones stay so */
+    uint32_t subnormal = tn_f32_bits((float)(int32_t)mag * 0x1p-24f); /* an integer * 2^-24 */
+    return tn_f32_from_bits(sign | (subnormal & tiny) | (normal & ~tiny));
 }
 
 /* 65520 and above become infinity; NaNs stay NaNs. */

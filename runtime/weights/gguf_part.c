@@ -334,7 +334,7 @@ static int read_header(cursor *c, uint64_t *ret_tensors, uint64_t *ret_kv) {
 
 /* Over ret->map; closes ret on failure. */
 static int parse(tn_gguf_part *ret, tn_error *err) {
-    uint64_t n_tensors, n_kv;
+    uint64_t n_tensors = 0, n_kv = 0;
     cursor c = {.map = &ret->map, .err = err};
     int rc = read_header(&c, &n_tensors, &n_kv);
     if (!rc) rc = read_metadata(&c, ret, n_kv);

@@ -4,4 +4,4 @@ mslx_sources = \
 	tools/mslx/kernels.py \
 	tools/mslx/mslx.py \
 	tools/mslx/tokens.py
-EXTRA_DIST += $(mslx_sources)
+EXTRA_DIST += $(mslx_sources) tools/mslx/lint.py

@@ -29,7 +29,7 @@ static const tn_option_row options[] = {
      AT(batch_with)},
     {TN_OPT_GROUP, .group = tn_sampling_options, AT(sampling)},
     {TN_OPT_GROUP, .group = tn_compute_options, AT(compute)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 typedef struct output {

@@ -19,7 +19,7 @@ const tn_option_row tn_converse_options[] = {
      .help = "whether to reason before answering, for models that can do both", AT(think)},
     {TN_OPT_GROUP, .group = tn_sampling_options, AT(sampling)},
     {TN_OPT_GROUP, .group = tn_compute_options, AT(compute)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 void tn_converse_defaults(tn_converse_args *args) { tn_sampling_defaults(&args->sampling); }

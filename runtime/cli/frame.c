@@ -16,7 +16,7 @@ const tn_option_row tn_frame_options[] = {
     {TN_OPT_WORD, .name = "log-format", .arg = "FORMAT", .words = "text|json",
      .help = "how a log line and an error look (default text)",
      .offset = offsetof(tn_frame_args, log_format)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 const tn_option_row tn_global_options[] = {
@@ -26,7 +26,7 @@ const tn_option_row tn_global_options[] = {
      .help = "describe one module as JSON (used by the out-of-process scan)",
      .offset = offsetof(tn_global_args, scan_module)},
     {TN_OPT_GROUP, .group = tn_frame_options, .offset = offsetof(tn_global_args, frame)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 void tn_frame_log(const tn_frame_args *frame) {
@@ -106,7 +106,7 @@ static int run_parsed(const tn_command *cmd, frame_block *block, tn_frame_args *
     const tn_option_row table[] = {
         {TN_OPT_GROUP, .group = cmd->options, .offset = sizeof *block},
         {TN_OPT_GROUP, .group = tn_frame_options},
-        {TN_OPT_END},
+        {.kind = TN_OPT_END},
     };
     int first;
     int rc = tn_options_parse(table, argc, argv, false, block, &first, err);

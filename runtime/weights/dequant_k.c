@@ -37,8 +37,8 @@ static inline int q3_scale(const uint8_t *s, int g) {
     return (low | (s[8 + g % 4] >> 2 * (g / 4) & 3) << 4) - 32;
 }
 
-/* {u8 hmask[32]; u8 qs[64]; u8 scales[12]; f16 d}: d * scale * q; bit p of hmask[b] is the top bit of element
- * 32p + b, and q is two's complement with that bit inverted */
+/* {u8 hmask[32]; u8 qs[64]; u8 scales[12]; f16 d}: d * scale * (q - 4); bit p of hmask[b] is the third bit of
+ * element 32p + b */
 void tn__dequant_q3_k(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 110) {
         const uint8_t *hmask = src, *qs = src + 32, *scales = src + 96;

@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 
-/* The commit this was built from, or "unknown". Static. */
+/* The commit this was built from, or "unknown". Static. The build writes this function (commit.c). */
 const char *tn_version_commit(void);
 
 /* Appends the text of --version: version and commit, module ABI, features. */

@@ -19,3 +19,4 @@ tests_unit_cli_npy_LDADD = $(cli_test_ldadd)
 include tests/unit/weights.mk
 include tests/unit/tokenizer.mk
 include tests/unit/cpu.mk
+include tests/unit/jinja.mk

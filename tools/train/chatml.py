@@ -10,9 +10,8 @@ TEMPLATE = Path(__file__).resolve().parents[2] / "models/starter/chat_template.j
 NO_THINKING = "<think>\n\n</think>\n\n"
 
 
-def tojson(value):
-    """what the template's tojson filter gives: Python's json with non-ASCII characters as they are"""
-    return json.dumps(value, ensure_ascii=False)
+# What the template's tojson filter gives: Python's json with non-ASCII characters as they are.
+tojson = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def system_text(content, tools):

@@ -20,9 +20,11 @@ import export_gguf
 import gguf
 import prompts
 import starter_data
+from encode import Encoder
 from judge import judge
 
 MODELS = Path(__file__).resolve().parents[2] / "models/starter"
+ENCODER = Encoder(MODELS / "tokenizer.json")
 END, PAD = "<|im_end|>", "<|endoftext|>"
 
 
@@ -44,7 +46,10 @@ def load(weights, config):
 
 def prompt_ids(tokenizer, case):
     text = chatml.prompt(case["messages"], case.get("tools") or None, **case.get("template", {}))
-    return tokenizer.encode(text, add_special_tokens=False).ids
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    if ids != ENCODER(text):
+        raise ValueError(f"the two encoders differ: {text!r}")
+    return ids
 
 
 @torch.inference_mode()

@@ -72,7 +72,10 @@ class Layer(nn.Module):
 
 
 def document_mask(doc):
-    """causal attention inside each document; doc [rows, tokens] does not decrease along a row but for its padding"""
+    """causal attention inside each document; doc [rows, tokens] does not decrease along a row
+
+    To be made outside the compiled part: inside it, the backward pass of torch 2.11 comes out wrong.
+    """
     rows, tokens = doc.shape
     n = tokens // BLOCK
     low, high = doc[:, ::BLOCK], doc[:, BLOCK - 1::BLOCK]
@@ -99,9 +102,8 @@ class Starter(nn.Module):
             if p.dim() == 2:
                 nn.init.normal_(p, std=0.02 * (depth if name.endswith(("o_proj.weight", "down_proj.weight")) else 1))
 
-    def forward(self, ids, learn, doc):
-        """mean loss over the tokens that are to be learnt; all [rows, tokens]"""
-        mask = document_mask(doc)
+    def forward(self, ids, learn, mask):
+        """mean loss over the tokens that are to be learnt; ids and learn [rows, tokens], mask as document_mask() gives it"""
         e = self.c["head_dim"]
         turn = self.c["rope_theta"] ** (-torch.arange(0, e, 2, device=ids.device) / e)
         angle = torch.arange(ids.shape[1], device=ids.device)[:, None] * turn

@@ -12,42 +12,33 @@ import numpy as np
 
 import chatml
 import starter_data
+from encode import Encoder
 
 ROW = 2048                 # tokens in a row, the model's context
 SHARD_ROWS = 256
 PAD_DOC = 32767            # document number of what is left over at the end of a row
 
 
-def joined(sample):
-    """segments with neighbours of one kind put together"""
-    out = []
-    for text, learn in chatml.segments(sample):
-        if out and out[-1][1] == learn:
-            out[-1] = (out[-1][0] + text, learn)
-        else:
-            out.append((text, learn))
-    return out
-
-
-def encoded(tokenizer, stream, n):
+def encoded(encode, stream, n):
     """n conversations as (ids, learn) arrays"""
-    many = [joined(next(stream)) for _ in range(n)]
-    flat = iter(tokenizer.encode_batch_fast([text for one in many for text, _ in one], add_special_tokens=False))
-    for one in many:
-        parts = [(next(flat).ids, learn) for _, learn in one]
-        ids = np.array([i for p, _ in parts for i in p], np.int16)
-        yield ids, np.repeat([learn for _, learn in parts], [len(p) for p, _ in parts])
+    for _ in range(n):
+        ids, learn = [], []
+        for text, wanted in chatml.segments(next(stream)):
+            part = encode(text)
+            ids += part
+            learn += [wanted] * len(part)
+        yield np.array(ids, np.int16), np.array(learn, bool)
 
 
-def pack(tokenizer, stream, rows, pad):
+def pack(encode, stream, rows):
     """ids [rows, ROW] int16, learn [rows, ROW] bool, doc [rows, ROW] int16"""
-    ids = np.full((rows, ROW), pad, np.int16)
+    ids = np.full((rows, ROW), encode.added["<|endoftext|>"], np.int16)
     learn = np.zeros((rows, ROW), bool)
     doc = np.full((rows, ROW), PAD_DOC, np.int16)
     used, count, waiting, at = np.zeros(rows, int), 0, [], 0
     while at < rows:
         if not waiting:
-            waiting = [c for c in encoded(tokenizer, stream, 512) if len(c[0]) <= ROW]
+            waiting = [c for c in encoded(encode, stream, 512) if len(c[0]) <= ROW]
         # The first of the next few that fits; when none does, the row is done.
         fit = next((k for k in range(min(24, len(waiting))) if used[at] + len(waiting[k][0]) <= ROW), None)
         if fit is None:
@@ -63,16 +54,13 @@ def pack(tokenizer, stream, rows, pad):
 
 def work(folder, tokenizer_file, seed, worker, workers, ahead):
     """one process: shards worker, worker + workers, ... never more than `ahead` in front of the reader"""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    from tokenizers import Tokenizer
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    pad, folder, shard = tokenizer.token_to_id("<|endoftext|>"), Path(folder), worker
+    encode, folder, shard = Encoder(tokenizer_file), Path(folder), worker
     while not (folder / "stop").exists():
         read = folder / "read"
         if shard > ahead + (int(read.read_text() or 0) if read.exists() else 0):
             time.sleep(0.05)
             continue
-        rows = pack(tokenizer, starter_data.samples(f"{seed}/{shard}"), SHARD_ROWS, pad)
+        rows = pack(encode, starter_data.samples(f"{seed}/{shard}"), SHARD_ROWS)
         np.savez(folder / f"{shard}.tmp.npz", *rows)
         os.rename(folder / f"{shard}.tmp.npz", folder / f"{shard}.npz")
         shard += workers

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
 
 import optimizer
 import starter_data
 import stream
-from model import CONFIG, Starter
+from encode import Encoder
+from model import CONFIG, Starter, document_mask
 
 MODELS = Path(__file__).resolve().parents[2] / "models/starter"
 
@@ -49,8 +49,8 @@ def rate(part, hold):
 
 
 def to_device(batch):
-    ids, learn, doc = (torch.from_numpy(np.ascontiguousarray(b)) for b in batch)
-    return [t.pin_memory().to("cuda", non_blocking=True) for t in (ids.long(), learn, doc.int())]
+    ids, learn, doc = (torch.from_numpy(np.ascontiguousarray(b)).pin_memory().to("cuda", non_blocking=True) for b in batch)
+    return ids.long(), learn, document_mask(doc.int())
 
 
 def save(model, path):
@@ -58,8 +58,7 @@ def save(model, path):
 
 
 def held_out_rows(rows, seed):
-    tokenizer = Tokenizer.from_file(str(MODELS / "tokenizer.json"))
-    return to_device(stream.pack(tokenizer, starter_data.samples(seed, held_out=True), rows, tokenizer.token_to_id("<|endoftext|>")))
+    return to_device(stream.pack(Encoder(MODELS / "tokenizer.json"), starter_data.samples(seed, held_out=True), rows))
 
 
 class Optimizers:
@@ -120,6 +119,8 @@ def main():
         step += 1
         if step % 25 == 0:
             log.append((step, loss.item()))     # also keeps the clock honest: waits for the device
+            if not math.isfinite(log[-1][1]):
+                raise SystemExit(f"the loss is {log[-1][1]} at step {step}")
         if part > 0.15 * (saved + 1) or part >= 1:
             saved += 1
             with torch.autocast("cuda", torch.bfloat16):     # with gradients, unused: without them it would compile again

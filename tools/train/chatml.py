@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The chat format, twice: fast string building for training, and the Jinja template that ships with the model.
 
-test_chatml.py holds the two against each other.
+check.py holds the two against each other.
 """
 import json
 from pathlib import Path

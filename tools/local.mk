@@ -1,5 +1,29 @@
 # What made the starter model; nothing of it is needed to build or to run.
-train_files = README.md bpe.py chatml.py check.py encode.py evaluate.py export_gguf.py gguf.py judge.py model.py optimizer.py \
-  prompts.py starter_data.py starter_run.sh stream.py train.py
-train_tasks = __init__.py calling.py context.py facts.py jsons.py knowledge.py maths.py phrase.py stories.py talk.py words.py
-EXTRA_DIST += $(addprefix %D%/train/,$(train_files)) $(addprefix %D%/train/tasks/,$(train_tasks))
+EXTRA_DIST += \
+  %D%/train/README.md \
+  %D%/train/bpe.py \
+  %D%/train/chatml.py \
+  %D%/train/check.py \
+  %D%/train/encode.py \
+  %D%/train/evaluate.py \
+  %D%/train/export_gguf.py \
+  %D%/train/gguf.py \
+  %D%/train/judge.py \
+  %D%/train/model.py \
+  %D%/train/optimizer.py \
+  %D%/train/prompts.py \
+  %D%/train/starter_data.py \
+  %D%/train/starter_run.sh \
+  %D%/train/stream.py \
+  %D%/train/train.py \
+  %D%/train/tasks/__init__.py \
+  %D%/train/tasks/calling.py \
+  %D%/train/tasks/context.py \
+  %D%/train/tasks/facts.py \
+  %D%/train/tasks/jsons.py \
+  %D%/train/tasks/knowledge.py \
+  %D%/train/tasks/maths.py \
+  %D%/train/tasks/phrase.py \
+  %D%/train/tasks/stories.py \
+  %D%/train/tasks/talk.py \
+  %D%/train/tasks/words.py

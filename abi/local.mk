@@ -1,3 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 # The public headers, installed as they stand.
 tenonincludedir = $(includedir)/tenon
-tenoninclude_HEADERS = %D%/tenon/status.h %D%/tenon/module.h
+tenoninclude_HEADERS = \
+	%D%/tenon/config.h \
+	%D%/tenon/family.h \
+	%D%/tenon/module.h \
+	%D%/tenon/program.h \
+	%D%/tenon/status.h
+EXTRA_DIST += %D%/LICENSE

@@ -1,1 +1,21 @@
-# plugins
+# SPDX-License-Identifier: Apache-2.0
+# A module is a directory with a local.mk, and its line below. The fragment appends to family_modules; this decides what
+# becomes of them: shared objects in $(moduledir), or parts of the program (--with-preopened-modules).
+family_modules =
+
+include plugins/gemma/local.mk
+include plugins/llama/local.mk
+include plugins/qwen3/local.mk
+include plugins/template/local.mk
+
+# A program that is to have them says so three times (runtime/cli/local.mk): $(preopen_flags) among its LDFLAGS,
+# $(preopen_modules) among its EXTRA_..._DEPENDENCIES, and tn_loader_set_preopened() in its main().
+if PREOPEN_MODULES
+noinst_LTLIBRARIES += $(family_modules)
+preopen_modules = $(family_modules)
+preopen_flags = $(family_modules:%=-dlpreopen %)
+else
+module_LTLIBRARIES += $(family_modules)
+preopen_modules =
+preopen_flags =
+endif

@@ -6,5 +6,11 @@ libtenon_la_CPPFLAGS = $(AM_CPPFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS)
 libtenon_la_LIBADD = $(JANSSON_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS) $(LTDL_LIBS) $(BASE_LIBS)
 
 include runtime/base/local.mk
+include runtime/modules/local.mk
 include runtime/text/local.mk
 include runtime/weights/local.mk
+include runtime/program/local.mk
+include runtime/device/local.mk
+include runtime/cache/local.mk
+include runtime/sched/local.mk
+include runtime/cli/local.mk

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: 0BSD OR Apache-2.0 */
 /* Status codes and the error object that travel between the host and its modules.
  *
  * A function that can fail returns 0 or a negative code of the table below and, when the caller passed a tn_error,

@@ -99,6 +99,22 @@ bool tn_dir_exists(const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+int tn_dir_make(const char *path) {
+    char *copy = strdup(path);
+    if (!copy) return -1;
+    int rc = 0;
+    for (char *at = copy + 1; rc == 0 && *copy; at++) {
+        if (*at != '/' && *at) continue;
+        char saved = *at;
+        *at = 0;
+        rc = mkdir(copy, 0700) == 0 || errno == EEXIST ? 0 : -1;
+        *at = saved;
+        if (!saved) break;
+    }
+    free(copy);
+    return rc;
+}
+
 char *tn_path_join(const char *dir, const char *name) {
     tn_buf b;
     tn_buf_init(&b, 1 << 20);

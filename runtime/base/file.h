@@ -29,6 +29,9 @@ int tn_file_read(const char *path, size_t max, char **ret_data, size_t *ret_len,
 bool tn_file_exists(const char *path);
 bool tn_dir_exists(const char *path);
 
+/* Makes a directory and those above it; 0 or -1 with errno. One that is there is fine. [control thread] */
+int tn_dir_make(const char *path);
+
 /* dir + "/" + name in an allocation of the caller's, or NULL when out of memory. [any thread] */
 char *tn_path_join(const char *dir, const char *name);
 

@@ -45,8 +45,10 @@ int tn_error_prefix(tn_error *err, int code, const char *fmt, ...) {
     va_start(args, fmt);
     int n = vsnprintf(err->text, sizeof err->text, fmt, args);
     va_end(args);
-    if (n >= 0 && (size_t)n < sizeof err->text)
-        snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", old);
+    if (n >= 0 && (size_t)n < sizeof err->text) {
+        int room = (int)sizeof err->text - n;
+        snprintf(err->text + n, (size_t)room, ": %.*s", room, old); /* cut at the end, as every text */
+    }
     if (err->code == 0) err->code = code;
     return err->code;
 }

@@ -1,4 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
 unit_tests += tests/unit/buf
 tests_unit_buf_SOURCES = %D%/buf.c %D%/unit.h
 tests_unit_buf_CPPFLAGS = $(test_cppflags)
 tests_unit_buf_LDADD = $(test_ldadd)
+
+cli_test_ldadd = libtenoncli.la $(test_ldadd)
+unit_tests += tests/unit/cli_ids tests/unit/cli_npy tests/unit/cli_options
+tests_unit_cli_ids_SOURCES = %D%/cli_ids.c %D%/unit.h
+tests_unit_cli_ids_CPPFLAGS = $(test_cppflags)
+tests_unit_cli_ids_LDADD = $(cli_test_ldadd)
+tests_unit_cli_options_SOURCES = %D%/cli_options.c %D%/unit.h
+tests_unit_cli_options_CPPFLAGS = $(test_cppflags)
+tests_unit_cli_options_LDADD = $(cli_test_ldadd)
+tests_unit_cli_npy_SOURCES = %D%/cli_npy.c %D%/unit.h
+tests_unit_cli_npy_CPPFLAGS = $(test_cppflags)
+tests_unit_cli_npy_LDADD = $(cli_test_ldadd)
+
+include tests/unit/weights.mk
+include tests/unit/tokenizer.mk
+include tests/unit/cpu.mk
+include tests/unit/jinja.mk

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/common.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+
+/* The model that ships with the program. */
+#define DEFAULT_MODEL "starter"
+
+const tn_option_row tn_model_options[] = {
+    {TN_OPT_STRING, 'm', .name = "model", .arg = "MODEL", .hint = TN_COMPLETE_MODEL,
+     .help = "a directory, a .gguf file, or the name of an installed model (default " DEFAULT_MODEL ")",
+     .offset = offsetof(tn_model_args, model)},
+    {.kind = TN_OPT_END},
+};
+
+const tn_option_row tn_compute_options[] = {
+    {TN_OPT_WORD, .name = "device", .arg = "DEVICE", .words = "reference|cpu",
+     .help = "what computes (default cpu); reference is plain C, slow and exact",
+     .offset = offsetof(tn_compute_args, device)},
+    {TN_OPT_UINT, 't', .name = "threads", .arg = "N", .min = 1, .max = TN_THREADS_MAX,
+     .help = "processor threads (default: as many as the process may use)",
+     .offset = offsetof(tn_compute_args, threads)},
+    {TN_OPT_WORD, .name = "compute", .arg = "MODE", .words = "f32|auto",
+     .help = "f32: activations, accumulation and KV in F32; auto (default): as fast as stays close",
+     .offset = offsetof(tn_compute_args, compute)},
+    {TN_OPT_WORD, .name = "kv-type", .arg = "TYPE", .words = "f32|f16|bf16",
+     .help = "how keys and values are stored (default f16, with --compute f32: f32)",
+     .offset = offsetof(tn_compute_args, kv_type)},
+    {.kind = TN_OPT_END},
+};
+
+static bool model_exists(const char *path) {
+    return tn_dir_exists(path) || tn_file_exists(path);
+}
+
+/* %s stands for dir first, then for name. */
+static void add_pattern(tn_buf *path, const char *pattern, const char *dir, const char *name) {
+    const char *next = dir;
+    for (; *pattern; pattern++) {
+        if (*pattern != '%') {
+            tn_buf_addc(path, *pattern);
+            continue;
+        }
+        tn_buf_adds(path, next);
+        next = name;
+        pattern++;
+    }
+}
+
+/* dir/name.gguf, dir/name/name.gguf or dir/name, when it is there; *ret_path stays NULL when not. */
+static int look_in(const char *dir, const char *name, char **ret_path) {
+    static const char *const patterns[] = {"%s/%s.gguf", "%s/%s/%s.gguf", "%s/%s"};
+    for (size_t i = 0; i < 3; i++) {
+        tn_buf path;
+        tn_buf_init(&path, 1 << 16);
+        add_pattern(&path, patterns[i], dir, name);
+        char *text = tn_buf_steal(&path, NULL);
+        tn_buf_free(&path);
+        if (!text) return TN_ENOMEM;
+        if (model_exists(text)) {
+            *ret_path = text;
+            return 0;
+        }
+        free(text);
+    }
+    return 0;
+}
+
+/* Every folder of a ':' separated list, first come first served. */
+static int look_along(const char *dirs, const char *name, char **ret_path) {
+    char *list = strdup(dirs), *rest = NULL;
+    int rc = list ? 0 : TN_ENOMEM;
+    for (char *dir = list ? strtok_r(list, ":", &rest) : NULL; dir && !rc && !*ret_path;
+         dir = strtok_r(NULL, ":", &rest))
+        rc = look_in(dir, name, ret_path);
+    free(list);
+    return rc;
+}
+
+int tn_model_find(const char *model, char **ret_path, tn_error *err) {
+    const char *dirs = getenv("TENON_MODEL_PATH");
+    int rc = 0;
+    *ret_path = NULL;
+    if (model && (strchr(model, '/') || model_exists(model))) {
+        if (!model_exists(model))
+            return tn_fail(err, TN_ENOENT, "%s: there is no such directory or file", model);
+        *ret_path = strdup(model);
+        return *ret_path ? 0 : tn_fail(err, TN_ENOMEM, "out of memory");
+    }
+    const char *name = model ? model : DEFAULT_MODEL;
+    if (dirs) rc = look_along(dirs, name, ret_path);
+    if (!rc && !*ret_path) rc = look_in(TN_MODEL_DIR, name, ret_path);
+    if (rc) return tn_fail(err, rc, "out of memory");
+    if (*ret_path) return 0;
+    return tn_fail(err, TN_ENOENT, "%s: neither a file or directory here, nor a model in %s%s%s", name,
+                   dirs ? dirs : "", dirs ? ":" : "", TN_MODEL_DIR);
+}

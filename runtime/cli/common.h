@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options and operands that several commands share: which model, and how to compute. */
+#ifndef TN_CLI_COMMON_H
+#define TN_CLI_COMMON_H
+
+#include "cli/options.h"
+
+/* --model, for commands whose operands are something else. Resolve it with tn_model_find(). */
+typedef struct tn_model_args {
+    const char *model; /* NULL: the default */
+} tn_model_args;
+
+/* --device, --threads, --compute, --kv-type: taken by every command that computes. */
+typedef struct tn_compute_args {
+    const char *device;  /* "reference", "cpu", ...; NULL: the default of this build */
+    uint64_t threads;    /* 0: as many as the process may use */
+    const char *compute; /* "f32" or "auto"; NULL: auto */
+    const char *kv_type; /* "f32", "f16" or "bf16"; NULL: what compute says (f32: f32, auto: f16) */
+} tn_compute_args;
+
+enum { TN_THREADS_MAX = 1024 };
+
+/* Tables for a TN_OPT_GROUP row; the struct lies at the row's offset. */
+extern const tn_option_row tn_model_options[];
+extern const tn_option_row tn_compute_options[];
+
+/* What MODEL means: a directory or file when there is one of that name (or when it contains a '/'), else a
+ * name looked up in the folders of TENON_MODEL_PATH and in the installed models; NULL means the default
+ * model. *ret_path is the caller's (free). TN_ENOENT names where it looked; TN_ENOMEM. [control thread] */
+int tn_model_find(const char *model, char **ret_path, tn_error *err);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/converse.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/interrupt.h"
+
+#define AT(field) .offset = offsetof(tn_converse_args, field)
+const tn_option_row tn_converse_options[] = {
+    {TN_OPT_GROUP, .group = tn_model_options, AT(model)},
+    {TN_OPT_STRING, 's', .name = "system", .arg = "TEXT", .help = "system message", AT(system)},
+    {TN_OPT_UINT, 'n', .name = "max-tokens", .arg = "N", .min = 1, .max = 1 << 24,
+     .help = "most tokens of a reply (default: until the context is full)", AT(max_tokens)},
+    {TN_OPT_UINT, 'c', .name = "context", .arg = "N", .min = 1, .max = 1 << 30,
+     .help = "tokens of a conversation (default: what the model was made for, at most 32768)", AT(ctx)},
+    {TN_OPT_WORD, .name = "think", .arg = "MODE", .words = "on|off",
+     .help = "whether to reason before answering, for models that can do both", AT(think)},
+    {TN_OPT_GROUP, .group = tn_sampling_options, AT(sampling)},
+    {TN_OPT_GROUP, .group = tn_compute_options, AT(compute)},
+    {.kind = TN_OPT_END},
+};
+
+void tn_converse_defaults(tn_converse_args *args) { tn_sampling_defaults(&args->sampling); }
+
+int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool need_template, tn_error *err) {
+    *c = (tn_conversation){.args = args};
+    tn_model_config config = {.n_ctx = (uint32_t)args->ctx};
+    if (args->think) {
+        c->think_set = true;
+        c->think = strcmp(args->think, "on") == 0;
+    }
+    int rc = tn_load(args->model.model, &args->compute, config, &c->loaded, err);
+    tn_model *m = c->loaded.model;
+    if (!rc) rc = tn_need_tokenizer(m, err);
+    if (!rc && need_template) rc = tn_chat_init(&c->chat, m->tokenizer, m->family->chat.template_fallback, err);
+    if (!rc) rc = tn_engine_new(m, &c->engine, err);
+    if (!rc) rc = tn_conversation_reset(c, err);
+    if (rc) tn_conversation_fini(c);
+    return rc;
+}
+
+void tn_conversation_fini(tn_conversation *c) {
+    tn_engine_free(c->engine);
+    tn_chat_fini(&c->chat);
+    tn_unload(&c->loaded);
+    json_decref(c->messages);
+    *c = (tn_conversation){0};
+}
+
+int tn_conversation_reset(tn_conversation *c, tn_error *err) {
+    json_decref(c->messages);
+    c->messages = json_array();
+    if (!c->messages) return tn_fail(err, TN_ENOMEM, "out of memory");
+    const char *system = c->args->system;
+    return system ? tn_conversation_add(c, "system", system, strlen(system), err) : 0;
+}
+
+int tn_conversation_add(tn_conversation *c, const char *role, const char *text, size_t len, tn_error *err) {
+    json_t *content = json_stringn(text, len);
+    if (!content) return tn_fail(err, TN_EINVAL, "the text is not valid UTF-8");
+    json_t *message = json_pack("{s:s,s:o}", "role", role, "content", content);
+    if (!message || json_array_append_new(c->messages, message) != 0)
+        return tn_fail(err, TN_ENOMEM, "out of memory");
+    return 0;
+}
+
+void tn_conversation_drop(tn_conversation *c) {
+    size_t n = json_array_size(c->messages);
+    if (n) json_array_remove(c->messages, n - 1);
+}
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Times the first token, then hands on to the printer. */
+typedef struct reply {
+    tn_printer printer;
+    double start, first;
+} reply;
+
+static bool on_token(void *ctx, int32_t id) {
+    reply *r = ctx;
+    if (r->first == 0) r->first = seconds();
+    return tn_printer_token(&r->printer, id);
+}
+
+static int generate(tn_conversation *c, const tn_ids *ids, reply *r, tn_error *err) {
+    tn_seq *seq;
+    bool busy = true;
+    tn_seq_config config = {.prompt = ids->data, .n_prompt = (uint32_t)ids->len,
+                            .max_new = c->args->max_tokens ? (uint32_t)c->args->max_tokens : UINT32_MAX,
+                            .sampling = tn_sampling_choose(&c->args->sampling, c->loaded.model), .ctx = r,
+                            .on_token = on_token};
+    int rc = tn_engine_add(c->engine, &config, &seq, err);
+    if (rc) return rc;
+    r->start = seconds();
+    while (!rc && busy && !tn_interrupted()) rc = tn_engine_step(c->engine, &busy, err);
+    tn_engine_remove(c->engine, seq);
+    double end = seconds();
+    c->n_prompt = (uint32_t)ids->len;
+    c->n_reply = r->printer.n_token;
+    c->prefill_s = (r->first > 0 ? r->first : end) - r->start;
+    c->decode_s = r->first > 0 ? end - r->first : 0;
+    return rc;
+}
+
+static int stream(tn_conversation *c, const tn_ids *ids, reply *r, bool *ret_interrupted, tn_error *err) {
+    tn_interrupt_catch();
+    int rc = tn_printer_init(&r->printer, c->loaded.model->tokenizer, false, err);
+    if (!rc) rc = generate(c, ids, r, err);
+    if (!rc) rc = tn_printer_finish(&r->printer, err);
+    *ret_interrupted = tn_interrupted();
+    tn_interrupt_clear();
+    return rc;
+}
+
+/* What the template is told besides the messages. */
+static json_t *extra_variables(const tn_conversation *c) {
+    return c->think_set ? json_pack("{s:b}", "enable_thinking", c->think) : json_object();
+}
+
+int tn_conversation_reply(tn_conversation *c, bool *ret_interrupted, tn_error *err) {
+    tn_ids ids = {0};
+    reply r = {0};
+    json_t *extra = extra_variables(c);
+    *ret_interrupted = false;
+    int rc = tn_chat_prompt(&c->chat, c->messages, NULL, extra, &ids, err);
+    if (!rc) rc = stream(c, &ids, &r, ret_interrupted, err);
+    if (!rc) rc = tn_conversation_add(c, "assistant", r.printer.text.data ? r.printer.text.data : "",
+                                      r.printer.text.len, err);
+    tn_printer_fini(&r.printer);
+    json_decref(extra);
+    tn_ids_free(&ids);
+    return rc;
+}
+
+int tn_conversation_continue(tn_conversation *c, const char *text, size_t len, bool *ret_interrupted, tn_error *err) {
+    tn_ids ids = {0};
+    reply r = {0};
+    *ret_interrupted = false;
+    int rc = tn_tokenizer_encode(c->loaded.model->tokenizer, text, len,
+                                 TN_ENCODE_ADD_SPECIAL | TN_ENCODE_PARSE_SPECIAL, &ids, err);
+    if (!rc) rc = stream(c, &ids, &r, ret_interrupted, err);
+    tn_printer_fini(&r.printer);
+    tn_ids_free(&ids);
+    return rc;
+}

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# The program. Everything but main() is a library too, so that unit tests can link it.
+bin_PROGRAMS += tenon
+noinst_LTLIBRARIES += libtenoncli.la
+
+tenon_SOURCES = %D%/main.c
+tenon_LDADD = libtenoncli.la libtenon.la
+tenon_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tenon_DEPENDENCIES = $(preopen_modules)
+
+libtenoncli_la_SOURCES = \
+	%D%/cmd_bench.c \
+	%D%/cmd_chat.c \
+	%D%/cmd_complete.c \
+	%D%/cmd_detokenize.c \
+	%D%/cmd_generate.c \
+	%D%/cmd_help.c \
+	%D%/cmd_logits.c \
+	%D%/cmd_modules.c \
+	%D%/cmd_render.c \
+	%D%/cmd_run.c \
+	%D%/cmd_tokenize.c \
+	%D%/command.h %D%/commands.c \
+	%D%/common.c %D%/common.h \
+	%D%/converse.c %D%/converse.h \
+	%D%/frame.c %D%/frame.h \
+	%D%/ids.c %D%/ids.h \
+	%D%/interrupt.c %D%/interrupt.h \
+	%D%/json_lines.c %D%/json_lines.h \
+	%D%/load.c %D%/load.h \
+	%D%/npy.c %D%/npy.h \
+	%D%/options.c %D%/options.h \
+	%D%/output.c %D%/output.h \
+	%D%/paths.c %D%/paths.h \
+	%D%/progress.c %D%/progress.h \
+	%D%/suggest.c %D%/suggest.h \
+	%D%/text_model.c %D%/text_model.h \
+	%D%/version.c %D%/version.h
+nodist_libtenoncli_la_SOURCES = %D%/commit.c
+libtenoncli_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -DTN_MODEL_DIR='"$(pkgdatadir)/models"'
+libtenoncli_la_LIBADD = $(LIBEDIT_LIBS)
+
+# Beside the program in a build tree, never installed: see paths.h.
+noinst_DATA += tenon-uninstalled
+CLEANFILES += tenon-uninstalled
+tenon-uninstalled: Makefile
+	$(AM_V_GEN){ echo 'TENON_MODULE_PATH=$(abs_top_builddir)/plugins'; \
+	  echo 'TENON_MODEL_PATH=$(abs_top_srcdir)/models'; } > $@
+
+# The commit that --version shows: looked up on every make, written only when it changed.
+CLEANFILES += %D%/commit.c
+%D%/commit.c: tn-always
+	@$(MKDIR_P) %D%
+	@commit=`$(SHELL) $(top_srcdir)/tools/commit.sh $(top_srcdir)` && { \
+	    echo '#include "cli/version.h"'; \
+	    echo "const char *tn_version_commit(void) { return \"$$commit\"; }"; } > $@.new && \
+	  if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
+.PHONY: tn-always
+EXTRA_DIST += tools/commit.sh .commit
+dist-hook:
+	@rm -f $(distdir)/.commit
+	@$(SHELL) $(top_srcdir)/tools/commit.sh $(top_srcdir) > $(distdir)/.commit

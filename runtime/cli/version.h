@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What this build is. */
+#ifndef TN_CLI_VERSION_H
+#define TN_CLI_VERSION_H
+
+#include "base/buf.h"
+
+/* The commit this was built from, or "unknown". Static. The build writes this function (commit.c). */
+const char *tn_version_commit(void);
+
+/* Appends the text of --version: version and commit, module ABI, features. */
+void tn_version_text(tn_buf *out);
+
+#endif

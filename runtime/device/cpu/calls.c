@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A member's share of each operation. Rows, heads, elements or output columns are split, never a sum. */
+#include "device/cpu/cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { GRAIN = 256 }; /* elements; keeps members off each other's cache lines */
+
+/* cos and sin of every token's angles, each once a step. */
+void tn_cpu_run_rope_table(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    const tn_step *s = &x->step;
+    tn_range r = tn_team_share(s->n_token, 1, member, n_member);
+    for (uint64_t t = r.first; t < r.end; t++) {
+        uint32_t v =
+            s->seqs[s->seq[t]].rope_variant < c->rope->n_variant ? s->seqs[s->seq[t]].rope_variant : 0;
+        float *cs = c->table + t * 2 * c->n_pair;
+        for (uint32_t i = 0; i < c->n_pair; i++) {
+            float angle = (float)s->pos[t] * c->rope->inv_freq[v][i];
+            cs[i] = cosf(angle) * c->rope->mscale[v];
+            cs[c->n_pair + i] = sinf(angle) * c->rope->mscale[v];
+        }
+    }
+}
+
+void tn_cpu_run_embed(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    tn_range r = tn_team_share(x->step.n_token, 1, member, n_member);
+    for (uint64_t t = r.first; t < r.end; t++) {
+        float *y = c->out + t * c->cols;
+        tn_tensor_dequantize(c->linear.tensor, c->linear.first_row + (uint32_t)x->step.ids[t], 0,
+                             c->linear.cols, y);
+        if (c->f != 1.0f) x->device->kernels->scale(y, y, c->cols, c->f);
+    }
+}
+
+void tn_cpu_run_linear(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    uint32_t n_row = tn_cpu_rows(x, c->rows);
+    tn_range r = tn_team_share(c->linear.rows, TN_CPU_LINEAR_ROWS, member, n_member);
+    if (n_row == 0 || r.first == r.end) return;
+    x->device->kernels->linear_f32(&c->linear, c->in[0], c->out, n_row, r, tn_cpu_scratch(x, member));
+}
+
+void tn_cpu_run_rms_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    uint64_t n_group = (uint64_t)tn_cpu_rows(x, c->rows) * (c->cols / c->group);
+    tn_range r = tn_team_share(n_group, 1, member, n_member);
+    for (uint64_t i = r.first; i < r.end; i++)
+        x->device->kernels->rms_norm(c->out + i * c->group, c->in[0] + i * c->group, c->w, c->group, c->f);
+}
+
+void tn_cpu_run_rope(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    uint32_t n_head = c->cols / c->group;
+    tn_range r = tn_team_share((uint64_t)x->step.n_token * n_head, 1, member, n_member);
+    for (uint64_t i = r.first; i < r.end; i++) {
+        const float *cs = c->w + i / n_head * 2 * c->n_pair;
+        x->device->kernels->rope(c->out + i * c->group, c->in[0] + i * c->group, c->group, c->n_pair, cs,
+                                 c->style);
+    }
+}
+
+void tn_cpu_run_store(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    const tn_step *s = &x->step;
+    const tn_cpu_cache *cache = &c->attention.cache;
+    uint32_t n_head = cache->n_head_kv;
+    tn_range r = tn_team_share((uint64_t)s->n_token * n_head, 1, member, n_member);
+    for (uint64_t i = r.first; i < r.end; i++) {
+        uint64_t t = i / n_head, head = i % n_head;
+        uint32_t page = s->seqs[s->seq[t]].pages[s->pos[t] / cache->page_tokens];
+        x->device->kernels->cache_store(cache, page, s->pos[t] % cache->page_tokens, (uint32_t)head,
+                                        c->in[1] + i * cache->head_dim, c->in[2] + i * cache->head_dim);
+    }
+}
+
+/* Items are dealt out in turn: their costs grow along a sequence. */
+void tn_cpu_run_attention(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    const tn_attention_desc *d = &c->attention.desc;
+    uint32_t most = tn_cpu_attention_rows(d), cols = d->n_head * d->head_dim;
+    uint64_t index = 0;
+    for (uint32_t i = 0; i < x->step.n_seq; i++) {
+        const tn_step_seq *seq = &x->step.seqs[i];
+        for (uint32_t t = 0; t < seq->n_token; t += most) {
+            for (uint32_t head = 0; head < d->n_head_kv; head++, index++) {
+                if (index % n_member != member) continue;
+                tn_cpu_attention_item item = {
+                    .q = c->in[0] + (size_t)(seq->first_token + t) * cols,
+                    .out = c->out + (size_t)(seq->first_token + t) * cols,
+                    .pages = seq->pages,
+                    .pos = seq->first_pos + t,
+                    .n_row = seq->n_token - t < most ? seq->n_token - t : most,
+                    .head_kv = head,
+                };
+                x->device->kernels->attention(&c->attention, &item, tn_cpu_scratch(x, member));
+            }
+        }
+    }
+}
+
+static tn_range share_elements(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member,
+                               uint32_t n_member) {
+    return tn_team_share((uint64_t)tn_cpu_rows(x, c->rows) * c->cols, GRAIN, member, n_member);
+}
+
+void tn_cpu_run_glu(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    tn_range r = share_elements(x, c, member, n_member);
+    x->device->kernels->glu(c->out + r.first, c->in[0] + r.first, c->in[1] + r.first, r.end - r.first,
+                            c->activation);
+}
+void tn_cpu_run_add(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    tn_range r = share_elements(x, c, member, n_member);
+    x->device->kernels->add(c->out + r.first, c->in[0] + r.first, c->in[1] + r.first, r.end - r.first);
+}
+void tn_cpu_run_scale(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    tn_range r = share_elements(x, c, member, n_member);
+    x->device->kernels->scale(c->out + r.first, c->in[0] + r.first, r.end - r.first, c->f);
+}
+void tn_cpu_run_softcap(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    tn_range r = share_elements(x, c, member, n_member);
+    x->device->kernels->softcap(c->out + r.first, c->in[0] + r.first, r.end - r.first, c->f);
+}
+
+void tn_cpu_run_rows(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    tn_range r = tn_team_share(x->step.n_row, 1, member, n_member);
+    for (uint64_t i = r.first; i < r.end; i++)
+        memcpy(c->out + i * c->cols, c->in[0] + (size_t)x->step.rows[i] * c->cols, c->cols * sizeof(float));
+}
+
+void tn_cpu_run_copy(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    tn_range r = share_elements(x, c, member, n_member);
+    memcpy(c->out + r.first, c->in[0] + r.first, (r.end - r.first) * sizeof(float));
+}

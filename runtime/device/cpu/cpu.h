@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the cpu device: what lower() makes of a program and step() runs.
+ *
+ * A lowered program is an array of calls, each with the addresses it works on, run in order by every member
+ * of the team; a barrier stands before a call only where it touches what another member may have written, or
+ * may still read. */
+#ifndef TN_DEVICE_CPU_CPU_H
+#define TN_DEVICE_CPU_CPU_H
+
+#include "device/cpu/kernels.h"
+#include "device/device.h"
+
+typedef struct tn_cpu_device {
+    tn_device base;
+    tn_team *team;
+    const tn_cpu_kernels *kernels;
+    char text[64]; /* "avx2, 4 threads" */
+} tn_cpu_device;
+
+typedef struct tn_cpu_exec tn_cpu_exec;
+typedef struct tn_cpu_call tn_cpu_call;
+
+/* The member's share of a call. */
+typedef void (*tn_cpu_run)(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+
+/* Which fields count depends on run. Inputs and outputs are [rows, cols] F32. */
+struct tn_cpu_call {
+    tn_cpu_run run;
+    bool barrier;  /* before it */
+    uint32_t rows; /* enum tn_rows */
+    uint32_t cols; /* of in[0], or of out where there is none */
+    uint32_t group, n_pair, style, activation;
+    float f;
+    const float *in[3];
+    float *out;
+    const float *w; /* a norm's weights, or a rope table: [T][2 * n_pair] cosines, sines */
+    float *table;   /* the rope table to fill */
+    const tn_rope_info *rope;
+    tn_cpu_linear linear; /* and the embedding's matrix */
+    tn_cpu_attention attention;
+};
+
+struct tn_cpu_exec {
+    tn_exec base;
+    tn_cpu_device *device;
+    const tn_program *program;
+    tn_exec_config config;
+    tn_cpu_call *calls;
+    uint32_t n_call, calls_size;
+
+    float **slots;    /* [n_slot] */
+    float **vectors;  /* [n_weight + 1]: biases and norm weights as F32, NULL for matrices */
+    float **tables;   /* [n_rope + 1]: rope tables of the step */
+    float **taps;     /* [n_tap] or NULL */
+    uint8_t *scratch; /* per member scratch_bytes */
+    size_t scratch_bytes;
+    uint8_t *pool; /* KV pages, mapped */
+    uint64_t pool_bytes, page_bytes;
+    uint64_t weight_bytes, activation_bytes;
+    tn_step step; /* the one running */
+};
+
+static inline uint32_t tn_cpu_rows(const tn_cpu_exec *x, uint32_t rows) {
+    return rows == TN_ROWS_OUTPUT ? x->step.n_row : x->step.n_token;
+}
+static inline void *tn_cpu_scratch(const tn_cpu_exec *x, uint32_t member) {
+    return x->scratch + member * x->scratch_bytes;
+}
+
+/* calls.c: what a step runs. */
+void tn_cpu_run_rope_table(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_embed(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_linear(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_rms_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_rope(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_store(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_attention(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_glu(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_add(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_scale(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_softcap(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_rows(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_copy(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+
+/* lower.c. As the members of tn_device_class. */
+int tn_cpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,
+                 void *ctx, tn_exec **ret, tn_error *err);
+void tn_cpu_exec_free(tn_exec *x);
+
+extern const tn_device_class tn_device_cpu;
+
+#endif

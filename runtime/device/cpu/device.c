@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cpu device: opening it, and running steps of lowered programs. */
+#include "device/cpu/cpu.h"
+
+#include <stdlib.h>
+
+static void cpu_close(tn_device *d) {
+    tn_cpu_device *c = (tn_cpu_device *)d;
+    if (!c) return;
+    tn_team_free(c->team);
+    free(c);
+}
+
+static int cpu_open(const tn_device_options *options, tn_device **ret, tn_error *err) {
+    tn_cpu_device *c = calloc(1, sizeof *c);
+    if (!c) return tn_fail(err, TN_ENOMEM, "out of memory for the cpu device");
+    c->base.cls = &tn_device_cpu;
+    int rc = tn_cpu_kernels_choose(&c->kernels, err);
+    if (rc == 0) rc = tn_team_new(options ? options->n_thread : 0, &c->team, err);
+    if (rc) {
+        cpu_close(&c->base);
+        return rc;
+    }
+    uint32_t n = tn_team_size(c->team);
+    snprintf(c->text, sizeof c->text, "%s, %u thread%s", c->kernels->name, n, n == 1 ? "" : "s");
+    *ret = &c->base;
+    return 0;
+}
+
+static const char *cpu_describe(const tn_device *d) {
+    return ((const tn_cpu_device *)d)->text;
+}
+
+static void run_calls(void *ctx, uint32_t member, uint32_t n_member) {
+    const tn_cpu_exec *x = ctx;
+    for (uint32_t i = 0; i < x->n_call; i++) {
+        const tn_cpu_call *c = &x->calls[i];
+        if (c->barrier) tn_team_barrier(x->device->team);
+        c->run(x, c, member, n_member);
+    }
+}
+
+static int cpu_step(tn_exec *exec, const tn_step *s, tn_error *err) {
+    tn_cpu_exec *x = (tn_cpu_exec *)exec;
+    const tn_exec_config *c = &x->config;
+    if (s->n_token == 0 || s->n_token > c->max_tokens || s->n_seq > c->max_seqs || s->n_row > c->max_rows)
+        return tn_fail(err, TN_EDEVICE, "a step of %u tokens, %u sequences, %u rows; lowered for %u, %u, %u",
+                       s->n_token, s->n_seq, s->n_row, c->max_tokens, c->max_seqs, c->max_rows);
+    x->step = *s;
+    tn_team_run(x->device->team, run_calls, x);
+    return 0;
+}
+
+static int cpu_logits(tn_exec *exec, const float **ret, tn_error *err) {
+    const tn_cpu_exec *x = (const tn_cpu_exec *)exec;
+    const tn_program *p = x->program;
+    if (p->logits == 0) return tn_fail(err, TN_EINVAL, "this program has no logits");
+    *ret = x->slots[p->values[p->logits].slot];
+    return 0;
+}
+
+static int cpu_tap(tn_exec *exec, uint32_t index, const float **ret, tn_error *err) {
+    const tn_cpu_exec *x = (const tn_cpu_exec *)exec;
+    if (index >= x->program->n_tap || !x->taps[index])
+        return tn_fail(err, TN_EINVAL, "tap %u of %u is not there (%s)", index, x->program->n_tap,
+                       x->config.taps ? "the program does not set it" : "lowered without taps");
+    *ret = x->taps[index];
+    return 0;
+}
+
+static void cpu_bytes(const tn_exec *exec, uint64_t *ret_weights, uint64_t *ret_activations,
+                      uint64_t *ret_pages) {
+    const tn_cpu_exec *x = (const tn_cpu_exec *)exec;
+    *ret_weights = x->weight_bytes;
+    *ret_activations = x->activation_bytes;
+    *ret_pages = x->pool_bytes;
+}
+
+const tn_device_class tn_device_cpu = {
+    .name = "cpu",
+    .summary = "vector kernels on the processors of this machine",
+    .open = cpu_open,
+    .close = cpu_close,
+    .describe = cpu_describe,
+    .lower = tn_cpu_lower,
+    .exec_free = tn_cpu_exec_free,
+    .step = cpu_step,
+    .logits = cpu_logits,
+    .tap = cpu_tap,
+    .bytes = cpu_bytes,
+};

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a kernel set offers. A set is the same sources compiled for one level of instructions; one is chosen
+ * when the device is opened. Results of two sets may differ in the last bits; within a set the bits of a row
+ * depend on that row, the weights and the model alone.
+ *
+ * Kernels run on the members of a team, each with scratch of its own, and allocate nothing. */
+#ifndef TN_DEVICE_CPU_KERNELS_H
+#define TN_DEVICE_CPU_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tenon/program.h>
+
+#include "base/team.h"
+#include "weights/tensor.h"
+
+enum {
+    TN_CPU_ALIGN = 64,        /* of activations and scratch, bytes */
+    TN_CPU_LANES_MAX = 16,    /* floats in the widest vector of any set */
+    TN_CPU_LINEAR_ROWS = 12,  /* output rows decoded at a time */
+    TN_CPU_LINEAR_BLOCK = 64, /* activation rows that share a decoded tile */
+    TN_CPU_PIECE = 32,        /* positions per attention piece, from absolute position 0 */
+    TN_CPU_K_GROUP = 16,      /* tokens whose keys lie interleaved in a page */
+};
+
+/* y[t][n] = sum over k of x[t][k] w[n][k] (+ bias[n]), the weights decoded to F32. */
+typedef struct tn_cpu_linear {
+    const tn_tensor *tensor;
+    uint64_t first_row;
+    uint32_t rows, cols; /* n and k */
+    uint32_t chunk; /* elements decoded at a time: a multiple of the type's block and of TN_CPU_LANES_MAX */
+    const float *bias; /* [rows] or NULL */
+} tn_cpu_linear;
+
+/* Bytes of scratch that linear_f32 needs. */
+static inline size_t tn_cpu_linear_scratch(uint32_t chunk) {
+    return sizeof(float) * TN_CPU_LINEAR_ROWS *
+           ((size_t)chunk + (size_t)TN_CPU_LINEAR_BLOCK * TN_CPU_LANES_MAX);
+}
+
+/* Keys and values of one layer. A page holds for every head first the keys of its tokens, then the values.
+ * Keys lie in groups of k_group = min(page_tokens, TN_CPU_K_GROUP) tokens, [head_dim][k_group], so that a
+ * vector of one dimension of neighbouring tokens is one load; values lie [page_tokens][head_dim]. */
+typedef struct tn_cpu_cache {
+    uint8_t *pool;
+    uint64_t page_bytes; /* from a page to the next */
+    uint64_t offset;     /* of this layer in a page */
+    tn_type type;        /* F32, F16 or BF16 */
+    uint32_t elem_bytes;
+    uint32_t page_tokens, k_group;
+    uint32_t n_head_kv, head_dim;
+} tn_cpu_cache;
+
+/* Start of what a page holds of a head: keys, page_tokens * head_dim elements, then as many of values. */
+static inline uint8_t *tn_cpu_cache_head(const tn_cpu_cache *c, uint32_t page, uint32_t head) {
+    uint64_t head_bytes = 2ull * c->page_tokens * c->head_dim * c->elem_bytes;
+    return c->pool + page * c->page_bytes + c->offset + head * head_bytes;
+}
+
+typedef struct tn_cpu_attention {
+    tn_cpu_cache cache;
+    tn_attention_desc desc;
+} tn_cpu_attention;
+
+/* Consecutive rows of one sequence, looking at one key/value head. */
+typedef struct tn_cpu_attention_item {
+    const float *q;        /* [n_row, n_head * head_dim], from the first row on */
+    float *out;            /* as q */
+    const uint32_t *pages; /* of the sequence */
+    uint32_t pos;          /* of the first row */
+    uint32_t n_row;        /* at most tn_cpu_attention_rows() */
+    uint32_t head_kv;
+} tn_cpu_attention_item;
+
+/* Rows of an item at most: enough queries for the loads of keys and values to pay. */
+static inline uint32_t tn_cpu_attention_rows(const tn_attention_desc *d) {
+    uint32_t n_group = d->n_head / d->n_head_kv;
+    return n_group >= 16 ? 1 : 16 / n_group;
+}
+/* Floats from a head's dimension row to the next in scratch. */
+static inline uint32_t tn_cpu_head_stride(uint32_t head_dim) {
+    return (head_dim + TN_CPU_LANES_MAX - 1) / TN_CPU_LANES_MAX * TN_CPU_LANES_MAX;
+}
+/* Bytes of scratch that attention needs: a piece of keys or values, and per query scores, sums and
+ * bookkeeping. */
+static inline size_t tn_cpu_attention_scratch(const tn_attention_desc *d) {
+    size_t n_query = (size_t)tn_cpu_attention_rows(d) * (d->n_head / d->n_head_kv);
+    size_t stride = tn_cpu_head_stride(d->head_dim);
+    return sizeof(float) * (TN_CPU_PIECE * stride + n_query * (stride + TN_CPU_PIECE + TN_CPU_LANES_MAX));
+}
+
+typedef struct tn_cpu_kernels {
+    const char *name; /* "avx2" */
+    uint32_t lanes;   /* floats in a vector */
+
+    /* Rows `rows` of l for n_row rows of x: y[t * ldy + n]. x: [n_row, cols], y: [n_row, l->rows]. Each sum
+     * runs over `lanes` interleaved partial sums, k ascending in each, folded by a fixed tree. */
+    void (*linear_f32)(const tn_cpu_linear *l, const float *x, float *y, uint32_t n_row, tn_range rows,
+                       void *scratch);
+    /* dst[0 .. n) = elements of blocks at src; the same values as tn_dequantize. n: a multiple of the block.
+     */
+    void (*decode)(tn_type type, const uint8_t *src, uint64_t n, float *dst);
+
+    /* y = x / sqrt(mean(x^2) + eps) * w, one group of n columns. May be in place. */
+    void (*rms_norm)(float *y, const float *x, const float *w, uint32_t n, float eps);
+    /* One head: the first 2 * n_pair of its columns rotated, the rest copied. cos_sin: n_pair cosines, then
+     * sines. */
+    void (*rope)(float *y, const float *x, uint32_t head_dim, uint32_t n_pair, const float *cos_sin,
+                 uint32_t style);
+    /* Element by element; y may be an input. */
+    void (*glu)(float *y, const float *gate, const float *up, size_t n, uint32_t activation);
+    void (*add)(float *y, const float *a, const float *b, size_t n);
+    void (*scale)(float *y, const float *x, size_t n, float factor);
+    void (*softcap)(float *y, const float *x, size_t n, float cap);
+
+    /* Stores one head's k and v of a token, rounded to the cache's type, at `slot` of a page. */
+    void (*cache_store)(const tn_cpu_cache *c, uint32_t page, uint32_t slot, uint32_t head, const float *k,
+                        const float *v);
+    /* All query heads of item->head_kv for its rows: online softmax over pieces of TN_CPU_PIECE positions,
+     * ascending from the first visible one. */
+    void (*attention)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, void *scratch);
+} tn_cpu_kernels;
+
+extern const tn_cpu_kernels tn_cpu_kernels_generic, tn_cpu_kernels_avx2, tn_cpu_kernels_avx512;
+
+/* Whether this processor and its operating system can run the set. */
+bool tn_cpu_kernels_usable(const tn_cpu_kernels *k);
+/* Sets of this build, best first; ends with NULL. */
+extern const tn_cpu_kernels *const tn_cpu_kernel_sets[];
+/* The best usable set, or the one that TENON_CPU names: TN_EINVAL for an unknown name, TN_ENOTSUP where the
+ * machine lacks it. [control thread] */
+int tn_cpu_kernels_choose(const tn_cpu_kernels **ret, tn_error *err);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations on single rows, heads and elements. An element's arithmetic is the same in a whole vector and at
+ * the end of a row, so rows may be cut anywhere. */
+#include "device/cpu/kernels/set.h"
+
+/* Sums of squares in 4 vectors in turn: independent chains, one fixed order. */
+static float square_sum(const float *x, uint32_t n) {
+    vf sum[4] = {{0}, {0}, {0}, {0}};
+    uint32_t i = 0;
+    for (; i + 4 * VN <= n; i += 4 * VN) {
+        UNROLL for (int j = 0; j < 4; j++) {
+            vf v = vf_load(x + i + j * VN);
+            sum[j] = vf_fma(v, v, sum[j]);
+        }
+    }
+    for (int j = 0; i < n; i += VN, j++) {
+        vf v = n - i >= VN ? vf_load(x + i) : vf_load_part(x + i, n - i);
+        sum[j] = vf_fma(v, v, sum[j]);
+    }
+    return vf_sum((sum[0] + sum[2]) + (sum[1] + sum[3]));
+}
+
+void SET(tn_cpu_rms_norm)(float *y, const float *x, const float *w, uint32_t n, float eps) {
+    float r = 1.0f / sqrtf(square_sum(x, n) / (float)n + eps);
+    uint32_t i = 0;
+    for (; i + VN <= n; i += VN) vf_store(y + i, vf_load(x + i) * r * vf_load(w + i));
+    for (; i < n; i++) y[i] = x[i] * r * w[i];
+}
+
+/* Pairs (i, i + n_pair). */
+static void rope_half(float *y, const float *x, uint32_t n_pair, const float *cos, const float *sin) {
+    uint32_t i = 0;
+    for (; i + VN <= n_pair; i += VN) {
+        vf a = vf_load(x + i), b = vf_load(x + n_pair + i), c = vf_load(cos + i), s = vf_load(sin + i);
+        vf_store(y + i, a * c - b * s);
+        vf_store(y + n_pair + i, b * c + a * s);
+    }
+    for (; i < n_pair; i++) {
+        float a = x[i], b = x[n_pair + i];
+        y[i] = a * cos[i] - b * sin[i];
+        y[n_pair + i] = b * cos[i] + a * sin[i];
+    }
+}
+
+/* Pairs (2i, 2i + 1). */
+static void rope_interleaved(float *y, const float *x, uint32_t n_pair, const float *cos, const float *sin) {
+    for (uint32_t i = 0; i < n_pair; i++) {
+        float a = x[2 * i], b = x[2 * i + 1];
+        y[2 * i] = a * cos[i] - b * sin[i];
+        y[2 * i + 1] = b * cos[i] + a * sin[i];
+    }
+}
+
+void SET(tn_cpu_rope)(float *y, const float *x, uint32_t head_dim, uint32_t n_pair, const float *cos_sin,
+                      uint32_t style) {
+    if (style == TN_ROPE_HALF)
+        rope_half(y, x, n_pair, cos_sin, cos_sin + n_pair);
+    else
+        rope_interleaved(y, x, n_pair, cos_sin, cos_sin + n_pair);
+    if (y != x) memcpy(y + 2 * n_pair, x + 2 * n_pair, (head_dim - 2 * n_pair) * sizeof *y);
+}
+
+ALWAYS_INLINE vf gelu_erf(vf x) {
+    float v[VN];
+    vf_store(v, x);
+    for (int i = 0; i < VN; i++) v[i] = 0.5f * v[i] * (1.0f + erff(v[i] * 0x1.6a09e6p-1f));
+    return vf_load(v);
+}
+
+ALWAYS_INLINE vf activate(vf x, const uint32_t activation) {
+    if (activation == TN_ACT_SILU) return x / (1.0f + vf_exp(-x));
+    if (activation == TN_ACT_GELU_ERF) return gelu_erf(x);
+    /* sqrt(2 / pi) (x + 0.044715 x^3) */
+    vf inner = 0x1.988454p-1f * vf_fma(x * x * x, vf_set1(0.044715f), x);
+    return 0.5f * x * (1.0f + vf_tanh(inner));
+}
+
+ALWAYS_INLINE void glu(float *y, const float *gate, const float *up, size_t n, const uint32_t activation) {
+    size_t i = 0;
+    for (; i + VN <= n; i += VN) vf_store(y + i, activate(vf_load(gate + i), activation) * vf_load(up + i));
+    if (i == n) return;
+    uint32_t left = (uint32_t)(n - i);
+    vf v = activate(vf_load_part(gate + i, left), activation) * vf_load_part(up + i, left);
+    vf_store_part(y + i, v, left);
+}
+
+void SET(tn_cpu_glu)(float *y, const float *gate, const float *up, size_t n, uint32_t activation) {
+    if (activation == TN_ACT_SILU)
+        glu(y, gate, up, n, TN_ACT_SILU);
+    else if (activation == TN_ACT_GELU_TANH)
+        glu(y, gate, up, n, TN_ACT_GELU_TANH);
+    else
+        glu(y, gate, up, n, TN_ACT_GELU_ERF);
+}
+
+void SET(tn_cpu_add)(float *y, const float *a, const float *b, size_t n) {
+    size_t i = 0;
+    for (; i + VN <= n; i += VN) vf_store(y + i, vf_load(a + i) + vf_load(b + i));
+    for (; i < n; i++) y[i] = a[i] + b[i];
+}
+
+void SET(tn_cpu_scale)(float *y, const float *x, size_t n, float factor) {
+    size_t i = 0;
+    for (; i + VN <= n; i += VN) vf_store(y + i, vf_load(x + i) * factor);
+    for (; i < n; i++) y[i] = x[i] * factor;
+}
+
+void SET(tn_cpu_softcap)(float *y, const float *x, size_t n, float cap) {
+    size_t i = 0;
+    for (; i + VN <= n; i += VN) vf_store(y + i, cap * vf_tanh(vf_load(x + i) / cap));
+    if (i == n) return;
+    uint32_t left = (uint32_t)(n - i);
+    vf_store_part(y + i, cap * vf_tanh(vf_load_part(x + i, left) / cap), left);
+}

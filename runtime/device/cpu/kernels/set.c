@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "device/cpu/kernels/set.h"
+
+#define STRING2(x) #x
+#define STRING(x)  STRING2(x)
+
+const tn_cpu_kernels SET(tn_cpu_kernels) = {
+    .name = STRING(TN_CPU_SET),
+    .lanes = VN,
+    .linear_f32 = SET(tn_cpu_linear_f32),
+    .decode = SET(tn_cpu_decode),
+    .rms_norm = SET(tn_cpu_rms_norm),
+    .rope = SET(tn_cpu_rope),
+    .glu = SET(tn_cpu_glu),
+    .add = SET(tn_cpu_add),
+    .scale = SET(tn_cpu_scale),
+    .softcap = SET(tn_cpu_softcap),
+    .cache_store = SET(tn_cpu_cache_store),
+    .attention = SET(tn_cpu_attention),
+};

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Vectors for the kernel sources, which are compiled once per set with TN_CPU_SET naming the set. The
+ * arithmetic of GCC's and clang's vector extensions does most of it; intrinsics serve what those lack.
+ *
+ * Everything here is static inline: an instance compiled for one set must never be linked into another. */
+#ifndef TN_DEVICE_CPU_KERNELS_VEC_H
+#define TN_DEVICE_CPU_KERNELS_VEC_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#    include <immintrin.h>
+#elif defined(__ARM_NEON)
+#    include <arm_neon.h>
+#endif
+
+/* VN: floats in a vector. MANY_REGISTERS: 32 of them, else 16. */
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#    define VEC_AVX512     1
+#    define VN             16
+#    define MANY_REGISTERS 1
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#    define VEC_AVX2       1
+#    define VN             8
+#    define MANY_REGISTERS 0
+#else
+#    define VN 4
+#    if defined(__aarch64__)
+#        define VEC_NEON       1
+#        define MANY_REGISTERS 1
+#    else
+#        define MANY_REGISTERS 0
+#    endif
+#endif
+
+#define PASTE2(a, b) a##_##b
+#define PASTE(a, b)  PASTE2(a, b)
+#define SET(name)    PASTE(name, TN_CPU_SET)
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#    define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#    define UNROLL _Pragma("GCC unroll 64")
+#endif
+
+typedef float vf __attribute__((vector_size(VN * 4)));
+typedef int32_t vi __attribute__((vector_size(VN * 4)));
+typedef uint32_t vu __attribute__((vector_size(VN * 4)));
+/* Unaligned views of memory. */
+typedef float vf_memory __attribute__((vector_size(VN * 4), aligned(1), may_alias));
+
+ALWAYS_INLINE vf vf_set1(float x) {
+    return x - (vf){0};
+}
+ALWAYS_INLINE vi vi_set1(int32_t x) {
+    return x - (vi){0};
+}
+ALWAYS_INLINE vf vf_load(const void *p) {
+    return *(const vf_memory *)p;
+}
+ALWAYS_INLINE void vf_store(void *p, vf x) {
+    *(vf_memory *)p = x;
+}
+
+/* The first n < VN floats, zeros above. */
+ALWAYS_INLINE vf vf_load_part(const float *p, uint32_t n) {
+    vf x = {0};
+    memcpy(&x, p, n * sizeof *p);
+    return x;
+}
+ALWAYS_INLINE void vf_store_part(float *p, vf x, uint32_t n) {
+    memcpy(p, &x, n * sizeof *p);
+}
+
+/* a * b + c: one rounding where the set has the instruction, else two. */
+ALWAYS_INLINE vf vf_fma(vf a, vf b, vf c) {
+#if VEC_AVX512
+    return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif VEC_AVX2
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif VEC_NEON
+    return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+/* Comparisons give lanes of 0 and -1. */
+ALWAYS_INLINE vf vf_select(vi mask, vf yes, vf no) {
+    return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
+}
+ALWAYS_INLINE vf vf_max(vf a, vf b) {
+    return vf_select(a > b, a, b);
+}
+ALWAYS_INLINE vf vf_abs(vf x) {
+    return (vf)((vi)x & vi_set1(0x7fffffff));
+}
+ALWAYS_INLINE vf vf_from_i32(vi x) {
+    return __builtin_convertvector(x, vf);
+}
+
+/* Folds halves onto each other until one is left: a fixed tree. */
+typedef float v4 __attribute__((vector_size(16)));
+ALWAYS_INLINE v4 vf_fold4(vf x) {
+#if VEC_AVX512
+    __m512 z = (__m512)x;
+    __m256 y = _mm256_add_ps(_mm512_castps512_ps256(z), _mm512_extractf32x8_ps(z, 1));
+    return (v4)_mm_add_ps(_mm256_castps256_ps128(y), _mm256_extractf128_ps(y, 1));
+#elif VEC_AVX2
+    return (v4)_mm_add_ps(_mm256_castps256_ps128((__m256)x), _mm256_extractf128_ps((__m256)x, 1));
+#else
+    return (v4)x;
+#endif
+}
+ALWAYS_INLINE float vf_sum(vf x) {
+    v4 y = vf_fold4(x);
+    return (y[0] + y[2]) + (y[1] + y[3]);
+}
+ALWAYS_INLINE float vf_max_lane(vf x) {
+    float m = x[0];
+    UNROLL for (int i = 1; i < VN; i++) m = x[i] > m ? x[i] : m;
+    return m;
+}
+
+/* VN half-precision values, and the same as bfloat16, from any address. */
+ALWAYS_INLINE vf vf_load_f16(const void *p) {
+#if VEC_AVX512
+    return (vf)_mm512_cvtph_ps(_mm256_loadu_si256(p));
+#elif VEC_AVX2
+    return (vf)_mm256_cvtph_ps(_mm_loadu_si128(p));
+#elif VEC_NEON
+    uint16_t h[4];
+    memcpy(h, p, sizeof h);
+    return (vf)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(h)));
+#else
+    uint16_t h[VN];
+    memcpy(h, p, sizeof h);
+    vu x = {h[0], h[1], h[2], h[3]};
+    vu magnitude = x & 0x7fff;
+    vf scaled = (vf)(magnitude << 13) * vf_set1(0x1p112f);
+    vf special = (vf)((magnitude << 13) | 0x7f800000);
+    vf y = vf_select((vi)(magnitude >= 0x7c00), special, scaled);
+    return (vf)((vu)y | (x & 0x8000) << 16);
+#endif
+}
+ALWAYS_INLINE vf vf_load_bf16(const void *p) {
+#if VEC_AVX512
+    return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16);
+#elif VEC_AVX2
+    return (vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16);
+#else
+    uint16_t h[VN];
+    memcpy(h, p, sizeof h);
+    vu x = {h[0], h[1], h[2], h[3]};
+    return (vf)(x << 16);
+#endif
+}
+/* VN bytes as unsigned, and as signed, integers. */
+ALWAYS_INLINE vi vi_load_u8(const void *p) {
+#if VEC_AVX512
+    return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128(p));
+#elif VEC_AVX2
+    return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64(p));
+#else
+    const uint8_t *b = p;
+    return (vi){b[0], b[1], b[2], b[3]};
+#endif
+}
+ALWAYS_INLINE vi vi_load_i8(const void *p) {
+#if VEC_AVX512
+    return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128(p));
+#elif VEC_AVX2
+    return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64(p));
+#else
+    const int8_t *b = p;
+    return (vi){b[0], b[1], b[2], b[3]};
+#endif
+}
+
+/* Round to nearest, ties to even, for |x| < 2^22. */
+ALWAYS_INLINE vf vf_round(vf x) {
+    const vf magic = vf_set1(0x1.8p23f);
+    return (x + magic) - magic;
+}
+
+/* e^x within 2 units in the last place; results under 2^-125 are 0, over the range infinity; e^-inf = 0.
+ * x = n ln 2 + r, e^r = 1 + r + r^2 p(r) with p fitted to |r| <= ln 2 / 2. */
+ALWAYS_INLINE vf vf_exp(vf x) {
+    vf y = vf_select(x < -86.6f, vf_set1(-86.6f), vf_select(x > 89.0f, vf_set1(89.0f), x));
+    vf n = vf_round(y * 0x1.715476p+0f);
+    vf r = vf_fma(n, vf_set1(-0x1.63p-1f), y);
+    r = vf_fma(n, vf_set1(0x1.bd0106p-13f), r);
+    vf p = vf_set1(0x1.6d75e8p-10f);
+    p = vf_fma(p, r, vf_set1(0x1.120be8p-7f));
+    p = vf_fma(p, r, vf_set1(0x1.5554b8p-5f));
+    p = vf_fma(p, r, vf_set1(0x1.5554dcp-3f));
+    p = vf_fma(p, r, vf_set1(0x1.0p-1f));
+    p = vf_fma(p * r, r, r) + 1.0f;
+    /* 2^n in two steps: n may be 128. */
+    vf scale = (vf)((__builtin_convertvector(n, vi) + 126) << 23);
+    vf e = p * scale * 2.0f;
+    e = vf_select(x < -86.6f, vf_set1(0), e);
+    return vf_select(x == x, e, x);
+}
+
+/* tanh x within 3 units in the last place: an odd polynomial near 0, 1 - 2 / (e^2x + 1) elsewhere. */
+ALWAYS_INLINE vf vf_tanh(vf x) {
+    vf a = vf_abs(x), z = x * x;
+    vf p = vf_set1(-0x1.90a24ap-8f);
+    p = vf_fma(p, z, vf_set1(0x1.583aaap-6f));
+    p = vf_fma(p, z, vf_set1(-0x1.b92c2cp-5f));
+    p = vf_fma(p, z, vf_set1(0x1.110e3ep-3f));
+    p = vf_fma(p, z, vf_set1(-0x1.555552p-2f));
+    vf near = vf_fma(p * z, x, x);
+    vf far = 1.0f - 2.0f / (vf_exp(a + a) + 1.0f);
+    far = (vf)((vi)far | ((vi)x & vi_set1(INT32_MIN)));
+    return vf_select(a < 0.625f, near, far);
+}
+
+#endif

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a program to an array of calls, and the memory they work in. */
+#include "device/cpu/cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/checked.h"
+
+#ifndef MAP_NORESERVE
+#    define MAP_NORESERVE 0
+#endif
+#ifndef MAP_ANONYMOUS
+#    define MAP_ANONYMOUS MAP_ANON
+#endif
+
+static int floats_new(tn_cpu_exec *x, uint64_t rows, uint64_t cols, float **ret, tn_error *err) {
+    uint64_t bytes;
+    if (!tn_mul_u64(rows, cols, &bytes) || !tn_mul_u64(bytes, sizeof(float), &bytes) ||
+        !tn_align_u64(bytes, TN_CPU_ALIGN, &bytes) || bytes > SIZE_MAX)
+        return tn_fail(err, TN_ENOMEM, "activations of %llu x %llu floats are beyond any memory",
+                       (unsigned long long)rows, (unsigned long long)cols);
+    *ret = aligned_alloc(TN_CPU_ALIGN, bytes ? bytes : TN_CPU_ALIGN);
+    if (!*ret)
+        return tn_fail(err, TN_ENOMEM, "out of memory for activations of %llu x %llu floats",
+                       (unsigned long long)rows, (unsigned long long)cols);
+    x->activation_bytes += bytes;
+    return 0;
+}
+
+static uint32_t rows_most(const tn_cpu_exec *x, uint32_t rows) {
+    return rows == TN_ROWS_OUTPUT ? x->config.max_rows : x->config.max_tokens;
+}
+
+static int slots_new(tn_cpu_exec *x, tn_error *err) {
+    const tn_program *p = x->program;
+    for (uint32_t i = 0; i < p->n_slot; i++) {
+        int rc = floats_new(x, rows_most(x, p->slots[i].rows), p->slots[i].cols, &x->slots[i], err);
+        if (rc) return rc;
+    }
+    for (uint32_t i = 1; i <= p->n_rope; i++) {
+        int rc = floats_new(x, x->config.max_tokens, p->ropes[i].n_dims, &x->tables[i], err);
+        if (rc) return rc;
+    }
+    for (uint32_t i = 0; x->config.taps && i < p->n_op; i++) {
+        const tn_op *op = &p->ops[i];
+        if (op->kind != TN_OP_TAP) continue;
+        const tn_value_info *v = &p->values[op->in[0]];
+        int rc =
+            x->taps[op->index] ? 0 : floats_new(x, rows_most(x, v->rows), v->cols, &x->taps[op->index], err);
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+static uint32_t elem_bytes(tn_type type) {
+    return type == TN_TYPE_F32 ? 4 : 2;
+}
+
+/* Bytes of a layer in a page; false when they overflow. */
+static bool layer_bytes(const tn_cpu_exec *x, uint32_t layer, uint64_t *ret) {
+    const tn_cache_info *c = &x->program->caches[layer];
+    uint64_t n = 2ull * elem_bytes(x->config.kv_type);
+    return tn_mul_u64(n, x->config.page_tokens, &n) && tn_mul_u64(n, c->n_head_kv, &n) &&
+           tn_mul_u64(n, c->head_dim, &n) && tn_align_u64(n, TN_CPU_ALIGN, ret);
+}
+
+/* Reserves the pages; the system gives memory when one is first written. */
+static int pool_new(tn_cpu_exec *x, tn_error *err) {
+    uint64_t page = 0, n, total;
+    bool ok = true;
+    for (uint32_t i = 0; i < x->program->n_layer; i++)
+        ok = ok && layer_bytes(x, i, &n) && tn_add_u64(page, n, &page);
+    if (!ok || !tn_mul_u64(page, x->config.n_page, &total) || total > SIZE_MAX)
+        return tn_fail(err, TN_ENOMEM, "a KV cache of %u pages of %u tokens is beyond any memory",
+                       x->config.n_page, x->config.page_tokens);
+    x->page_bytes = page;
+    if (total == 0) return 0;
+    void *pool =
+        mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pool == MAP_FAILED)
+        return tn_fail(err, TN_ENOMEM,
+                       "%llu bytes for a KV cache of %u pages of %u tokens: no such room; use fewer",
+                       (unsigned long long)total, x->config.n_page, x->config.page_tokens);
+    x->pool = pool;
+    x->pool_bytes = total;
+    return 0;
+}
+
+/* The weight as a vector of F32, decoded once. */
+static int vector_of(tn_cpu_exec *x, tn_weight w, const float **ret, tn_error *err) {
+    const tn_weight_info *info = &x->program->weights[w];
+    if (!x->vectors[w]) {
+        float *v =
+            aligned_alloc(TN_CPU_ALIGN, (info->cols * sizeof(float) / TN_CPU_ALIGN + 1) * TN_CPU_ALIGN);
+        if (!v) return tn_fail(err, TN_ENOMEM, "out of memory for %s, %u floats", info->name, info->cols);
+        x->vectors[w] = v;
+        x->weight_bytes += info->cols * sizeof(float);
+        tn_tensor_dequantize(info->tensor, info->first_row, 0, info->cols, v);
+        for (uint32_t i = 0; info->add_one && i < info->cols; i++) v[i] += 1.0f;
+    }
+    *ret = x->vectors[w];
+    return 0;
+}
+
+static void scratch_at_least(tn_cpu_exec *x, size_t bytes) {
+    bytes = (bytes + TN_CPU_ALIGN - 1) / TN_CPU_ALIGN * TN_CPU_ALIGN;
+    if (bytes > x->scratch_bytes) x->scratch_bytes = bytes;
+}
+
+/* Elements to decode at a time: whole blocks and whole vectors, about 2 KiB of floats. */
+static uint32_t chunk_of(const tn_tensor *t) {
+    const tn_type_info *info = tn_type_info_get(t->type);
+    uint32_t unit = info->block_bytes == 0 && t->group > info->block_elems ? t->group : info->block_elems;
+    while (unit % TN_CPU_LANES_MAX) unit *= 2;
+    return unit >= 512 ? unit : 512 / unit * unit;
+}
+
+static int matrix_of(tn_cpu_exec *x, tn_weight w, tn_cpu_linear *ret, tn_error *err) {
+    const tn_weight_info *info = &x->program->weights[w];
+    const tn_type_info *type = tn_type_info_get(info->tensor->type);
+    if (!type)
+        return tn_fail(err, TN_ENOTSUP, "%s: tensor type %u is not known to the cpu device", info->name,
+                       (unsigned)info->tensor->type);
+    *ret = (tn_cpu_linear){
+        .tensor = info->tensor,
+        .first_row = info->first_row,
+        .rows = info->rows,
+        .cols = info->cols,
+        .chunk = chunk_of(info->tensor),
+    };
+    return 0;
+}
+
+static int lower_attention(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_error *err) {
+    const tn_attention_desc *d = &op->attention;
+    const tn_cache_info *cache = &x->program->caches[d->layer];
+    if (cache->n_head_kv != d->n_head_kv || cache->head_dim != d->head_dim)
+        return tn_fail(err, TN_EBUG, "layer %u: attention of %u heads of %u, cache of %u heads of %u",
+                       d->layer, d->n_head_kv, d->head_dim, cache->n_head_kv, cache->head_dim);
+    uint64_t offset = 0, bytes = 0;
+    for (uint32_t i = 0; i < d->layer; i++, offset += bytes) layer_bytes(x, i, &bytes);
+    uint32_t page_tokens = x->config.page_tokens;
+    c->attention.desc = *d;
+    c->attention.cache = (tn_cpu_cache){
+        .pool = x->pool,
+        .page_bytes = x->page_bytes,
+        .offset = offset,
+        .type = x->config.kv_type,
+        .elem_bytes = elem_bytes(x->config.kv_type),
+        .page_tokens = page_tokens,
+        .k_group = page_tokens < TN_CPU_K_GROUP ? page_tokens : TN_CPU_K_GROUP,
+        .n_head_kv = d->n_head_kv,
+        .head_dim = d->head_dim,
+    };
+    scratch_at_least(x, tn_cpu_attention_scratch(d));
+    return 0;
+}
+
+/* Appends a call like *c; a store to the cache goes before attention itself. */
+static void append(tn_cpu_exec *x, const tn_cpu_call *c, tn_cpu_run run) {
+    x->calls[x->n_call] = *c;
+    x->calls[x->n_call++].run = run;
+}
+
+static const tn_cpu_run simple_runs[] = {
+    [TN_OP_GLU] = tn_cpu_run_glu,          [TN_OP_ADD] = tn_cpu_run_add,
+    [TN_OP_SCALE] = tn_cpu_run_scale,      [TN_OP_SOFTCAP] = tn_cpu_run_softcap,
+    [TN_OP_OUTPUT_ROWS] = tn_cpu_run_rows,
+};
+
+static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
+    const tn_program *p = x->program;
+    const tn_value_info *shape = &p->values[op->in[0] ? op->in[0] : op->out];
+    tn_cpu_call c = {.rows = shape->rows, .cols = shape->cols, .f = op->f, .group = op->group};
+    c.activation = op->activation;
+    for (int i = 0; i < 3; i++)
+        if (op->in[i]) c.in[i] = x->slots[p->values[op->in[i]].slot];
+    if (op->out) c.out = x->slots[p->values[op->out].slot];
+    int rc = 0;
+    switch (op->kind) {
+    case TN_OP_EMBED:
+        rc = matrix_of(x, op->w, &c.linear, err);
+        append(x, &c, tn_cpu_run_embed);
+        return rc;
+    case TN_OP_LINEAR:
+        rc = matrix_of(x, op->w, &c.linear, err);
+        if (rc == 0 && op->bias) rc = vector_of(x, op->bias, &c.linear.bias, err);
+        scratch_at_least(x, tn_cpu_linear_scratch(c.linear.chunk));
+        append(x, &c, tn_cpu_run_linear);
+        return rc;
+    case TN_OP_RMS_NORM:
+        append(x, &c, tn_cpu_run_rms_norm);
+        return vector_of(x, op->w, &x->calls[x->n_call - 1].w, err);
+    case TN_OP_ROPE:
+        c.w = x->tables[op->rope];
+        c.n_pair = p->ropes[op->rope].n_dims / 2;
+        c.style = p->ropes[op->rope].style;
+        append(x, &c, tn_cpu_run_rope);
+        return 0;
+    case TN_OP_ATTENTION:
+        rc = lower_attention(x, op, &c, err);
+        append(x, &c, tn_cpu_run_store);
+        append(x, &c, tn_cpu_run_attention);
+        return rc;
+    case TN_OP_TAP:
+        c.out = x->taps[op->index];
+        if (x->config.taps) append(x, &c, tn_cpu_run_copy);
+        return 0;
+    default: append(x, &c, simple_runs[op->kind]); return 0;
+    }
+}
+
+/* What has been touched since the last barrier, by address. */
+typedef struct touched {
+    const void **read, **written;
+    uint32_t n_read, n_written;
+} touched;
+
+static bool holds(const void *const *set, uint32_t n, const void *p) {
+    for (uint32_t i = 0; i < n; i++)
+        if (set[i] == p) return true;
+    return false;
+}
+
+/* A call's inputs and output; a layer's cache counts by its address in the first page. */
+static void addresses(const tn_cpu_call *c, const void *in[5], const void **ret_out) {
+    const tn_cpu_cache *cache = &c->attention.cache;
+    memcpy(in, c->in, sizeof c->in);
+    in[3] = c->w;
+    in[4] = NULL;
+    *ret_out = c->table ? c->table : c->out;
+    if (c->run == tn_cpu_run_store) in[0] = NULL, *ret_out = cache->pool + cache->offset;
+    if (c->run == tn_cpu_run_attention) in[1] = in[2] = NULL, in[4] = cache->pool + cache->offset;
+}
+
+static int place_barriers(tn_cpu_exec *x, tn_error *err) {
+    const void **sets = calloc(6 * (size_t)x->n_call + 1, sizeof *sets);
+    if (!sets) return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u calls", x->n_call);
+    touched t = {.read = sets, .written = sets + 5 * (size_t)x->n_call};
+    for (uint32_t i = 0; i < x->n_call; i++) {
+        const void *in[5], *out;
+        addresses(&x->calls[i], in, &out);
+        bool barrier = holds(t.read, t.n_read, out) || holds(t.written, t.n_written, out);
+        for (int j = 0; j < 5; j++) barrier = barrier || (in[j] && holds(t.written, t.n_written, in[j]));
+        if (barrier) t.n_read = t.n_written = 0;
+        x->calls[i].barrier = barrier;
+        for (int j = 0; j < 5; j++)
+            if (in[j]) t.read[t.n_read++] = in[j];
+        t.written[t.n_written++] = out;
+    }
+    free(sets);
+    return 0;
+}
+
+static int calls_new(tn_cpu_exec *x, tn_error *err) {
+    const tn_program *p = x->program;
+    for (uint32_t i = 1; i <= p->n_rope; i++) {
+        const tn_rope_info *r = &p->ropes[i];
+        tn_cpu_call c = {.rows = TN_ROWS_TOKEN, .n_pair = r->n_dims / 2, .table = x->tables[i], .rope = r};
+        append(x, &c, tn_cpu_run_rope_table);
+    }
+    for (uint32_t i = 0; i < p->n_op; i++) {
+        int rc = lower_op(x, &p->ops[i], err);
+        if (rc) return rc;
+    }
+    uint64_t bytes;
+    uint32_t n_member = tn_team_size(x->device->team);
+    if (!tn_mul_u64(x->scratch_bytes, n_member, &bytes) || bytes > SIZE_MAX ||
+        !(x->scratch = aligned_alloc(TN_CPU_ALIGN, bytes ? bytes : TN_CPU_ALIGN)))
+        return tn_fail(err, TN_ENOMEM, "out of memory for the scratch of %u threads", n_member);
+    x->activation_bytes += bytes;
+    return place_barriers(x, err);
+}
+
+static int check_config(const tn_program *p, const tn_exec_config *c, tn_error *err) {
+    if (c->max_tokens == 0 || c->max_seqs == 0 || c->page_tokens == 0 ||
+        (c->page_tokens & (c->page_tokens - 1)))
+        return tn_fail(err, TN_EINVAL,
+                       "%u tokens and %u sequences a step, pages of %u tokens: need 1, 1 and a power of 2",
+                       c->max_tokens, c->max_seqs, c->page_tokens);
+    if (c->kv_type != TN_TYPE_F32 && c->kv_type != TN_TYPE_F16 && c->kv_type != TN_TYPE_BF16) {
+        const tn_type_info *t = tn_type_info_get(c->kv_type);
+        return tn_fail(err, TN_ENOTSUP, "keys and values as %s: the cpu device stores F32, F16 and BF16",
+                       t ? t->name : "?");
+    }
+    (void)p;
+    return 0;
+}
+
+static int tables_new(tn_cpu_exec *x, tn_error *err) {
+    const tn_program *p = x->program;
+    size_t n_call = 2 * (size_t)p->n_op + p->n_rope + 1;
+    x->calls = calloc(n_call, sizeof *x->calls);
+    x->slots = calloc((size_t)p->n_slot + 1, sizeof *x->slots);
+    x->vectors = calloc((size_t)p->n_weight + 1, sizeof *x->vectors);
+    x->tables = calloc((size_t)p->n_rope + 1, sizeof *x->tables);
+    x->taps = calloc((size_t)p->n_tap + 1, sizeof *x->taps);
+    if (!x->calls || !x->slots || !x->vectors || !x->tables || !x->taps)
+        return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u operations", p->n_op);
+    return 0;
+}
+
+int tn_cpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,
+                 void *ctx, tn_exec **ret, tn_error *err) {
+    int rc = check_config(p, config, err);
+    if (rc) return rc;
+    tn_cpu_exec *x = calloc(1, sizeof *x);
+    if (!x) return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u operations", p->n_op);
+    *x = (tn_cpu_exec){.base.cls = d->cls, .device = (tn_cpu_device *)d, .program = p, .config = *config};
+    rc = tables_new(x, err);
+    if (rc == 0) rc = slots_new(x, err);
+    if (rc == 0) rc = pool_new(x, err);
+    if (rc == 0) rc = calls_new(x, err);
+    if (rc == 0 && progress && progress(ctx, x->weight_bytes, x->weight_bytes))
+        rc = tn_fail(err, TN_ECANCELED, "preparing the model was cancelled");
+    if (rc) {
+        tn_cpu_exec_free(&x->base);
+        return rc;
+    }
+    *ret = &x->base;
+    return 0;
+}
+
+static void free_all(float **p, size_t n) {
+    for (size_t i = 0; p && i < n; i++) free(p[i]);
+    free(p);
+}
+
+void tn_cpu_exec_free(tn_exec *exec) {
+    tn_cpu_exec *x = (tn_cpu_exec *)exec;
+    if (!x) return;
+    const tn_program *p = x->program;
+    free_all(x->slots, p->n_slot);
+    free_all(x->vectors, (size_t)p->n_weight + 1);
+    free_all(x->tables, (size_t)p->n_rope + 1);
+    free_all(x->taps, p->n_tap);
+    free(x->calls);
+    free(x->scratch);
+    if (x->pool) munmap(x->pool, x->pool_bytes);
+    free(x);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "device/device.h"
+
+#include <string.h>
+
+#include "device/cpu/cpu.h"
+#include "device/reference/reference.h"
+
+const tn_device_class *const tn_device_classes[] = {&tn_device_cpu, &tn_device_reference, NULL};
+
+const tn_device_class *tn_device_class_find(const char *name) {
+    for (size_t i = 0; tn_device_classes[i]; i++)
+        if (strcmp(tn_device_classes[i]->name, name) == 0) return tn_device_classes[i];
+    return NULL;
+}

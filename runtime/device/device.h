@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A device runs lowered programs. It owns activations, weights in its own layout and the pages of the KV cache; the host
+ * owns sequences, page tables and sampling. Nothing here assumes that the host can see the device's memory.
+ *
+ * Numerics that every device keeps: the order of each floating-point sum follows from the row and the model alone, never
+ * from the number of rows, sequences, pages or threads. Attention reads k and v as stored, those of the same step
+ * included, over positions in ascending order.
+ *
+ * Threads: one thread at a time per exec (the engine's); open and lower on the control thread. */
+#ifndef TN_DEVICE_DEVICE_H
+#define TN_DEVICE_DEVICE_H
+
+#include "device/program.h"
+
+typedef enum tn_compute {
+    TN_COMPUTE_AUTO, /* activations may be rounded (BF16, int8 blocks) inside kernels; accumulation F32 or exact integer */
+    TN_COMPUTE_F32,  /* F32 activations, accumulation and KV */
+} tn_compute;
+
+typedef struct tn_device_options {
+    uint32_t n_thread; /* 0: as many as the process may use */
+} tn_device_options;
+
+/* How much an exec must hold. Everything is allocated (or reserved) when it is lowered; steps allocate nothing. */
+typedef struct tn_exec_config {
+    uint32_t max_tokens;  /* T of one step */
+    uint32_t max_seqs;    /* sequences in one step */
+    uint32_t max_rows;    /* R of one step */
+    uint32_t page_tokens; /* tokens of a KV page, a power of two */
+    uint32_t n_page;      /* pages in the pool; memory is touched when a page is first written */
+    tn_type kv_type;      /* how k and v are stored: F32, F16 or BF16. TN_COMPUTE_F32 asks for F32 */
+    tn_compute compute;
+    bool taps;            /* keep TN_OP_TAP values of every step */
+} tn_exec_config;
+
+/* One sequence's share of a step: its tokens are rows first_token .. first_token + n_token of the step, in order, at
+ * positions first_pos .. first_pos + n_token; everything before first_pos is in its pages. */
+typedef struct tn_step_seq {
+    uint32_t first_token, n_token;
+    uint32_t first_pos;
+    uint32_t rope_variant;
+    const uint32_t *pages; /* page of positions i * page_tokens ..; covers first_pos + n_token tokens */
+    uint32_t n_page;
+} tn_step_seq;
+
+typedef struct tn_step {
+    uint32_t n_token, n_seq, n_row;
+    const int32_t *ids;       /* [n_token], each below the rows of the embedding */
+    const uint32_t *pos;      /* [n_token] */
+    const uint32_t *seq;      /* [n_token]: index into seqs */
+    const tn_step_seq *seqs;  /* [n_seq] */
+    const uint32_t *rows;     /* [n_row]: the tokens of the step whose logits are wanted, ascending */
+} tn_step;
+
+typedef struct tn_device tn_device;
+typedef struct tn_exec tn_exec;
+
+/* Called while weights are prepared; done and total in bytes. Returning non-zero cancels (TN_ECANCELED). */
+typedef int (*tn_progress_fn)(void *ctx, uint64_t done, uint64_t total);
+
+/* A kind of device. Static data; implementations put tn_device and tn_exec first in their own structs. */
+typedef struct tn_device_class {
+    const char *name;    /* "cpu" */
+    const char *summary; /* one line for humans */
+    /* TN_ENOTSUP where this machine cannot; the device is the caller's (close). */
+    int (*open)(const tn_device_options *options, tn_device **ret, tn_error *err);
+    void (*close)(tn_device *d);
+    /* What this device is on this machine, for --version and logs: "avx512, 2 threads". Borrowed. */
+    const char *(*describe)(const tn_device *d);
+    /* Prepares p to run: binds or repacks weights, allocates activations and reserves pages. p and the mapped tensors
+     * stay valid as long as the exec. TN_ENOMEM, TN_ENOTSUP (an operation or type, named), TN_ECANCELED, TN_EDEVICE. */
+    int (*lower)(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress, void *ctx,
+                 tn_exec **ret, tn_error *err);
+    void (*exec_free)(tn_exec *x);
+    /* Runs one step (n_token >= 1, within the config). May return before the work is done; the arrays of s are free for
+     * reuse on return. TN_EDEVICE. */
+    int (*step)(tn_exec *x, const tn_step *s, tn_error *err);
+    /* The last step's logits, [n_row, n_vocab] F32, waiting for them if need be. Borrowed until the next step. */
+    int (*logits)(tn_exec *x, const float **ret, tn_error *err);
+    /* Tap `index` of the last step, [T or R, cols] F32. TN_EINVAL without taps. Borrowed until the next step. */
+    int (*tap)(tn_exec *x, uint32_t index, const float **ret, tn_error *err);
+    /* Bytes this exec holds: weights of its own (mapped ones not), activations, pages as reserved. */
+    void (*bytes)(const tn_exec *x, uint64_t *ret_weights, uint64_t *ret_activations, uint64_t *ret_pages);
+} tn_device_class;
+
+struct tn_device {
+    const tn_device_class *cls;
+};
+struct tn_exec {
+    const tn_device_class *cls;
+};
+
+/* The classes of this build, the default first; ends with NULL. */
+extern const tn_device_class *const tn_device_classes[];
+/* By name; NULL when there is none. */
+const tn_device_class *tn_device_class_find(const char *name);
+
+#endif

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+libtenon_la_SOURCES += \
+	%D%/device.c %D%/device.h %D%/program.h \
+	%D%/reference/ops.c %D%/reference/ops.h \
+	%D%/reference/reference.c %D%/reference/reference.h
+
+include runtime/device/cpu/local.mk

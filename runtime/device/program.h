@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A recorded forward pass as a device receives it: checked, with every weight bound to its tensor and every value
+ * assigned to a slot. Plain data, immutable; owned by the model, which outlives every tn_exec lowered from it. */
+#ifndef TN_DEVICE_PROGRAM_H
+#define TN_DEVICE_PROGRAM_H
+
+#include <tenon/program.h>
+
+#include "weights/tensor.h"
+
+typedef enum tn_op_kind {
+    TN_OP_EMBED,       /* out[t] = f * w[id[t]] */
+    TN_OP_LINEAR,      /* out = in0 w^T (+ bias) */
+    TN_OP_RMS_NORM,    /* out = in0 / sqrt(mean(in0^2) + f) * w, per run of `group` columns */
+    TN_OP_ROPE,        /* out = in0 rotated by position, heads of `group` columns, table `rope` */
+    TN_OP_ATTENTION,   /* out = attention(in0 = q, in1 = k, in2 = v), k and v stored to the cache first */
+    TN_OP_GLU,         /* out = act(in0) * in1 */
+    TN_OP_ADD,         /* out = in0 + in1 */
+    TN_OP_SCALE,       /* out = in0 * f */
+    TN_OP_SOFTCAP,     /* out = f * tanh(in0 / f) */
+    TN_OP_OUTPUT_ROWS, /* out[r] = in0[row[r]] */
+    TN_OP_TAP,         /* in0 is kept as tap `index` when the exec was lowered with taps */
+} tn_op_kind;
+
+/* Values, weights and rope tables are numbered from 1; 0 is none. in, out index tn_program.values, and so on. */
+typedef struct tn_op {
+    tn_op_kind kind;
+    tn_value in[3];
+    tn_value out;
+    tn_weight w, bias;
+    tn_rope rope;
+    uint32_t group;      /* columns of a head or norm group */
+    uint32_t activation; /* enum tn_activation */
+    uint32_t index;      /* of a tap */
+    float f;             /* eps, factor or cap */
+    tn_attention_desc attention;
+} tn_op;
+
+/* A value is [rows, cols] F32, contiguous, in a slot. Values whose lives do not overlap share one. An operation's out
+ * may lie in the slot of an input only where the kernel works in place element by element: ADD, SCALE, SOFTCAP, GLU,
+ * ROPE and RMS_NORM; the planner never does it elsewhere. */
+typedef struct tn_value_info {
+    uint32_t rows; /* enum tn_rows */
+    uint32_t cols;
+    uint32_t slot; /* index into tn_program.slots */
+} tn_value_info;
+
+typedef struct tn_slot {
+    uint32_t rows; /* enum tn_rows */
+    uint32_t cols; /* the widest value that lives here */
+} tn_slot;
+
+/* Rows first_row .. first_row + rows of a tensor, taken as [rows, cols]. Vectors have rows 1. */
+typedef struct tn_weight_info {
+    const tn_tensor *tensor; /* borrowed from the checkpoint */
+    uint64_t first_row;
+    uint32_t rows, cols;
+    bool add_one; /* the vector's values are stored minus one */
+    char *name;   /* as in the checkpoint */
+} tn_weight_info;
+
+/* angle of pair i at position p = (float)p * inv_freq[v][i]; cos and sin are multiplied by mscale[v]. A sequence uses
+ * variant v = 1 where there are two (longrope) and its prompt is longer than long_from tokens. */
+typedef struct tn_rope_info {
+    uint32_t style;  /* enum tn_rope_style */
+    uint32_t n_dims; /* rotated dimensions; n_dims / 2 pairs */
+    uint32_t n_variant;
+    uint32_t long_from; /* tokens */
+    float *inv_freq[2]; /* [n_dims / 2] */
+    float mscale[2];
+} tn_rope_info;
+
+/* What attention keeps of a layer: per token k and v of n_head_kv * head_dim elements each. */
+typedef struct tn_cache_info {
+    uint32_t n_head_kv, head_dim;
+    uint32_t window; /* tokens still looked at; 0: all */
+} tn_cache_info;
+
+typedef struct tn_program {
+    uint32_t n_op, n_value, n_slot, n_weight, n_rope, n_layer, n_tap;
+    tn_op *ops;
+    tn_value_info *values;   /* [n_value + 1], entry 0 unused */
+    tn_slot *slots;          /* [n_slot] */
+    tn_weight_info *weights; /* [n_weight + 1], entry 0 unused */
+    tn_rope_info *ropes;     /* [n_rope + 1], entry 0 unused */
+    tn_cache_info *caches;   /* [n_layer] */
+    tn_value logits;         /* [R, n_vocab] */
+    uint32_t n_vocab, n_embd;
+} tn_program;
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reference operations, one row at a time. All matrices F32 row-major; out may alias the first input. */
+#ifndef TN_DEVICE_REFERENCE_OPS_H
+#define TN_DEVICE_REFERENCE_OPS_H
+
+#include "device/device.h"
+
+enum { TN_REF_MAX_HEAD_DIM = 1024 };
+
+/* One element-row dot product: sum of x[i] * w[i] over n, ascending. */
+double tn_ref_dot(const float *x, const float *w, uint32_t n);
+
+/* y = x / sqrt(mean(x^2) + eps) * w, n columns.   Zhang & Sennrich 2019, eq. 4 */
+void tn_ref_rms_norm(const float *x, const float *w, uint32_t n, float eps, float *y);
+
+/* Rotates one head in place by position pos with variant v of table r.   Su et al. 2021, eq. 34 */
+void tn_ref_rope(float *head, const tn_rope_info *r, uint32_t v, uint32_t pos);
+
+/* act(gate) * up for one element. */
+float tn_ref_glu(float gate, float up, uint32_t activation);
+
+/* One query head at position pos over k and v of one key/value head of its sequence.
+ * q: [head_dim]. k, v: called back per position, [head_dim] each. y: [head_dim]. scores: [pos + 1] scratch. */
+typedef const float *(*tn_ref_kv_fn)(const void *ctx, uint32_t pos);
+void tn_ref_attention(const float *q, tn_ref_kv_fn k, tn_ref_kv_fn v, const void *ctx, const tn_attention_desc *a,
+                      uint32_t pos, float *scores, float *y);
+
+#endif

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "device/reference/reference.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/checked.h"
+#include "device/reference/ops.h"
+
+typedef struct ref_exec {
+    tn_exec base;
+    const tn_program *p;
+    tn_exec_config config;
+    float **slots;   /* [n_slot]: [max rows, cols] */
+    float **kv;      /* [n_layer]: pages of [2, page_tokens, n_head_kv * head_dim], k then v */
+    size_t *kv_bytes; /* [n_layer] */
+    float **taps;    /* [n_tap]: [max_tokens, cols], or NULL without taps */
+    float *row;      /* one dequantised weight row */
+    float *bias;     /* one dequantised bias */
+    float *scores;   /* one query's scores */
+    const tn_step *step;
+} ref_exec;
+
+static uint32_t max_rows(const tn_exec_config *c, uint32_t rows) {
+    return rows == TN_ROWS_OUTPUT ? c->max_rows : c->max_tokens;
+}
+
+static uint32_t step_rows(const ref_exec *x, uint32_t rows) {
+    return rows == TN_ROWS_OUTPUT ? x->step->n_row : x->step->n_token;
+}
+
+static float *data(const ref_exec *x, tn_value v) { return x->slots[x->p->values[v].slot]; }
+
+static void weight_row(const ref_exec *x, tn_weight w, uint32_t row, float *ret) {
+    const tn_weight_info *wi = &x->p->weights[w];
+    tn_tensor_dequantize(wi->tensor, wi->first_row + row, 0, wi->cols, ret);
+    for (uint32_t i = 0; wi->add_one && i < wi->cols; i++) ret[i] += 1;
+}
+
+static void run_embed(ref_exec *x, const tn_op *op) {
+    uint32_t cols = x->p->values[op->out].cols;
+    for (uint32_t t = 0; t < x->step->n_token; t++) {
+        float *y = data(x, op->out) + (size_t)t * cols;
+        weight_row(x, op->w, (uint32_t)x->step->ids[t], y);
+        for (uint32_t i = 0; i < cols; i++) y[i] *= op->f;
+    }
+}
+
+static void run_linear(ref_exec *x, const tn_op *op) {
+    const tn_weight_info *wi = &x->p->weights[op->w];
+    uint32_t n = step_rows(x, x->p->values[op->out].rows);
+    const float *in = data(x, op->in[0]);
+    float *out = data(x, op->out);
+    if (op->bias) weight_row(x, op->bias, 0, x->bias);
+    for (uint32_t j = 0; j < wi->rows; j++) {
+        weight_row(x, op->w, j, x->row);
+        for (uint32_t t = 0; t < n; t++) {
+            double y = tn_ref_dot(in + (size_t)t * wi->cols, x->row, wi->cols);
+            out[(size_t)t * wi->rows + j] = (float)(op->bias ? y + x->bias[j] : y);
+        }
+    }
+}
+
+static void run_rms_norm(ref_exec *x, const tn_op *op) {
+    const tn_value_info *v = &x->p->values[op->out];
+    size_t n = (size_t)step_rows(x, v->rows) * v->cols;
+    weight_row(x, op->w, 0, x->row);
+    for (size_t i = 0; i < n; i += op->group)
+        tn_ref_rms_norm(data(x, op->in[0]) + i, x->row, op->group, op->f, data(x, op->out) + i);
+}
+
+static void run_rope(ref_exec *x, const tn_op *op) {
+    uint32_t cols = x->p->values[op->out].cols;
+    const tn_rope_info *table = &x->p->ropes[op->rope];
+    for (uint32_t t = 0; t < x->step->n_token; t++) {
+        float *y = data(x, op->out) + (size_t)t * cols;
+        memmove(y, data(x, op->in[0]) + (size_t)t * cols, cols * sizeof *y);
+        uint32_t variant = x->step->seqs[x->step->seq[t]].rope_variant;
+        for (uint32_t h = 0; h < cols; h += op->group)
+            tn_ref_rope(y + h, table, variant < table->n_variant ? variant : 0, x->step->pos[t]);
+    }
+}
+
+/* Where k (which 0) or v (1) of a position of a sequence lies: a row of n_head_kv * head_dim. */
+static float *kv_row(const ref_exec *x, uint32_t layer, const tn_step_seq *s, uint32_t pos, uint32_t which) {
+    const tn_cache_info *c = &x->p->caches[layer];
+    size_t cols = (size_t)c->n_head_kv * c->head_dim, pt = x->config.page_tokens;
+    return x->kv[layer] + ((s->pages[pos / pt] * 2 + which) * pt + pos % pt) * cols;
+}
+
+typedef struct kv_head {
+    const ref_exec *x;
+    const tn_step_seq *s;
+    uint32_t layer, offset; /* of the head in its row */
+} kv_head;
+
+static const float *k_at(const void *ctx, uint32_t pos) {
+    const kv_head *h = ctx;
+    return kv_row(h->x, h->layer, h->s, pos, 0) + h->offset;
+}
+
+static const float *v_at(const void *ctx, uint32_t pos) {
+    const kv_head *h = ctx;
+    return kv_row(h->x, h->layer, h->s, pos, 1) + h->offset;
+}
+
+static void run_attention(ref_exec *x, const tn_op *op) {
+    const tn_attention_desc *a = &op->attention;
+    uint32_t q_cols = a->n_head * a->head_dim, kv_cols = a->n_head_kv * a->head_dim;
+    for (uint32_t t = 0; t < x->step->n_token; t++)
+        for (uint32_t which = 0; which < 2; which++)
+            memcpy(kv_row(x, a->layer, &x->step->seqs[x->step->seq[t]], x->step->pos[t], which),
+                   data(x, op->in[1 + which]) + (size_t)t * kv_cols, kv_cols * sizeof(float));
+    for (uint32_t t = 0; t < x->step->n_token; t++)
+        for (uint32_t h = 0; h < a->n_head; h++) {
+            kv_head kv = {.x = x, .s = &x->step->seqs[x->step->seq[t]], .layer = a->layer,
+                          .offset = h / (a->n_head / a->n_head_kv) * a->head_dim};
+            tn_ref_attention(data(x, op->in[0]) + (size_t)t * q_cols + h * a->head_dim, k_at, v_at, &kv, a,
+                             x->step->pos[t], x->scores, data(x, op->out) + (size_t)t * q_cols + h * a->head_dim);
+        }
+}
+
+static void run_elementwise(ref_exec *x, const tn_op *op) {
+    const tn_value_info *v = &x->p->values[op->out];
+    size_t n = (size_t)step_rows(x, v->rows) * v->cols;
+    const float *a = data(x, op->in[0]), *b = op->in[1] ? data(x, op->in[1]) : NULL;
+    float *y = data(x, op->out);
+    for (size_t i = 0; i < n; i++) switch (op->kind) {
+        case TN_OP_GLU: y[i] = tn_ref_glu(a[i], b[i], op->activation); break;
+        case TN_OP_ADD: y[i] = a[i] + b[i]; break;
+        case TN_OP_SCALE: y[i] = a[i] * op->f; break;
+        case TN_OP_SOFTCAP: y[i] = (float)(op->f * __builtin_tanh(a[i] / op->f)); break;
+        default: break;
+        }
+}
+
+static void run_output_rows(ref_exec *x, const tn_op *op) {
+    uint32_t cols = x->p->values[op->out].cols;
+    for (uint32_t r = 0; r < x->step->n_row; r++)
+        memcpy(data(x, op->out) + (size_t)r * cols, data(x, op->in[0]) + (size_t)x->step->rows[r] * cols,
+               cols * sizeof(float));
+}
+
+static void run_tap(ref_exec *x, const tn_op *op) {
+    const tn_value_info *v = &x->p->values[op->in[0]];
+    if (x->taps) memcpy(x->taps[op->index], data(x, op->in[0]), (size_t)step_rows(x, v->rows) * v->cols * sizeof(float));
+}
+
+static int ref_step(tn_exec *base, const tn_step *s, tn_error *err) {
+    ref_exec *x = (ref_exec *)base;
+    (void)err;
+    x->step = s;
+    for (uint32_t i = 0; i < x->p->n_op; i++) {
+        const tn_op *op = &x->p->ops[i];
+        switch (op->kind) {
+        case TN_OP_EMBED: run_embed(x, op); break;
+        case TN_OP_LINEAR: run_linear(x, op); break;
+        case TN_OP_RMS_NORM: run_rms_norm(x, op); break;
+        case TN_OP_ROPE: run_rope(x, op); break;
+        case TN_OP_ATTENTION: run_attention(x, op); break;
+        case TN_OP_OUTPUT_ROWS: run_output_rows(x, op); break;
+        case TN_OP_TAP: run_tap(x, op); break;
+        case TN_OP_GLU:
+        case TN_OP_ADD:
+        case TN_OP_SCALE:
+        case TN_OP_SOFTCAP: run_elementwise(x, op); break;
+        }
+    }
+    x->step = NULL;
+    return 0;
+}
+
+static int ref_logits(tn_exec *base, const float **ret, tn_error *err) {
+    ref_exec *x = (ref_exec *)base;
+    (void)err;
+    *ret = data(x, x->p->logits);
+    return 0;
+}
+
+static int ref_tap(tn_exec *base, uint32_t index, const float **ret, tn_error *err) {
+    ref_exec *x = (ref_exec *)base;
+    if (!x->taps || index >= x->p->n_tap) return tn_fail(err, TN_EINVAL, "tap %u is not kept", index);
+    *ret = x->taps[index];
+    return 0;
+}
+
+static void ref_bytes(const tn_exec *base, uint64_t *ret_weights, uint64_t *ret_activations, uint64_t *ret_pages) {
+    const ref_exec *x = (const ref_exec *)base;
+    *ret_weights = 0;
+    *ret_activations = 0;
+    *ret_pages = 0;
+    for (uint32_t i = 0; i < x->p->n_slot; i++)
+        *ret_activations += (uint64_t)max_rows(&x->config, x->p->slots[i].rows) * x->p->slots[i].cols * sizeof(float);
+    for (uint32_t i = 0; i < x->p->n_layer; i++) *ret_pages += x->kv_bytes[i];
+}
+
+static void ref_exec_free(tn_exec *base) {
+    ref_exec *x = (ref_exec *)base;
+    if (!x) return;
+    for (uint32_t i = 0; x->slots && i < x->p->n_slot; i++) free(x->slots[i]);
+    for (uint32_t i = 0; x->kv && i < x->p->n_layer; i++)
+        if (x->kv[i]) munmap(x->kv[i], x->kv_bytes[i]);
+    for (uint32_t i = 0; x->taps && i < x->p->n_tap; i++) free(x->taps[i]);
+    free(x->slots);
+    free(x->kv);
+    free(x->kv_bytes);
+    free(x->taps);
+    free(x->row);
+    free(x->bias);
+    free(x->scores);
+    free(x);
+}
+
+/* Reserves the pages of one layer; the memory is touched when a page is first written. */
+static int reserve_pages(ref_exec *x, uint32_t layer, tn_error *err) {
+    const tn_cache_info *c = &x->p->caches[layer];
+    size_t bytes;
+    if (!tn_mul_size((size_t)c->n_head_kv * c->head_dim, 2 * sizeof(float) * x->config.page_tokens, &bytes) ||
+        !tn_mul_size(bytes, x->config.n_page, &bytes))
+        return tn_fail(err, TN_ELIMIT, "the KV cache of %u pages is too large", x->config.n_page);
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) return tn_fail(err, TN_ENOMEM, "out of memory for %zu bytes of KV cache", bytes);
+    x->kv[layer] = p;
+    x->kv_bytes[layer] = bytes;
+    return 0;
+}
+
+static bool allocate(ref_exec *x) {
+    const tn_program *p = x->p;
+    uint32_t widest = 0;
+    for (uint32_t i = 1; i <= p->n_weight; i++) {
+        if (p->weights[i].cols > widest) widest = p->weights[i].cols;
+    }
+    x->slots = calloc(p->n_slot, sizeof *x->slots);
+    x->kv = calloc(p->n_layer, sizeof *x->kv);
+    x->kv_bytes = calloc(p->n_layer, sizeof *x->kv_bytes);
+    x->row = calloc(widest, sizeof(float));
+    x->bias = calloc(widest, sizeof(float));
+    x->scores = calloc((size_t)x->config.n_page * x->config.page_tokens, sizeof(float));
+    bool ok = x->slots && x->kv && x->kv_bytes && x->row && x->bias && x->scores;
+    for (uint32_t i = 0; ok && i < p->n_slot; i++) {
+        x->slots[i] = calloc((size_t)max_rows(&x->config, p->slots[i].rows) * p->slots[i].cols, sizeof(float));
+        ok = x->slots[i] != NULL;
+    }
+    if (ok && x->config.taps && p->n_tap) {
+        x->taps = calloc(p->n_tap, sizeof *x->taps);
+        ok = x->taps != NULL;
+        for (uint32_t i = 0; ok && i < p->n_tap; i++) {
+            x->taps[i] = calloc((size_t)x->config.max_tokens * p->n_embd, sizeof(float));
+            ok = x->taps[i] != NULL;
+        }
+    }
+    return ok;
+}
+
+static int ref_lower(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,
+                     void *ctx, tn_exec **ret, tn_error *err) {
+    (void)progress;
+    (void)ctx;
+    if (config->kv_type != TN_TYPE_F32)
+        return tn_fail(err, TN_ENOTSUP, "the reference device keeps keys and values in F32 only, not %s",
+                       tn_type_info_get(config->kv_type)->name);
+    for (uint32_t i = 0; i < p->n_layer; i++)
+        if (p->caches[i].head_dim > TN_REF_MAX_HEAD_DIM)
+            return tn_fail(err, TN_ENOTSUP, "heads of %u dimensions, the limit is %d", p->caches[i].head_dim,
+                           TN_REF_MAX_HEAD_DIM);
+    ref_exec *x = calloc(1, sizeof *x);
+    if (!x) return tn_fail(err, TN_ENOMEM, "out of memory");
+    x->base.cls = d->cls;
+    x->p = p;
+    x->config = *config;
+    int rc = allocate(x) ? 0 : tn_fail(err, TN_ENOMEM, "out of memory for activations");
+    for (uint32_t i = 0; !rc && i < p->n_layer; i++) rc = reserve_pages(x, i, err);
+    if (rc) {
+        ref_exec_free(&x->base);
+        return rc;
+    }
+    *ret = &x->base;
+    return 0;
+}
+
+static int ref_open(const tn_device_options *options, tn_device **ret, tn_error *err) {
+    (void)options;
+    tn_device *d = calloc(1, sizeof *d);
+    if (!d) return tn_fail(err, TN_ENOMEM, "out of memory");
+    d->cls = &tn_device_reference;
+    *ret = d;
+    return 0;
+}
+
+static void ref_close(tn_device *d) { free(d); }
+
+static const char *ref_describe(const tn_device *d) {
+    (void)d;
+    return "plain C, one thread";
+}
+
+const tn_device_class tn_device_reference = {
+    .name = "reference",
+    .summary = "plain C, one thread, F32: the oracle the others are compared with",
+    .open = ref_open,
+    .close = ref_close,
+    .describe = ref_describe,
+    .lower = ref_lower,
+    .exec_free = ref_exec_free,
+    .step = ref_step,
+    .logits = ref_logits,
+    .tap = ref_tap,
+    .bytes = ref_bytes,
+};

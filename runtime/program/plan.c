@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory plan of a program: one pass over the operations in order, giving each new value a free slot of its row symbol
+ * and returning slots of values that nobody reads any more. */
+#include <stdlib.h>
+
+#include "program/record.h"
+
+typedef struct plan {
+    tn_program *p;
+    uint32_t *last_use; /* [n_value + 1]: the last operation that reads a value */
+    bool *slot_free;    /* [n_value] */
+} plan;
+
+static bool works_in_place(tn_op_kind kind) {
+    return kind == TN_OP_ADD || kind == TN_OP_SCALE || kind == TN_OP_SOFTCAP || kind == TN_OP_GLU ||
+           kind == TN_OP_ROPE || kind == TN_OP_RMS_NORM;
+}
+
+static void find_last_uses(plan *s) {
+    const tn_program *p = s->p;
+    for (uint32_t i = 0; i < p->n_op; i++) {
+        if (p->ops[i].out) s->last_use[p->ops[i].out] = i;
+        for (int k = 0; k < 3; k++)
+            if (p->ops[i].in[k]) s->last_use[p->ops[i].in[k]] = i;
+    }
+    s->last_use[p->logits] = p->n_op;
+}
+
+static void release_inputs(plan *s, uint32_t i) {
+    const tn_op *op = &s->p->ops[i];
+    for (int k = 0; k < 3; k++)
+        if (op->in[k] && s->last_use[op->in[k]] == i) s->slot_free[s->p->values[op->in[k]].slot] = true;
+}
+
+/* The free slot that wastes least: the narrowest that is wide enough, else the widest, which grows. */
+static uint32_t take_slot(plan *s, const tn_value_info *v) {
+    tn_program *p = s->p;
+    uint32_t best = p->n_slot;
+    for (uint32_t i = 0; i < p->n_slot; i++) {
+        if (!s->slot_free[i] || p->slots[i].rows != v->rows) continue;
+        if (best == p->n_slot) {
+            best = i;
+            continue;
+        }
+        uint32_t have = p->slots[best].cols, cols = p->slots[i].cols;
+        bool better = have < v->cols ? cols > have : cols >= v->cols && cols < have;
+        if (better) best = i;
+    }
+    if (best == p->n_slot) p->slots[p->n_slot++] = (tn_slot){.rows = v->rows};
+    if (p->slots[best].cols < v->cols) p->slots[best].cols = v->cols;
+    s->slot_free[best] = false;
+    return best;
+}
+
+int tn_program_plan(tn_program *p, tn_error *err) {
+    plan s = {.p = p};
+    s.last_use = calloc((size_t)p->n_value + 1, sizeof *s.last_use);
+    s.slot_free = calloc((size_t)p->n_value + 1, sizeof *s.slot_free);
+    p->slots = calloc((size_t)p->n_value + 1, sizeof *p->slots);
+    int rc = 0;
+    if (!s.last_use || !s.slot_free || !p->slots) rc = tn_fail(err, TN_ENOMEM, "out of memory");
+    if (!rc) find_last_uses(&s);
+    for (uint32_t i = 0; !rc && i < p->n_op; i++) {
+        const tn_op *op = &p->ops[i];
+        if (works_in_place(op->kind)) release_inputs(&s, i);
+        if (op->out) {
+            tn_value_info *out = &p->values[op->out];
+            out->slot = take_slot(&s, out);
+            if (s.last_use[op->out] == i) s.slot_free[out->slot] = true; /* nobody reads it */
+        }
+        if (!works_in_place(op->kind)) release_inputs(&s, i);
+    }
+    free(s.last_use);
+    free(s.slot_free);
+    return rc;
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "program/record.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "program/rope.h"
+
+enum { MAX_OPS = 1 << 18, MAX_NAME = 256, MAX_LAYER = 4096, MAX_COLS = 1 << 24 };
+
+typedef struct recording {
+    tn_recorder api; /* first: the family hands it back */
+    tn_hparams *h;
+    tn_program *p;
+    tn_error *err;
+    int status;
+    uint32_t op_cap, value_cap, weight_cap, rope_cap;
+} recording;
+
+static recording *self(tn_recorder *r) { return r->ctx; }
+
+static const char *const op_names[] = {"embed", "linear",  "rms_norm",    "rope", "attention",  "glu",
+                                       "add",   "scale", "softcap", "output_rows", "tap"};
+
+const char *tn_op_name(tn_op_kind kind) { return op_names[kind]; }
+
+/* Keeps the first failure; returns 0 so that recording functions can `return fail(...)`. */
+static uint32_t fail(recording *r, int code, const char *fmt, ...) TN_PRINTF(3, 4);
+static uint32_t fail(recording *r, int code, const char *fmt, ...) {
+    if (r->status) return 0;
+    char text[400];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    r->status = tn_fail(r->err, code, "%s", text);
+    return 0;
+}
+
+/* Makes room for one more element after n; false (and the failure kept) when there is none. */
+static bool grow(recording *r, void *array, uint32_t n, uint32_t *cap, size_t size) {
+    if (n < *cap) return true;
+    void *p, **at = array;
+    uint32_t want = *cap ? *cap * 2 : 64;
+    if (want > MAX_OPS) return fail(r, TN_ELIMIT, "a program of more than %d operations", MAX_OPS);
+    p = realloc(*at, want * size);
+    if (!p) return fail(r, TN_ENOMEM, "out of memory");
+    memset((char *)p + *cap * size, 0, (want - *cap) * size);
+    *at = p;
+    *cap = want;
+    return true;
+}
+
+static const tn_value_info *value(recording *r, tn_op_kind op, tn_value v) {
+    if (r->status) return NULL;
+    if (v == 0 || v > r->p->n_value) {
+        fail(r, TN_EMODULE, "%s: value %u does not exist", op_names[op], v);
+        return NULL;
+    }
+    return &r->p->values[v];
+}
+
+static const tn_weight_info *weight_info(recording *r, tn_op_kind op, tn_weight w) {
+    if (r->status) return NULL;
+    if (w == 0 || w > r->p->n_weight) {
+        fail(r, TN_EMODULE, "%s: weight %u does not exist", op_names[op], w);
+        return NULL;
+    }
+    return &r->p->weights[w];
+}
+
+/* Appends op with a new value of this shape (cols 0: none) and returns the value. */
+static tn_value append(recording *r, tn_op op, uint32_t rows, uint64_t cols) {
+    tn_program *p = r->p;
+    if (r->status) return 0;
+    if (cols > MAX_COLS)
+        return fail(r, TN_ELIMIT, "%s: %llu columns, the limit is %d", op_names[op.kind], (unsigned long long)cols,
+                    MAX_COLS);
+    if (!grow(r, &p->ops, p->n_op, &r->op_cap, sizeof *p->ops)) return 0;
+    if (cols) {
+        if (!grow(r, &p->values, p->n_value + 1, &r->value_cap, sizeof *p->values)) return 0;
+        p->values[++p->n_value] = (tn_value_info){.rows = rows, .cols = (uint32_t)cols};
+        op.out = p->n_value;
+    }
+    p->ops[p->n_op++] = op;
+    return op.out;
+}
+
+/* The tensor's shape as text, for messages: "[617, 256]". */
+static void shape_text(const tn_tensor *t, char *ret, size_t size) {
+    size_t n = 0;
+    for (uint32_t i = 0; i < t->n_dim && n < size; i++)
+        n += (size_t)snprintf(ret + n, size - n, "%s%llu", i ? ", " : "[", (unsigned long long)t->dim[i]);
+    if (n < size) snprintf(ret + n, size - n, "]");
+}
+
+static bool layer_name(const char *pattern, uint32_t layer, char *ret) {
+    const char *at = strstr(pattern, "%u");
+    int n = at ? snprintf(ret, MAX_NAME, "%.*s%u%s", (int)(at - pattern), pattern, layer, at + 2)
+               : snprintf(ret, MAX_NAME, "%s", pattern);
+    return n >= 0 && n < MAX_NAME;
+}
+
+static bool shape_fits(const tn_tensor *t, const tn_weight_desc *w) {
+    uint64_t rows = w->rows ? w->fused_rows ? w->fused_rows : w->rows : 1;
+    if (w->rows == 0 && t->n_dim != 1) return false;
+    if (w->rows == TN_ROWS_OF_FILE)
+        return !w->fused_rows && tn_tensor_cols(t) == w->cols && tn_tensor_rows(t) <= MAX_COLS;
+    if (w->fused_rows && (uint64_t)w->first_row + w->rows > w->fused_rows) return false;
+    return tn_tensor_cols(t) == w->cols && tn_tensor_rows(t) == rows;
+}
+
+static uint32_t rows_of(const tn_tensor *t, const tn_weight_desc *w) {
+    if (w->rows == TN_ROWS_OF_FILE) return (uint32_t)tn_tensor_rows(t);
+    return w->rows ? w->rows : 1;
+}
+
+static bool type_is_weight(tn_type type) {
+    return !(type >= TN_TYPE_I8 && type <= TN_TYPE_I64) && !(type > TN_TYPE_AFFINE && type <= TN_TYPE_BOOL);
+}
+
+static tn_weight find_weight(const tn_program *p, const tn_weight_info *want) {
+    for (uint32_t i = 1; i <= p->n_weight; i++) {
+        const tn_weight_info *w = &p->weights[i];
+        if (w->tensor == want->tensor && w->first_row == want->first_row && w->rows == want->rows &&
+            w->add_one == want->add_one)
+            return i;
+    }
+    return 0;
+}
+
+static tn_weight rec_weight(tn_recorder *api, const tn_weight_desc *w, uint32_t layer) {
+    recording *r = self(api);
+    char hf[MAX_NAME] = "", gguf[MAX_NAME] = "", shape[96];
+    if (r->status) return 0;
+    if ((w->hf && !layer_name(w->hf, layer, hf)) || (w->gguf && !layer_name(w->gguf, layer, gguf)))
+        return fail(r, TN_EMODULE, "a weight's name is longer than %d characters", MAX_NAME);
+    const char *name = r->h->config ? hf : gguf;
+    const tn_tensor *t = tn_hparams_tensor(r->h->ckpt, w->hf ? hf : NULL, w->gguf ? gguf : NULL);
+    if (!t && (w->flags & TN_WEIGHT_OPTIONAL)) return 0;
+    if (!t) return fail(r, TN_EFORMAT, "tensor %s is missing", *name ? name : w->hf ? w->hf : "(unnamed)");
+    shape_text(t, shape, sizeof shape);
+    if (!shape_fits(t, w)) {
+        if (w->rows == 0) return fail(r, TN_EFORMAT, "tensor %s is %s, not [%u]", t->name, shape, w->cols);
+        if (w->rows == TN_ROWS_OF_FILE)
+            return fail(r, TN_EFORMAT, "tensor %s is %s, not [n, %u]", t->name, shape, w->cols);
+        return fail(r, TN_EFORMAT, "tensor %s is %s, not [%u, %u]", t->name, shape,
+                    w->fused_rows ? w->fused_rows : w->rows, w->cols);
+    }
+    if (!type_is_weight(t->type))
+        return fail(r, TN_EFORMAT, "tensor %s has the type %s, which weights cannot have", t->name,
+                    tn_type_info_get(t->type)->name);
+    tn_weight_info info = {.tensor = t, .first_row = w->fused_rows ? w->first_row : 0, .rows = rows_of(t, w),
+                           .cols = w->cols, .add_one = (w->flags & TN_WEIGHT_ADD_ONE_HF) && r->h->config};
+    tn_weight known = find_weight(r->p, &info);
+    if (known) return known;
+    if (!grow(r, &r->p->weights, r->p->n_weight + 1, &r->weight_cap, sizeof info)) return 0;
+    info.name = strdup(t->name);
+    if (!info.name) return fail(r, TN_ENOMEM, "out of memory");
+    r->p->weights[++r->p->n_weight] = info;
+    return r->p->n_weight;
+}
+
+static tn_rope rec_rope_table(tn_recorder *api, const tn_rope_desc *d) {
+    recording *r = self(api);
+    tn_program *p = r->p;
+    if (r->status || !grow(r, &p->ropes, p->n_rope + 1, &r->rope_cap, sizeof *p->ropes)) return 0;
+    p->n_rope++;
+    r->status = tn_rope_build(r->h, d, &p->ropes[p->n_rope], r->err);
+    return r->status ? 0 : p->n_rope;
+}
+
+static tn_value rec_embed(tn_recorder *api, tn_weight w, float scale) {
+    recording *r = self(api);
+    const tn_weight_info *wi = weight_info(r, TN_OP_EMBED, w);
+    if (!wi) return 0;
+    if (!r->p->n_embd) r->p->n_embd = wi->cols;
+    return append(r, (tn_op){.kind = TN_OP_EMBED, .w = w, .f = scale}, TN_ROWS_TOKEN, wi->cols);
+}
+
+static tn_value rec_linear(tn_recorder *api, tn_value x, tn_weight w, tn_weight bias) {
+    recording *r = self(api);
+    const tn_value_info *xi = value(r, TN_OP_LINEAR, x);
+    const tn_weight_info *wi = weight_info(r, TN_OP_LINEAR, w);
+    if (!xi || !wi) return 0;
+    if (xi->cols != wi->cols)
+        return fail(r, TN_EMODULE, "linear: %u columns meet weight %s of %u columns", xi->cols, wi->name, wi->cols);
+    if (bias) {
+        const tn_weight_info *bi = weight_info(r, TN_OP_LINEAR, bias);
+        if (!bi) return 0;
+        if (bi->rows != 1 || bi->cols != wi->rows)
+            return fail(r, TN_EMODULE, "linear: bias %s has %u values for %u rows", bi->name, bi->cols, wi->rows);
+    }
+    return append(r, (tn_op){.kind = TN_OP_LINEAR, .in = {x}, .w = w, .bias = bias}, xi->rows, wi->rows);
+}
+
+static tn_value rec_rms_norm(tn_recorder *api, tn_value x, tn_weight w, float eps) {
+    recording *r = self(api);
+    const tn_value_info *xi = value(r, TN_OP_RMS_NORM, x);
+    const tn_weight_info *wi = weight_info(r, TN_OP_RMS_NORM, w);
+    if (!xi || !wi) return 0;
+    if (wi->rows != 1 || xi->cols % wi->cols != 0)
+        return fail(r, TN_EMODULE, "rms_norm: %u columns are no multiple of %s's %u", xi->cols, wi->name, wi->cols);
+    if (!(eps >= 0)) return fail(r, TN_EFORMAT, "rms_norm: eps is %g", (double)eps);
+    return append(r, (tn_op){.kind = TN_OP_RMS_NORM, .in = {x}, .w = w, .group = wi->cols, .f = eps}, xi->rows,
+                  xi->cols);
+}
+
+static tn_value rec_rope(tn_recorder *api, tn_value x, uint32_t head_dim, tn_rope table) {
+    recording *r = self(api);
+    const tn_value_info *xi = value(r, TN_OP_ROPE, x);
+    if (!xi) return 0;
+    if (table == 0 || table > r->p->n_rope) return fail(r, TN_EMODULE, "rope: table %u does not exist", table);
+    if (xi->rows != TN_ROWS_TOKEN) return fail(r, TN_EMODULE, "rope: its rows are not the step's tokens");
+    if (!head_dim || xi->cols % head_dim || r->p->ropes[table].n_dims > head_dim)
+        return fail(r, TN_EMODULE, "rope: heads of %u in %u columns, %u of them rotated", head_dim, xi->cols,
+                    r->p->ropes[table].n_dims);
+    return append(r, (tn_op){.kind = TN_OP_ROPE, .in = {x}, .group = head_dim, .rope = table}, xi->rows, xi->cols);
+}
+
+static bool cache_slot(recording *r, const tn_attention_desc *a) {
+    tn_program *p = r->p;
+    if (a->layer >= MAX_LAYER) return fail(r, TN_ELIMIT, "attention: layer %u, the limit is %d", a->layer, MAX_LAYER);
+    if (a->layer >= p->n_layer) {
+        tn_cache_info *grown = realloc(p->caches, (a->layer + 1) * sizeof *grown);
+        if (!grown) return fail(r, TN_ENOMEM, "out of memory");
+        memset(grown + p->n_layer, 0, (a->layer + 1 - p->n_layer) * sizeof *grown);
+        p->caches = grown;
+        p->n_layer = a->layer + 1;
+    }
+    if (p->caches[a->layer].head_dim) return fail(r, TN_EMODULE, "attention: layer %u appears twice", a->layer);
+    p->caches[a->layer] = (tn_cache_info){.n_head_kv = a->n_head_kv, .head_dim = a->head_dim, .window = a->window};
+    return true;
+}
+
+static tn_value rec_attention(tn_recorder *api, tn_value q, tn_value k, tn_value v, const tn_attention_desc *a) {
+    recording *r = self(api);
+    const tn_value_info *qi = value(r, TN_OP_ATTENTION, q), *ki = value(r, TN_OP_ATTENTION, k);
+    const tn_value_info *vi = value(r, TN_OP_ATTENTION, v);
+    if (!qi || !ki || !vi) return 0;
+    if (!a->n_head || !a->n_head_kv || !a->head_dim || a->n_head % a->n_head_kv)
+        return fail(r, TN_EFORMAT, "attention: %u heads over %u key/value heads of %u", a->n_head, a->n_head_kv,
+                    a->head_dim);
+    uint64_t q_cols = (uint64_t)a->n_head * a->head_dim, kv_cols = (uint64_t)a->n_head_kv * a->head_dim;
+    if (qi->cols != q_cols || ki->cols != kv_cols || vi->cols != kv_cols)
+        return fail(r, TN_EMODULE, "attention: q, k, v have %u, %u, %u columns for %u and %u heads of %u", qi->cols,
+                    ki->cols, vi->cols, a->n_head, a->n_head_kv, a->head_dim);
+    if (qi->rows != TN_ROWS_TOKEN || ki->rows != TN_ROWS_TOKEN || vi->rows != TN_ROWS_TOKEN)
+        return fail(r, TN_EMODULE, "attention: rows of q, k, v are not the step's tokens");
+    if (!isfinite(a->scale) || !(a->softcap >= 0)) return fail(r, TN_EFORMAT, "attention: scale or softcap");
+    if (!cache_slot(r, a)) return 0;
+    return append(r, (tn_op){.kind = TN_OP_ATTENTION, .in = {q, k, v}, .attention = *a}, TN_ROWS_TOKEN, q_cols);
+}
+
+static tn_value same_shape(recording *r, tn_op op) {
+    const tn_value_info *a = value(r, op.kind, op.in[0]), *b = value(r, op.kind, op.in[1]);
+    if (!a || !b) return 0;
+    if (a->rows != b->rows || a->cols != b->cols)
+        return fail(r, TN_EMODULE, "%s: %u and %u columns", op_names[op.kind], a->cols, b->cols);
+    return append(r, op, a->rows, a->cols);
+}
+
+static tn_value rec_glu(tn_recorder *api, tn_value gate, tn_value up, uint32_t act) {
+    recording *r = self(api);
+    if (act < TN_ACT_SILU || act > TN_ACT_GELU_ERF) return fail(r, TN_EMODULE, "glu: activation %u", act);
+    return same_shape(r, (tn_op){.kind = TN_OP_GLU, .in = {gate, up}, .activation = act});
+}
+
+static tn_value rec_add(tn_recorder *api, tn_value a, tn_value b) {
+    return same_shape(self(api), (tn_op){.kind = TN_OP_ADD, .in = {a, b}});
+}
+
+static tn_value one_input(recording *r, tn_op op) {
+    const tn_value_info *x = value(r, op.kind, op.in[0]);
+    return x ? append(r, op, x->rows, x->cols) : 0;
+}
+
+static tn_value rec_scale(tn_recorder *api, tn_value x, float factor) {
+    return one_input(self(api), (tn_op){.kind = TN_OP_SCALE, .in = {x}, .f = factor});
+}
+
+static tn_value rec_softcap(tn_recorder *api, tn_value x, float cap) {
+    recording *r = self(api);
+    if (!(cap > 0)) return fail(r, TN_EFORMAT, "softcap: cap is %g", (double)cap);
+    return one_input(r, (tn_op){.kind = TN_OP_SOFTCAP, .in = {x}, .f = cap});
+}
+
+static tn_value rec_output_rows(tn_recorder *api, tn_value x) {
+    recording *r = self(api);
+    const tn_value_info *xi = value(r, TN_OP_OUTPUT_ROWS, x);
+    if (!xi) return 0;
+    if (xi->rows != TN_ROWS_TOKEN) return fail(r, TN_EMODULE, "output_rows: its rows are not the step's tokens");
+    return append(r, (tn_op){.kind = TN_OP_OUTPUT_ROWS, .in = {x}}, TN_ROWS_OUTPUT, xi->cols);
+}
+
+static void rec_logits(tn_recorder *api, tn_value x) {
+    recording *r = self(api);
+    const tn_value_info *xi = value(r, TN_OP_LINEAR, x);
+    if (!xi) return;
+    if (r->p->logits || xi->rows != TN_ROWS_OUTPUT) {
+        fail(r, TN_EMODULE, "logits: recorded twice, or not on output rows");
+        return;
+    }
+    r->p->logits = x;
+    r->p->n_vocab = xi->cols;
+}
+
+static void rec_tap(tn_recorder *api, tn_value x, uint32_t index) {
+    recording *r = self(api);
+    const tn_value_info *xi = value(r, TN_OP_TAP, x);
+    if (!xi) return;
+    if (index > MAX_LAYER || xi->cols != r->p->n_embd) {
+        fail(r, TN_EMODULE, "tap: index %u, %u columns", index, xi->cols);
+        return;
+    }
+    if (index >= r->p->n_tap) r->p->n_tap = index + 1;
+    append(r, (tn_op){.kind = TN_OP_TAP, .in = {x}, .index = index}, 0, 0);
+}
+
+static int finish(recording *r) {
+    tn_program *p = r->p;
+    if (!r->status) r->status = tn_hparams_status(r->h, r->err);
+    if (!r->status && !p->logits) fail(r, TN_EMODULE, "the program has no logits");
+    for (uint32_t i = 0; !r->status && i < p->n_layer; i++)
+        if (!p->caches[i].head_dim) fail(r, TN_EMODULE, "layer %u has no attention", i);
+    if (!r->status) r->status = tn_program_plan(p, r->err);
+    return r->status;
+}
+
+int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret, tn_error *err) {
+    recording r = {.h = h, .err = err};
+    r.api = (tn_recorder){
+        .size = sizeof(tn_recorder),
+        .ctx = &r,
+        .weight = rec_weight,
+        .rope_table = rec_rope_table,
+        .embed = rec_embed,
+        .linear = rec_linear,
+        .rms_norm = rec_rms_norm,
+        .rope = rec_rope,
+        .attention = rec_attention,
+        .glu = rec_glu,
+        .add = rec_add,
+        .scale = rec_scale,
+        .softcap = rec_softcap,
+        .output_rows = rec_output_rows,
+        .logits = rec_logits,
+        .tap = rec_tap,
+    };
+    r.p = calloc(1, sizeof *r.p);
+    if (!r.p) return tn_fail(err, TN_ENOMEM, "out of memory");
+    family->record(instance, &r.api);
+    int rc = finish(&r);
+    if (rc) {
+        tn_program_free(r.p);
+        return rc;
+    }
+    *ret = r.p;
+    return 0;
+}
+
+void tn_program_free(tn_program *p) {
+    if (!p) return;
+    for (uint32_t i = 1; i <= p->n_weight; i++) free(p->weights[i].name);
+    for (uint32_t i = 1; i <= p->n_rope; i++) tn_rope_fini(&p->ropes[i]);
+    free(p->ops);
+    free(p->values);
+    free(p->slots);
+    free(p->weights);
+    free(p->ropes);
+    free(p->caches);
+    free(p);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sched/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "modules/option_table.h"
+#include "program/record.h"
+
+enum { MAX_SEQS = 4096, MAX_STEP_TOKENS = 1 << 16 };
+
+/* Asks one module; a module that cannot be opened counts as 0 and is logged. */
+static int32_t score(tn_registry *r, const tn_module_info *info, const tn_hparams *h, const tn_family **ret) {
+    const void *factory;
+    tn_error err = {0};
+    if (!tn_module_offers(info, TN_FAMILY_FACTORY)) return 0;
+    if (tn_registry_factory(r, info, TN_FAMILY_FACTORY, &factory, &err) != 0) {
+        tn_log(TN_LOG_WARN, "modules", "%s", err.text);
+        return 0;
+    }
+    const tn_family *family = factory;
+    if (family->size != sizeof *family) {
+        tn_log(TN_LOG_WARN, "modules", "%s: its family table has %u bytes, this program's %zu: rebuild it", info->id,
+               family->size, sizeof *family);
+        return 0;
+    }
+    *ret = family;
+    return family->probe(&h->api);
+}
+
+static int no_family(tn_registry *r, const tn_hparams *h, tn_error *err) {
+    tn_buf seen;
+    tn_buf_init(&seen, 256);
+    for (size_t i = 0; i < tn_registry_count(r); i++)
+        if (tn_module_offers(tn_registry_at(r, i), TN_FAMILY_FACTORY))
+            tn_buf_addf(&seen, "%s%s", seen.len ? ", " : "", tn_registry_at(r, i)->id);
+    int rc = tn_fail(err, TN_ENOTSUP,
+                     "no module takes models of %s \"%s\" (modules found: %s); tenon modules lists them",
+                     h->config ? "model_type" : "architecture", h->arch, seen.len ? seen.data : "none");
+    tn_buf_free(&seen);
+    return rc;
+}
+
+static int choose_family(tn_registry *r, const tn_model_config *o, tn_hparams *h, tn_model *m, tn_error *err) {
+    int32_t best = 0;
+    if (o->family && !tn_registry_find(r, o->family))
+        return tn_fail(err, TN_ENOENT, "there is no module \"%s\"; tenon modules lists them", o->family);
+    for (size_t i = 0; i < tn_registry_count(r); i++) {
+        const tn_module_info *info = tn_registry_at(r, i);
+        const tn_family *family = NULL;
+        if (o->family && strcmp(info->id, o->family) != 0) continue;
+        int32_t s = score(r, info, h, &family);
+        if (o->family && family) s = s > 0 ? s : 1; /* pinned: the operator knows better */
+        if (s > best) {
+            best = s;
+            m->family = family;
+            m->family_id = info->id;
+        }
+    }
+    h->error = (tn_error){0}; /* a probe's look-ups are nobody's failure */
+    return m->family ? 0 : no_family(r, h, err);
+}
+
+static int create_instance(tn_registry *r, tn_hparams *h, tn_model *m, tn_error *err) {
+    const tn_loaded *loaded;
+    int rc = tn_registry_load(r, tn_registry_find(r, m->family_id), &loaded, err);
+    if (rc) return rc;
+    tn_host_init(&m->host, m->family_id);
+    rc = tn_option_table_parse(loaded->entry->options, NULL, 0, m->family_id, &m->module_options, err);
+    if (rc) return rc;
+    tn_error own = {0};
+    rc = m->family->create(&m->host.host, m->module_options, &h->api, &m->instance, &own);
+    int failed = tn_hparams_status(h, err);
+    if (failed) return failed;
+    if (rc) return tn_fail(err, rc, "module %s: %s", m->family_id, own.text[0] ? own.text : "create failed");
+    m->info.size = sizeof m->info;
+    m->family->describe(m->instance, &m->info);
+    return 0;
+}
+
+static int load_program(tn_registry *r, const tn_model_config *o, tn_model *m, tn_error *err) {
+    tn_hparams h;
+    int rc = tn_hparams_init(&h, m->checkpoint, err);
+    if (rc) return rc;
+    rc = choose_family(r, o, &h, m, err);
+    if (!rc) rc = create_instance(r, &h, m, err);
+    if (!rc) rc = tn_program_record(m->family, m->instance, &h, &m->program, err);
+    tn_hparams_fini(&h);
+    return rc;
+}
+
+static int parse_kv_type(const tn_model_config *o, const tn_device_class *cls, tn_type *ret, tn_error *err) {
+    static const struct {
+        const char *name;
+        tn_type type;
+    } types[] = {{"f32", TN_TYPE_F32}, {"f16", TN_TYPE_F16}, {"bf16", TN_TYPE_BF16}};
+    bool f32 = o->compute == TN_COMPUTE_F32 || strcmp(cls->name, "reference") == 0;
+    *ret = f32 ? TN_TYPE_F32 : TN_TYPE_F16;
+    if (!o->kv_type) return 0;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(o->kv_type, types[i].name) == 0) {
+            if (f32 && types[i].type != TN_TYPE_F32)
+                return tn_fail(err, TN_EINVAL, "kv type %s contradicts F32 computation", o->kv_type);
+            *ret = types[i].type;
+            return 0;
+        }
+    return tn_fail(err, TN_EINVAL, "kv type \"%s\" does not exist (f32, f16, bf16 do)", o->kv_type);
+}
+
+static int configure(const tn_model_config *o, const tn_device_class *cls, tn_model *m, tn_error *err) {
+    tn_exec_config *c = &m->config;
+    uint32_t made_for = m->info.n_ctx ? m->info.n_ctx : TN_DEFAULT_CTX;
+    m->n_ctx = o->n_ctx ? o->n_ctx : made_for < TN_DEFAULT_CTX ? made_for : TN_DEFAULT_CTX;
+    if (m->n_ctx > made_for)
+        return tn_fail(err, TN_ELIMIT, "a context of %u tokens was asked for, the model was made for %u", m->n_ctx,
+                       made_for);
+    c->max_seqs = o->max_seqs ? o->max_seqs : 1;
+    c->max_tokens = o->max_step_tokens ? o->max_step_tokens : 512;
+    if (c->max_tokens < c->max_seqs) c->max_tokens = c->max_seqs;
+    c->max_rows = o->max_step_rows ? o->max_step_rows : c->max_seqs;
+    if (c->max_seqs > MAX_SEQS || c->max_tokens > MAX_STEP_TOKENS || c->max_rows > c->max_tokens)
+        return tn_fail(err, TN_ELIMIT, "%u sequences, %u tokens and %u rows a step (at most %d, %d, and the tokens)",
+                       c->max_seqs, c->max_tokens, c->max_rows, MAX_SEQS, MAX_STEP_TOKENS);
+    uint64_t pages = ((uint64_t)m->n_ctx + TN_PAGE_TOKENS - 1) / TN_PAGE_TOKENS * c->max_seqs;
+    if (pages > UINT32_MAX / 2) return tn_fail(err, TN_ELIMIT, "%llu KV pages", (unsigned long long)pages);
+    c->page_tokens = TN_PAGE_TOKENS;
+    c->n_page = (uint32_t)pages;
+    c->compute = o->compute;
+    c->taps = o->taps;
+    return parse_kv_type(o, cls, &c->kv_type, err);
+}
+
+static int open_device(const tn_model_config *o, tn_model *m, tn_error *err) {
+    const tn_device_class *cls = o->device ? tn_device_class_find(o->device) : tn_device_classes[0];
+    if (!cls) {
+        tn_buf names;
+        tn_buf_init(&names, 256);
+        for (size_t i = 0; tn_device_classes[i]; i++)
+            tn_buf_addf(&names, "%s%s", i ? ", " : "", tn_device_classes[i]->name);
+        int rc = tn_fail(err, TN_EINVAL, "there is no device \"%s\" (this build has %s)", o->device, names.data);
+        tn_buf_free(&names);
+        return rc;
+    }
+    int rc = configure(o, cls, m, err);
+    if (rc) return rc;
+    tn_device_options options = {.n_thread = o->n_thread};
+    rc = cls->open(&options, &m->device, err);
+    if (rc) return rc;
+    return cls->lower(m->device, m->program, &m->config, o->progress, o->progress_ctx, &m->exec, err);
+}
+
+static int load_tokenizer(tn_model *m, tn_error *err) {
+    const tn_gguf *g = tn_checkpoint_gguf(m->checkpoint);
+    int rc = g ? tn_tokenizer_load_gguf(g, &m->tokenizer, &m->tokenizer_error)
+               : tn_tokenizer_load_dir(tn_checkpoint_path(m->checkpoint), &m->tokenizer, &m->tokenizer_error);
+    if (rc == TN_ENOENT) return 0; /* ids in, ids out still work; what needs text says why it cannot */
+    if (rc) return tn_fail(err, rc, "%s", m->tokenizer_error.text);
+    uint32_t n = (uint32_t)tn_tokenizer_n_vocab(m->tokenizer);
+    if (n > m->program->n_vocab)
+        return tn_fail(err, TN_EFORMAT,
+                       "%s: the tokenizer has %u tokens, the model's output matrix %u rows: they do not belong together",
+                       tn_checkpoint_path(m->checkpoint), n, m->program->n_vocab);
+    return 0;
+}
+
+int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err) {
+    tn_model *m = calloc(1, sizeof *m);
+    if (!m) return tn_fail(err, TN_ENOMEM, "out of memory");
+    int rc = tn_checkpoint_open(options->path, &m->checkpoint, err);
+    if (rc) {
+        tn_model_free(m);
+        return rc;
+    }
+    rc = load_program(r, options, m, err);
+    if (!rc) rc = load_tokenizer(m, err);
+    if (!rc) rc = open_device(options, m, err);
+    if (rc) {
+        if (err && strncmp(err->text, options->path, strlen(options->path)) != 0)
+            tn_error_prefix(err, rc, "%s", options->path);
+        tn_model_free(m);
+        return rc;
+    }
+    *ret = m;
+    return 0;
+}
+
+void tn_model_free(tn_model *m) {
+    if (!m) return;
+    if (m->exec) m->exec->cls->exec_free(m->exec);
+    if (m->device) m->device->cls->close(m->device);
+    tn_program_free(m->program);
+    if (m->instance) m->family->destroy(m->instance);
+    tn_option_values_free(m->module_options);
+    tn_tokenizer_free(m->tokenizer);
+    tn_checkpoint_close(m->checkpoint);
+    free(m);
+}

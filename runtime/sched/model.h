@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A model ready to run: checkpoint, family instance, program, device and its lowered form, tokenizer. */
+#ifndef TN_SCHED_MODEL_H
+#define TN_SCHED_MODEL_H
+
+#include <tenon/family.h>
+
+#include "device/device.h"
+#include "modules/host.h"
+#include "modules/registry.h"
+#include "text/tokenizer.h"
+#include "weights/checkpoint.h"
+
+enum { TN_PAGE_TOKENS = 32 };
+
+/* What a load asks for; zeros are the defaults. */
+typedef struct tn_model_config {
+    const char *path;   /* a directory or a .gguf file */
+    const char *family; /* id of the module to use; NULL: the best score */
+    const char *device; /* NULL: the first class */
+    uint32_t n_thread;  /* 0: all */
+    tn_compute compute;
+    const char *kv_type;      /* "f32", "f16", "bf16"; NULL: F16, or F32 where compute or device ask for it */
+    uint32_t n_ctx;           /* tokens of one sequence; 0: what the model was made for, at most TN_DEFAULT_CTX */
+    uint32_t max_seqs;        /* sequences held at once; 0: 1 */
+    uint32_t max_step_tokens; /* 0: 512 */
+    uint32_t max_step_rows;   /* rows of logits per step; 0: max_seqs */
+    bool taps;                /* keep the layers' outputs */
+    tn_progress_fn progress;  /* may be NULL */
+    void *progress_ctx;
+} tn_model_config;
+
+enum { TN_DEFAULT_CTX = 32768 };
+
+typedef struct tn_model {
+    tn_checkpoint *checkpoint;
+    const tn_family *family;
+    const char *family_id;
+    void *instance;
+    tn_host_table host; /* the instance's view of us, named after its module */
+    tn_option_value *module_options; /* the module's options, checked; NULL when it has none */
+    tn_model_info info;
+    tn_program *program;
+    tn_device *device;
+    tn_exec *exec;
+    tn_exec_config config;
+    uint32_t n_ctx;
+    tn_tokenizer *tokenizer; /* NULL where the checkpoint has none */
+    tn_error tokenizer_error; /* why */
+} tn_model;
+
+/* Loads a model. Errors say which file, tensor or parameter: TN_ENOENT, TN_EFORMAT, TN_ENOTSUP (no module takes it: lists
+ * what was looked at), TN_ELIMIT, TN_ENOMEM, TN_EDEVICE. r outlives the model. [control thread] */
+int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err);
+/* NULL is harmless. */
+void tn_model_free(tn_model *m);
+
+#endif

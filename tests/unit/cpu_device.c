@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cpu device on a small program: close to the reference device, and bit for bit the same whatever the
+ * batch, the chunks, the pages and the number of threads. */
+#include "unit/unit.h"
+
+#include <math.h>
+
+#include "device/cpu/cpu.h"
+#include "device/reference/reference.h"
+#include "unit/cpu_model.h"
+
+enum { N_SEQ = 3, MOST_TOKENS = 64, N_PAGE = 256 };
+static const uint32_t lengths[N_SEQ] = {61, 1, 34};
+
+/* What a run leaves of every token of every sequence: logits and the taps. */
+typedef struct record {
+    uint32_t n_vocab, n_embd;
+    float *logits[N_SEQ]; /* [length, n_vocab] */
+    float *taps[N_SEQ];   /* [length, 3 * n_embd] */
+} record;
+
+typedef struct run {
+    const tn_device_class *cls;
+    uint32_t n_thread, page_tokens;
+    tn_type kv_type;
+    tn_compute compute;
+    bool shuffle_pages;
+    uint32_t chunk; /* tokens of a sequence per step at most; 0: random */
+    bool alone;     /* one sequence after the other, else mixed */
+    uint64_t seed;
+} run;
+
+/* Sequences on their way, and the step made of them. */
+typedef struct runner {
+    const cpu_model *m;
+    const run *how;
+    rng r;
+    tn_exec *x;
+    uint32_t done[N_SEQ];
+    uint32_t pages[N_SEQ][MOST_TOKENS];
+    int32_t ids[MOST_TOKENS];
+    uint32_t pos[MOST_TOKENS], seq[MOST_TOKENS], rows[MOST_TOKENS];
+    tn_step_seq seqs[N_SEQ];
+    uint32_t which[N_SEQ]; /* sequence of seqs[i] */
+    tn_step step;
+} runner;
+
+static void record_init(record *rec, const cpu_model *m) {
+    rec->n_vocab = m->program.n_vocab;
+    rec->n_embd = m->program.n_embd;
+    for (int i = 0; i < N_SEQ; i++) {
+        rec->logits[i] = calloc((size_t)lengths[i] * rec->n_vocab, sizeof(float));
+        rec->taps[i] = calloc((size_t)lengths[i] * 3 * rec->n_embd, sizeof(float));
+    }
+}
+static void record_fini(record *rec) {
+    for (int i = 0; i < N_SEQ; i++) {
+        free(rec->logits[i]);
+        free(rec->taps[i]);
+    }
+}
+static void assert_same(const record *a, const record *b) {
+    for (int i = 0; i < N_SEQ; i++) {
+        assert_memory_equal(a->logits[i], b->logits[i], (size_t)lengths[i] * a->n_vocab * sizeof(float));
+        assert_memory_equal(a->taps[i], b->taps[i], (size_t)lengths[i] * 3 * a->n_embd * sizeof(float));
+    }
+}
+
+static int32_t token_id(const cpu_model *m, uint32_t seq, uint32_t pos) {
+    rng r = {1000 * seq + pos + 7};
+    return (int32_t)rng_below(&r, m->program.n_vocab);
+}
+
+/* Gives every sequence pages of its own, in order or shuffled. */
+static void deal_pages(runner *n) {
+    uint32_t deck[N_PAGE], next = 0;
+    for (uint32_t i = 0; i < N_PAGE; i++) deck[i] = i;
+    for (uint32_t i = N_PAGE - 1; n->how->shuffle_pages && i > 0; i--) {
+        uint32_t j = rng_below(&n->r, i + 1), t = deck[i];
+        deck[i] = deck[j];
+        deck[j] = t;
+    }
+    for (uint32_t s = 0; s < N_SEQ; s++)
+        for (uint32_t p = 0; p * n->how->page_tokens < lengths[s]; p++) n->pages[s][p] = deck[next++];
+}
+
+static void add_tokens(runner *n, uint32_t s, uint32_t count) {
+    tn_step *st = &n->step;
+    n->which[st->n_seq] = s;
+    n->seqs[st->n_seq] = (tn_step_seq){.first_token = st->n_token,
+                                       .n_token = count,
+                                       .first_pos = n->done[s],
+                                       .rope_variant = s == 2,
+                                       .pages = n->pages[s]};
+    n->seqs[st->n_seq].n_page = (n->done[s] + count + n->how->page_tokens - 1) / n->how->page_tokens;
+    for (uint32_t i = 0; i < count; i++, st->n_token++) {
+        n->ids[st->n_token] = token_id(n->m, s, n->done[s] + i);
+        n->pos[st->n_token] = n->done[s] + i;
+        n->seq[st->n_token] = st->n_seq;
+        n->rows[st->n_token] = st->n_token;
+    }
+    n->done[s] += count;
+    st->n_seq++;
+}
+
+/* The next step; false when all sequences are through. */
+static bool next_step(runner *n) {
+    n->step = (tn_step){.ids = n->ids, .pos = n->pos, .seq = n->seq, .seqs = n->seqs, .rows = n->rows};
+    uint32_t start = rng_below(&n->r, N_SEQ);
+    for (uint32_t i = 0; i < N_SEQ; i++) {
+        uint32_t s = n->how->alone ? i : (start + i) % N_SEQ, left = lengths[s] - n->done[s];
+        uint32_t room = MOST_TOKENS - n->step.n_token;
+        uint32_t count = n->how->chunk ? n->how->chunk : 1 + rng_below(&n->r, 20);
+        if (count > left) count = left;
+        if (count > room) count = room;
+        if (count) add_tokens(n, s, count);
+        if (count && n->how->alone) break;
+    }
+    n->step.n_row = n->step.n_token;
+    return n->step.n_token > 0;
+}
+
+static void keep(runner *n, record *rec) {
+    const float *logits, *taps[3];
+    assert_int_equal(n->how->cls->logits(n->x, &logits, NULL), 0);
+    for (uint32_t i = 0; i < 3; i++) assert_int_equal(n->how->cls->tap(n->x, i, &taps[i], NULL), 0);
+    for (uint32_t t = 0; t < n->step.n_token; t++) {
+        uint32_t s = n->which[n->seq[t]], p = n->pos[t];
+        memcpy(rec->logits[s] + (size_t)p * rec->n_vocab, logits + (size_t)t * rec->n_vocab,
+               rec->n_vocab * sizeof(float));
+        for (uint32_t i = 0; i < 3; i++)
+            memcpy(rec->taps[s] + ((size_t)p * 3 + i) * rec->n_embd, taps[i] + (size_t)t * rec->n_embd,
+                   rec->n_embd * sizeof(float));
+    }
+}
+
+static record run_model(const cpu_model *m, const run *how) {
+    runner n = {.m = m, .how = how, .r = {how->seed}};
+    tn_device *d = NULL;
+    tn_error err = {0};
+    tn_exec_config config = {.max_tokens = MOST_TOKENS,
+                             .max_seqs = N_SEQ,
+                             .max_rows = MOST_TOKENS,
+                             .page_tokens = how->page_tokens,
+                             .n_page = N_PAGE,
+                             .kv_type = how->kv_type,
+                             .compute = how->compute,
+                             .taps = true};
+    record rec;
+    record_init(&rec, m);
+    assert_int_equal(how->cls->open(&(tn_device_options){.n_thread = how->n_thread}, &d, &err), 0);
+    int rc = how->cls->lower(d, &m->program, &config, NULL, NULL, &n.x, &err);
+    if (rc) fail_msg("%s", err.text);
+    deal_pages(&n);
+    while (next_step(&n)) {
+        assert_int_equal(how->cls->step(n.x, &n.step, &err), 0);
+        keep(&n, &rec);
+    }
+    how->cls->exec_free(n.x);
+    how->cls->close(d);
+    return rec;
+}
+
+static const cpu_model_shape shapes[] = {
+    {.n_vocab = 97,
+     .n_embd = 64,
+     .n_ff = 96,
+     .n_head = 4,
+     .n_head_kv = 2,
+     .head_dim = 16,
+     .n_rot = 16,
+     .rope_style = TN_ROPE_HALF,
+     .activation = TN_ACT_SILU,
+     .type = TN_TYPE_F32},
+    {.n_vocab = 61,
+     .n_embd = 256,
+     .n_ff = 512,
+     .n_head = 6,
+     .n_head_kv = 2,
+     .head_dim = 40,
+     .n_rot = 24,
+     .window = 9,
+     .softcap = 20,
+     .rope_style = TN_ROPE_INTERLEAVED,
+     .activation = TN_ACT_GELU_TANH,
+     .type = TN_TYPE_BF16,
+     .bias = true},
+    {.n_vocab = 70,
+     .n_embd = 256,
+     .n_ff = 256,
+     .n_head = 4,
+     .n_head_kv = 1,
+     .head_dim = 64,
+     .n_rot = 64,
+     .window = 40,
+     .rope_style = TN_ROPE_HALF,
+     .activation = TN_ACT_GELU_ERF,
+     .type = TN_TYPE_Q8_0,
+     .fused = true},
+    {.n_vocab = 50,
+     .n_embd = 256,
+     .n_ff = 768,
+     .n_head = 2,
+     .n_head_kv = 2,
+     .head_dim = 128,
+     .n_rot = 128,
+     .rope_style = TN_ROPE_HALF,
+     .activation = TN_ACT_SILU,
+     .type = TN_TYPE_Q4_K,
+     .bias = true},
+    {.n_vocab = 50,
+     .n_embd = 512,
+     .n_ff = 256,
+     .n_head = 8,
+     .n_head_kv = 2,
+     .head_dim = 64,
+     .n_rot = 64,
+     .rope_style = TN_ROPE_HALF,
+     .activation = TN_ACT_SILU,
+     .type = TN_TYPE_Q6_K,
+     .fused = true},
+};
+enum { N_SHAPE = sizeof shapes / sizeof *shapes };
+
+/* The most that any logit or tap of b differs from a's, relative to the largest of its row. */
+static double distance(const record *a, const record *b) {
+    double worst = 0;
+    for (int s = 0; s < N_SEQ; s++) {
+        for (uint32_t p = 0; p < lengths[s]; p++) {
+            double most = 0, off = 0;
+            for (uint32_t i = 0; i < a->n_vocab; i++) {
+                size_t at = (size_t)p * a->n_vocab + i;
+                most = fmax(most, fabs(a->logits[s][at]));
+                off = fmax(off, fabs(a->logits[s][at] - b->logits[s][at]));
+            }
+            worst = fmax(worst, off / most);
+        }
+    }
+    return worst;
+}
+
+/* Runs the test with TENON_CPU set to each set that this machine has. */
+static void each_set(void (*test)(const char *set)) {
+    for (const tn_cpu_kernels *const *k = tn_cpu_kernel_sets; *k; k++) {
+        if (!tn_cpu_kernels_usable(*k)) continue;
+        setenv("TENON_CPU", (*k)->name, 1);
+        test((*k)->name);
+        unsetenv("TENON_CPU");
+    }
+}
+
+static const run reference_run = {.cls = &tn_device_reference,
+                                  .n_thread = 1,
+                                  .page_tokens = 16,
+                                  .kv_type = TN_TYPE_F32,
+                                  .compute = TN_COMPUTE_F32,
+                                  .chunk = MOST_TOKENS,
+                                  .alone = true};
+
+static void close_to_reference(const char *set) {
+    for (int i = 0; i < N_SHAPE; i++) {
+        cpu_model m;
+        cpu_model_init(&m, &shapes[i], (uint64_t)i + 1);
+        run how = reference_run;
+        record want = run_model(&m, &how);
+        how.cls = &tn_device_cpu;
+        record f32 = run_model(&m, &how);
+        how.compute = TN_COMPUTE_AUTO;
+        how.kv_type = TN_TYPE_F16;
+        record quick = run_model(&m, &how);
+        double off_f32 = distance(&want, &f32), off_quick = distance(&want, &quick);
+        if (off_f32 > 2e-5 || off_quick > 0.06)
+            fail_msg("%s, shape %d: f32 %g, auto %g", set, i, off_f32, off_quick);
+        record_fini(&want);
+        record_fini(&f32);
+        record_fini(&quick);
+        cpu_model_fini(&m);
+    }
+}
+static void logits_are_close_to_the_reference(void **state) {
+    (void)state;
+    each_set(close_to_reference);
+}
+
+static void same_bits(const char *set) {
+    (void)set;
+    static const struct {
+        tn_type kv;
+        tn_compute compute;
+    } kinds[] = {
+        {TN_TYPE_F32, TN_COMPUTE_F32}, {TN_TYPE_F16, TN_COMPUTE_AUTO}, {TN_TYPE_BF16, TN_COMPUTE_AUTO}};
+    for (int i = 0; i < N_SHAPE; i++) {
+        cpu_model m;
+        cpu_model_init(&m, &shapes[i], (uint64_t)i + 1);
+        for (int k = 0; k < 3; k++) {
+            run whole = {.cls = &tn_device_cpu,
+                         .n_thread = 1,
+                         .page_tokens = 16,
+                         .kv_type = kinds[k].kv,
+                         .compute = kinds[k].compute,
+                         .chunk = MOST_TOKENS,
+                         .alone = true};
+            record want = run_model(&m, &whole);
+            for (uint32_t trial = 0; trial < (k == 0 ? 8 : 3); trial++) {
+                run how = whole;
+                how.seed = trial + 10 * (uint64_t)i;
+                how.n_thread = 1 + trial % 3;
+                how.page_tokens = 1u << (trial + (uint32_t)i) % 7;
+                how.shuffle_pages = trial > 0;
+                how.chunk = trial == 1 ? 1 : trial == 2 ? 7 : 0;
+                how.alone = trial % 4 == 3;
+                record got = run_model(&m, &how);
+                assert_same(&want, &got);
+                record_fini(&got);
+            }
+            record_fini(&want);
+        }
+        cpu_model_fini(&m);
+    }
+}
+static void schedule_does_not_show_in_the_bits(void **state) {
+    (void)state;
+    each_set(same_bits);
+}
+
+static void refusals_say_why(void **state) {
+    (void)state;
+    tn_device *d = NULL;
+    tn_error err = {0};
+    setenv("TENON_CPU", "z80", 1);
+    assert_int_equal(tn_device_cpu.open(NULL, &d, &err), TN_EINVAL);
+    assert_non_null(strstr(err.text, "z80"));
+    unsetenv("TENON_CPU");
+    assert_int_equal(tn_device_cpu.open(&(tn_device_options){.n_thread = 100000}, &d, &err), TN_ELIMIT);
+    assert_null(d);
+    assert_int_equal(tn_device_cpu.open(NULL, &d, &err), 0);
+    assert_non_null(strstr(tn_device_cpu.describe(d), "thread"));
+
+    cpu_model m;
+    cpu_model_init(&m, &shapes[0], 1);
+    tn_exec *x = NULL;
+    tn_exec_config c = {.max_tokens = 4,
+                        .max_seqs = 1,
+                        .max_rows = 4,
+                        .page_tokens = 16,
+                        .n_page = 4,
+                        .kv_type = TN_TYPE_Q8_0};
+    assert_int_equal(tn_device_cpu.lower(d, &m.program, &c, NULL, NULL, &x, &err), TN_ENOTSUP);
+    assert_non_null(strstr(err.text, "Q8_0"));
+    c.kv_type = TN_TYPE_F16;
+    c.page_tokens = 12;
+    assert_int_equal(tn_device_cpu.lower(d, &m.program, &c, NULL, NULL, &x, &err), TN_EINVAL);
+    c.page_tokens = 1u << 31;
+    c.n_page = UINT32_MAX;
+    assert_int_equal(tn_device_cpu.lower(d, &m.program, &c, NULL, NULL, &x, &err), TN_ENOMEM);
+    assert_null(x);
+    c.page_tokens = 16;
+    c.n_page = 4;
+    assert_int_equal(tn_device_cpu.lower(d, &m.program, &c, NULL, NULL, &x, &err), 0);
+    uint64_t weights, activations, pages;
+    tn_device_cpu.bytes(x, &weights, &activations, &pages);
+    assert_true(activations > 0 && pages == 2 * 4 * 16 * 2 * 2 * 16 * sizeof(uint16_t));
+    const float *tap;
+    assert_int_equal(tn_device_cpu.tap(x, 0, &tap, &err), TN_EINVAL);
+    assert_int_equal(tn_device_cpu.step(x, &(tn_step){.n_token = 5}, &err), TN_EDEVICE);
+    tn_device_cpu.exec_free(x);
+    tn_device_cpu.close(d);
+    cpu_model_fini(&m);
+}
+
+static int cancel(void *ctx, uint64_t done, uint64_t total) {
+    (void)done;
+    (void)total;
+    ++*(int *)ctx;
+    return 1;
+}
+static void preparing_can_be_cancelled(void **state) {
+    (void)state;
+    tn_device *d = NULL;
+    tn_exec *x = NULL;
+    cpu_model m;
+    int calls = 0;
+    cpu_model_init(&m, &shapes[2], 1);
+    tn_exec_config c = {.max_tokens = 4, .max_seqs = 1, .max_rows = 4, .page_tokens = 16, .n_page = 4};
+    assert_int_equal(tn_device_cpu.open(NULL, &d, NULL), 0);
+    assert_int_equal(tn_device_cpu.lower(d, &m.program, &c, cancel, &calls, &x, NULL), TN_ECANCELED);
+    assert_int_equal(calls, 1);
+    assert_null(x);
+    tn_device_cpu.close(d);
+    cpu_model_fini(&m);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(logits_are_close_to_the_reference),
+        cmocka_unit_test(schedule_does_not_show_in_the_bits),
+        cmocka_unit_test(refusals_say_why),
+        cmocka_unit_test(preparing_can_be_cancelled),
+    };
+    return unit_main(tests);
+}

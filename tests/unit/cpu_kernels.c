@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernels of every set that this machine has against plain loops in double, and against themselves cut
+ * differently.
+ *
+ * Bounds: a sum of n products in F32, added along chains of length l, is off by at most about (l + 2) 2^-24
+ * times the sum of the products' magnitudes (Higham 2002, eq. 3.5); what is not a sum gets a few units in the
+ * last place. */
+#include "unit/unit.h"
+
+#include <math.h>
+
+#include "device/cpu/cpu.h"
+#include "unit/cpu_model.h"
+
+#define EPS 0x1p-24
+
+enum { GUARD = 32 };
+static const float sentinel = -12345.75f;
+
+/* Floats between sentinels. */
+typedef struct guarded {
+    float *data;
+    size_t n;
+    void *base;
+} guarded;
+
+static guarded guarded_new(size_t n) {
+    size_t bytes = ((n + 2 * GUARD) * sizeof(float) + 63) / 64 * 64;
+    float *base = aligned_alloc(64, bytes);
+    assert_non_null(base);
+    for (size_t i = 0; i < bytes / sizeof(float); i++) base[i] = sentinel;
+    return (guarded){base + GUARD, n, base};
+}
+static void guarded_free(guarded *g) {
+    for (int i = 1; i <= GUARD; i++) assert_true(g->data[-i] == sentinel);
+    for (size_t i = g->n; i < g->n + GUARD; i++) assert_true(g->data[i] == sentinel);
+    free(g->base);
+}
+static void random_fill(rng *r, float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = rng_float(r);
+}
+
+typedef void (*set_test)(const tn_cpu_kernels *k);
+
+/* Runs a test for each usable set; there is always generic. */
+static void each_set(set_test test) {
+    for (const tn_cpu_kernels *const *k = tn_cpu_kernel_sets; *k; k++) {
+        if (tn_cpu_kernels_usable(*k))
+            test(*k);
+        else
+            print_message("# %s: not on this machine\n", (*k)->name);
+    }
+}
+
+typedef struct linear_case {
+    tn_type type;
+    uint32_t n, k, t;
+    uint32_t bits, group;
+    bool bias;
+} linear_case;
+
+static const linear_case linear_cases[] = {
+    {TN_TYPE_F32, 1, 32, 1, 0, 0, false},      {TN_TYPE_F32, 13, 33, 5, 0, 0, true},
+    {TN_TYPE_F32, 24, 2560, 2, 0, 0, false},   {TN_TYPE_F32, 12, 7, 3, 0, 0, false},
+    {TN_TYPE_F16, 70, 95, 33, 0, 0, true},     {TN_TYPE_F16, 25, 1024, 4, 0, 0, false},
+    {TN_TYPE_BF16, 37, 2561, 3, 0, 0, false},  {TN_TYPE_BF16, 12, 64, 130, 0, 0, true},
+    {TN_TYPE_Q8_0, 70, 160, 33, 0, 0, true},   {TN_TYPE_Q8_0, 24, 2560, 1, 0, 0, false},
+    {TN_TYPE_Q4_0, 11, 96, 7, 0, 0, false},    {TN_TYPE_Q4_0, 30, 1568, 2, 0, 0, false},
+    {TN_TYPE_Q4_1, 5, 32, 4, 0, 0, false},     {TN_TYPE_Q5_0, 17, 544, 3, 0, 0, false},
+    {TN_TYPE_Q5_1, 17, 544, 3, 0, 0, false},   {TN_TYPE_Q2_K, 13, 768, 3, 0, 0, false},
+    {TN_TYPE_Q3_K, 13, 768, 3, 0, 0, false},   {TN_TYPE_Q4_K, 70, 2560, 33, 0, 0, true},
+    {TN_TYPE_Q4_K, 3, 256, 1, 0, 0, false},    {TN_TYPE_Q5_K, 25, 1280, 5, 0, 0, false},
+    {TN_TYPE_Q6_K, 25, 1280, 5, 0, 0, false},  {TN_TYPE_IQ4_NL, 14, 96, 3, 0, 0, false},
+    {TN_TYPE_IQ4_XS, 14, 512, 3, 0, 0, false}, {TN_TYPE_AFFINE, 14, 640, 3, 4, 64, false},
+    {TN_TYPE_AFFINE, 14, 576, 3, 3, 32, true}, {TN_TYPE_AFFINE, 9, 768, 2, 8, 128, false},
+    {TN_TYPE_AFFINE, 9, 480, 2, 6, 32, false},
+};
+
+static uint32_t test_chunk(const tn_tensor *t) {
+    return t->type == TN_TYPE_AFFINE && 512 % t->group ? t->group : 512;
+}
+
+static void check_linear(const linear_case *c, const tn_tensor *w, const float *bias, const float *x,
+                         const float *y) {
+    float *row = malloc(c->k * sizeof *row);
+    for (uint32_t n = 0; n < c->n; n++) {
+        tn_tensor_dequantize(w, n, 0, c->k, row);
+        for (uint32_t t = 0; t < c->t; t++) {
+            double sum = 0, size = 0;
+            for (uint32_t k = 0; k < c->k; k++) {
+                double p = (double)row[k] * x[t * c->k + k];
+                sum += p;
+                size += fabs(p);
+            }
+            double want = sum + (bias ? bias[n] : 0), got = y[t * c->n + n];
+            double bound = ((c->k + 3) / 4 + 8) * EPS * size + EPS * fabs(want);
+            if (!(fabs(got - want) <= bound)) {
+                print_message("# type %d [%u, %u] t %u n %u: %g, want %g within %g\n", c->type, c->n, c->k, t,
+                              n, got, want, bound);
+                fail();
+            }
+        }
+    }
+    free(row);
+}
+
+/* The same rows alone and in other shares must have the same bits. */
+static void check_linear_cuts(const tn_cpu_kernels *k, const tn_cpu_linear *l, const float *x,
+                              const guarded *y, uint32_t n_row, void *scratch) {
+    guarded z = guarded_new(y->n);
+    for (uint32_t t = 0; t < n_row; t++)
+        k->linear_f32(l, x + t * l->cols, z.data + t * l->rows, 1, (tn_range){0, l->rows}, scratch);
+    assert_memory_equal(z.data, y->data, y->n * sizeof(float));
+    memset(z.data, 0, z.n * sizeof(float));
+    for (uint64_t n = 0; n < l->rows; n += 5) {
+        tn_range r = {n, n + 5 < l->rows ? n + 5 : l->rows};
+        k->linear_f32(l, x, z.data, n_row, r, scratch);
+    }
+    assert_memory_equal(z.data, y->data, y->n * sizeof(float));
+    guarded_free(&z);
+}
+
+static void linear_set(const tn_cpu_kernels *k) {
+    rng r = {1};
+    for (size_t i = 0; i < sizeof linear_cases / sizeof *linear_cases; i++) {
+        const linear_case *c = &linear_cases[i];
+        tn_tensor w = tensor_random(&r, c->type, c->n + 2, c->k, c->bits, c->group);
+        guarded x = guarded_new((size_t)c->t * c->k), y = guarded_new((size_t)c->t * c->n),
+                bias = guarded_new(c->n);
+        random_fill(&r, x.data, x.n);
+        random_fill(&r, bias.data, bias.n);
+        tn_cpu_linear l = {.tensor = &w, .rows = c->n, .cols = c->k, .chunk = test_chunk(&w)};
+        l.chunk = (l.chunk + 15) / 16 * 16;
+        l.bias = c->bias ? bias.data : NULL;
+        guarded scratch = guarded_new(tn_cpu_linear_scratch(l.chunk) / sizeof(float));
+        k->linear_f32(&l, x.data, y.data, c->t, (tn_range){0, c->n}, scratch.data);
+        check_linear(c, &w, l.bias, x.data, y.data);
+        check_linear_cuts(k, &l, x.data, &y, c->t, scratch.data);
+        guarded_free(&scratch);
+        guarded_free(&x);
+        guarded_free(&y);
+        guarded_free(&bias);
+        tensor_fini(&w);
+    }
+}
+static void linear_is_right_however_it_is_cut(void **state) {
+    (void)state;
+    each_set(linear_set);
+}
+
+static void decode_set(const tn_cpu_kernels *k) {
+    static const tn_type types[] = {TN_TYPE_F32,  TN_TYPE_F16,  TN_TYPE_BF16, TN_TYPE_Q8_0,
+                                    TN_TYPE_Q4_0, TN_TYPE_Q4_K, TN_TYPE_Q5_K, TN_TYPE_Q6_K};
+    rng r = {2};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        uint32_t n = tn_type_info_get(types[i])->block_elems == 1 ? 37 : 1024;
+        tn_tensor t = tensor_random(&r, types[i], 1, n, 0, 0);
+        guarded got = guarded_new(n), want = guarded_new(n);
+        k->decode(types[i], t.data, n, got.data);
+        tn_dequantize(types[i], t.data, n, want.data);
+        assert_memory_equal(got.data, want.data, n * sizeof(float));
+        guarded_free(&got);
+        guarded_free(&want);
+        tensor_fini(&t);
+    }
+    /* Every half-precision number, infinities and subnormals included; of NaNs only that they stay so. */
+    uint16_t *h = malloc(65536 * 2);
+    float *got = malloc(65536 * 4), *want = malloc(65536 * 4);
+    for (uint32_t i = 0; i < 65536; i++) h[i] = (uint16_t)i;
+    k->decode(TN_TYPE_F16, (const uint8_t *)h, 65536, got);
+    tn_dequantize(TN_TYPE_F16, h, 65536, want);
+    for (uint32_t i = 0; i < 65536; i++)
+        assert_true(isnan(want[i]) ? isnan(got[i]) : !memcmp(&got[i], &want[i], 4));
+    free(h);
+    free(got);
+    free(want);
+}
+static void decoders_agree_with_the_formats(void **state) {
+    (void)state;
+    each_set(decode_set);
+}
+
+static double activation(double x, uint32_t a) {
+    if (a == TN_ACT_SILU) return x / (1 + exp(-x));
+    if (a == TN_ACT_GELU_ERF) return 0.5 * x * (1 + erf(x * 0.70710678118654752));
+    return 0.5 * x * (1 + tanh(0.79788456080286536 * (x + 0.044715 * x * x * x)));
+}
+
+static void elementwise_set(const tn_cpu_kernels *k) {
+    enum { M = 4099 };
+    rng r = {3};
+    guarded a = guarded_new(M), b = guarded_new(M), y = guarded_new(M), z = guarded_new(M);
+    for (int i = 0; i < M; i++) {
+        a.data[i] = rng_float(&r) * (i % 3 == 0 ? 1 : i % 3 == 1 ? 12 : 120);
+        b.data[i] = rng_float(&r);
+    }
+    static const uint32_t acts[] = {TN_ACT_SILU, TN_ACT_GELU_TANH, TN_ACT_GELU_ERF};
+    for (int j = 0; j < 3; j++) {
+        k->glu(y.data, a.data, b.data, M, acts[j]);
+        for (int i = 0; i < M; i++) {
+            /* 1 + tanh cancels for negative x: absolute there, of the size of x */
+            double want = activation(a.data[i], acts[j]) * b.data[i];
+            double bound =
+                12 * EPS * (fabs(want) + (acts[j] == TN_ACT_SILU ? 0 : fabs((double)a.data[i] * b.data[i]))) +
+                1e-30;
+            assert_true(fabs(y.data[i] - want) <= bound);
+        }
+        for (int i = 0; i < M; i += 7) {
+            k->glu(z.data + i, a.data + i, b.data + i, M - i < 7 ? M - i : 7, acts[j]);
+        }
+        assert_memory_equal(y.data, z.data, M * sizeof(float));
+    }
+    k->softcap(y.data, a.data, M, 30.0f);
+    for (int i = 0; i < M; i++)
+        assert_true(fabs(y.data[i] - 30 * tanh(a.data[i] / 30.0)) <=
+                    10 * EPS * 30 * fabs(tanh(a.data[i] / 30.0)));
+    for (int i = 0; i < M; i += 3) k->softcap(z.data + i, a.data + i, M - i < 3 ? M - i : 3, 30.0f);
+    assert_memory_equal(y.data, z.data, M * sizeof(float));
+    k->add(y.data, a.data, b.data, M);
+    for (int i = 0; i < M; i++) assert_true(y.data[i] == a.data[i] + b.data[i]);
+    k->scale(y.data, a.data, M, 0.3f);
+    for (int i = 0; i < M; i++) assert_true(y.data[i] == a.data[i] * 0.3f);
+    guarded_free(&a);
+    guarded_free(&b);
+    guarded_free(&y);
+    guarded_free(&z);
+}
+static void elementwise_kernels_are_right(void **state) {
+    (void)state;
+    each_set(elementwise_set);
+}
+
+static void norm_rope_set(const tn_cpu_kernels *k) {
+    rng r = {4};
+    for (uint32_t n = 1; n < 200; n += n < 40 ? 1 : 23) {
+        guarded x = guarded_new(n), w = guarded_new(n), y = guarded_new(n);
+        random_fill(&r, x.data, n);
+        random_fill(&r, w.data, n);
+        k->rms_norm(y.data, x.data, w.data, n, 1e-6f);
+        double sum = 0;
+        for (uint32_t i = 0; i < n; i++) sum += (double)x.data[i] * x.data[i];
+        double s = 1 / sqrt(sum / n + 1e-6);
+        for (uint32_t i = 0; i < n; i++) {
+            double want = x.data[i] * s * w.data[i];
+            assert_true(fabs(y.data[i] - want) <= (n / 8.0 + 10) * EPS * fabs(want));
+        }
+        uint32_t n_pair = n / 3;
+        for (uint32_t style = TN_ROPE_HALF; style <= TN_ROPE_INTERLEAVED; style++) {
+            k->rope(y.data, x.data, n, n_pair, w.data, style); /* any numbers do for cos and sin */
+            for (uint32_t i = 0; i < n_pair; i++) {
+                uint32_t p = style == TN_ROPE_HALF ? i : 2 * i,
+                         q = style == TN_ROPE_HALF ? i + n_pair : 2 * i + 1;
+                double a = x.data[p], b = x.data[q], c = w.data[i], d = w.data[n_pair + i];
+                assert_true(fabs(y.data[p] - (a * c - b * d)) <= 3 * EPS * (fabs(a * c) + fabs(b * d)));
+                assert_true(fabs(y.data[q] - (b * c + a * d)) <= 3 * EPS * (fabs(b * c) + fabs(a * d)));
+            }
+            for (uint32_t i = 2 * n_pair; i < n; i++) assert_true(y.data[i] == x.data[i]);
+        }
+        guarded_free(&x);
+        guarded_free(&w);
+        guarded_free(&y);
+    }
+}
+static void norms_and_rope_are_right(void **state) {
+    (void)state;
+    each_set(norm_rope_set);
+}
+
+typedef struct attention_case {
+    uint32_t n_head, n_head_kv, head_dim, window;
+    float softcap;
+    tn_type type;
+    uint32_t page_tokens, n_pos;
+} attention_case;
+
+static const attention_case attention_cases[] = {
+    {4, 2, 16, 0, 0, TN_TYPE_F32, 16, 70},   {4, 4, 24, 0, 0, TN_TYPE_F16, 1, 37},
+    {8, 1, 64, 20, 0, TN_TYPE_BF16, 2, 90},  {4, 2, 80, 0, 50, TN_TYPE_F32, 4, 65},
+    {6, 2, 128, 33, 30, TN_TYPE_F16, 8, 99}, {2, 1, 256, 0, 0, TN_TYPE_BF16, 64, 130},
+    {20, 1, 32, 1, 0, TN_TYPE_F16, 32, 40},  {3, 3, 7, 5, 0, TN_TYPE_F32, 128, 33},
+};
+
+/* Keys and values of n_pos positions stored in pages that are not in order, and queries for all of them. */
+typedef struct attention_data {
+    tn_cpu_attention a;
+    uint32_t pages[128];
+    float *k, *v, *q; /* k, v as they read back from the cache */
+} attention_data;
+
+static float stored(const tn_cpu_kernels *k, const tn_cpu_cache *c, const uint8_t *p) {
+    float f;
+    k->decode(c->type, p, 1, &f);
+    return f;
+}
+
+static void attention_data_init(attention_data *d, const tn_cpu_kernels *k, const attention_case *c,
+                                uint64_t seed, bool reverse) {
+    rng r = {seed};
+    uint32_t n_page = (c->n_pos + c->page_tokens - 1) / c->page_tokens,
+             bytes = c->type == TN_TYPE_F32 ? 4 : 2;
+    uint64_t page_bytes = 2ull * c->page_tokens * c->n_head_kv * c->head_dim * bytes;
+    tn_cpu_cache *cache = &d->a.cache;
+    *cache = (tn_cpu_cache){.page_bytes = page_bytes + 64,
+                            .offset = 64,
+                            .type = c->type,
+                            .elem_bytes = bytes,
+                            .page_tokens = c->page_tokens,
+                            .n_head_kv = c->n_head_kv,
+                            .head_dim = c->head_dim};
+    cache->k_group = c->page_tokens < TN_CPU_K_GROUP ? c->page_tokens : TN_CPU_K_GROUP;
+    cache->pool = malloc(n_page * cache->page_bytes);
+    memset(cache->pool, 0xff, n_page * cache->page_bytes); /* NaN */
+    d->a.desc = (tn_attention_desc){.n_head = c->n_head,
+                                    .n_head_kv = c->n_head_kv,
+                                    .head_dim = c->head_dim,
+                                    .window = c->window,
+                                    .scale = 1.7f / sqrtf((float)c->head_dim),
+                                    .softcap = c->softcap};
+    for (uint32_t i = 0; i < n_page; i++) d->pages[i] = reverse ? n_page - 1 - i : i;
+    size_t n_kv = (size_t)c->n_pos * c->n_head_kv * c->head_dim,
+           n_q = (size_t)c->n_pos * c->n_head * c->head_dim;
+    d->k = malloc(n_kv * 4);
+    d->v = malloc(n_kv * 4);
+    d->q = malloc(n_q * 4);
+    random_fill(&r, d->k, n_kv);
+    random_fill(&r, d->v, n_kv);
+    random_fill(&r, d->q, n_q);
+    for (size_t i = 0; i < n_q; i++) d->q[i] *= 4;
+    for (uint32_t p = 0; p < c->n_pos; p++) {
+        for (uint32_t h = 0; h < c->n_head_kv; h++) {
+            float *kp = d->k + (p * c->n_head_kv + h) * c->head_dim,
+                  *vp = d->v + (p * c->n_head_kv + h) * c->head_dim;
+            uint32_t slot = p % c->page_tokens, page = d->pages[p / c->page_tokens];
+            k->cache_store(cache, page, slot, h, kp, vp);
+            const uint8_t *at = tn_cpu_cache_head(cache, page, h);
+            for (uint32_t i = 0; i < c->head_dim; i++) { /* rounded within half a place, and read back */
+                uint32_t g = cache->k_group;
+                float ks = stored(k, cache, at + ((slot / g * c->head_dim + i) * g + slot % g) * bytes);
+                float vs = stored(k, cache, at + ((c->page_tokens + slot) * c->head_dim + i) * bytes);
+                double places = c->type == TN_TYPE_F32 ? 0 : c->type == TN_TYPE_F16 ? 0x1p-11 : 0x1p-8;
+                assert_true(fabs(ks - kp[i]) <= places * fabs(kp[i]) + 0x1p-25);
+                kp[i] = ks;
+                vp[i] = vs;
+            }
+        }
+    }
+}
+static void attention_data_fini(attention_data *d) {
+    free(d->a.cache.pool);
+    free(d->k);
+    free(d->v);
+    free(d->q);
+}
+
+static void check_attention(const attention_data *d, uint32_t pos, const float *out) {
+    const tn_attention_desc *a = &d->a.desc;
+    uint32_t first = a->window && pos >= a->window ? pos - a->window + 1 : 0, dim = a->head_dim;
+    for (uint32_t h = 0; h < a->n_head; h++) {
+        uint32_t kv = h / (a->n_head / a->n_head_kv);
+        double s[256], sum = 0, want[256] = {0}, size[256] = {0}, top = -INFINITY;
+        for (uint32_t p = first; p <= pos; p++) {
+            s[p] = 0;
+            for (uint32_t i = 0; i < dim; i++)
+                s[p] +=
+                    (double)d->q[(pos * a->n_head + h) * dim + i] * d->k[(p * a->n_head_kv + kv) * dim + i];
+            s[p] *= a->scale;
+            if (a->softcap > 0) s[p] = a->softcap * tanh(s[p] / a->softcap);
+            top = fmax(top, s[p]);
+        }
+        for (uint32_t p = first; p <= pos; p++) {
+            double e = exp(s[p] - top);
+            sum += e;
+            for (uint32_t i = 0; i < dim; i++) {
+                double v = e * d->v[(p * a->n_head_kv + kv) * dim + i];
+                want[i] += v;
+                size[i] += fabs(v);
+            }
+        }
+        /* A score of size about 4 sqrt(dim) is off by some dim/4 places; e^ carries that into the weights. */
+        for (uint32_t i = 0; i < dim; i++)
+            assert_true(fabs(out[h * dim + i] - want[i] / sum) <=
+                        (pos - first + 8 * dim + 100) * EPS * size[i] / sum);
+    }
+}
+
+static void run_attention(const tn_cpu_kernels *k, const attention_data *d, uint32_t pos, uint32_t n_row,
+                          float *out, void *scratch) {
+    const tn_attention_desc *a = &d->a.desc;
+    for (uint32_t h = 0; h < a->n_head_kv; h++) {
+        tn_cpu_attention_item item = {.q = d->q + (size_t)pos * a->n_head * a->head_dim,
+                                      .out = out,
+                                      .pages = d->pages,
+                                      .pos = pos,
+                                      .n_row = n_row,
+                                      .head_kv = h};
+        k->attention(&d->a, &item, scratch);
+    }
+}
+
+static void attention_set(const tn_cpu_kernels *k) {
+    for (size_t i = 0; i < sizeof attention_cases / sizeof *attention_cases; i++) {
+        const attention_case *c = &attention_cases[i];
+        attention_data d, e;
+        attention_data_init(&d, k, c, i, false);
+        attention_data_init(&e, k, c, i, true);
+        size_t cols = (size_t)c->n_head * c->head_dim;
+        guarded alone = guarded_new(c->n_pos * cols), many = guarded_new(c->n_pos * cols);
+        guarded scratch = guarded_new(tn_cpu_attention_scratch(&d.a.desc) / sizeof(float));
+        for (uint32_t p = 0; p < c->n_pos; p++) {
+            run_attention(k, &d, p, 1, alone.data + p * cols, scratch.data);
+            check_attention(&d, p, alone.data + p * cols);
+        }
+        uint32_t most = tn_cpu_attention_rows(&d.a.desc);
+        for (uint32_t p = 0; p < c->n_pos; p += most)
+            run_attention(k, &e, p, c->n_pos - p < most ? c->n_pos - p : most, many.data + p * cols,
+                          scratch.data);
+        assert_memory_equal(alone.data, many.data, alone.n * sizeof(float));
+        guarded_free(&alone);
+        guarded_free(&many);
+        guarded_free(&scratch);
+        attention_data_fini(&d);
+        attention_data_fini(&e);
+    }
+}
+static void attention_is_right_alone_and_in_blocks(void **state) {
+    (void)state;
+    each_set(attention_set);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decoders_agree_with_the_formats),
+        cmocka_unit_test(linear_is_right_however_it_is_cut),
+        cmocka_unit_test(elementwise_kernels_are_right),
+        cmocka_unit_test(norms_and_rope_are_right),
+        cmocka_unit_test(attention_is_right_alone_and_in_blocks),
+    };
+    return unit_main(tests);
+}

@@ -3,7 +3,7 @@
 # skipped test says why.
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM;
 
-metal_tests = tests/metal/faults tests/metal/kernels tests/metal/program
+metal_tests = tests/metal/faults tests/metal/kernels tests/metal/models tests/metal/program
 EXTRA_DIST += %D%/faults.metal %D%/lint.py %D%/skip.sh
 
 if HAVE_PYTHON
@@ -77,3 +77,8 @@ tests_metal_program_SOURCES = \
 tests_metal_program_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_program_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
 tests_metal_program_LINK = $(CXXLINK)
+
+tests_metal_models_SOURCES = %D%/models.c tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_models_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_models_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
+tests_metal_models_LINK = $(CXXLINK)

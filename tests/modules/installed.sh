@@ -9,6 +9,8 @@ export TENON
 unset TENON_MODULE_SCANNER TENON_MODULE_PATH
 TENON_MODULE_CACHE=off
 export TENON_MODULE_CACHE
+# Installed below a staging folder, the program does not know where its modules are.
+[ -z "$DESTDIR" ] || { TENON_MODULE_PATH=$2; export TENON_MODULE_PATH; }
 python=${PYTHON:-python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

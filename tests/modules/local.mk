@@ -113,5 +113,5 @@ TESTS += %D%/command.py
 endif
 
 installcheck-local:
-	$(AM_TESTS_ENVIRONMENT) PYTHON='$(PYTHON)' $(SHELL) $(top_srcdir)/tests/modules/installed.sh \
+	@$(AM_TESTS_ENVIRONMENT) PYTHON='$(PYTHON)' $(SHELL) $(top_srcdir)/tests/modules/installed.sh \
 	  '$(DESTDIR)$(bindir)/tenon$(EXEEXT)' '$(DESTDIR)$(moduledir)'

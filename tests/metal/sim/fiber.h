@@ -31,6 +31,8 @@ bool fiber_start(fiber *f, uint32_t i, void (*entry)());
 void fiber_resume(fiber *f);
 // Goes back to the scheduler. Called on f only.
 void fiber_suspend(fiber *f);
+// Some fibers will not be resumed although they have not come to their end.
+void fibers_given_up();
 // Whether an address lies in the closed page below a stack: the stack has overflowed.
 bool fiber_stack_overflowed(const void *address);
 

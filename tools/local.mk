@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What made the starter model; nothing of it is needed to build or to run.
 EXTRA_DIST += \
   %D%/train/README.md \
@@ -27,8 +28,6 @@ EXTRA_DIST += \
   %D%/train/tasks/stories.py \
   %D%/train/tasks/talk.py \
   %D%/train/tasks/words.py
-# SPDX-License-Identifier: Apache-2.0
-# tools
 mslx_sources = \
 	tools/mslx/kernels.py \
 	tools/mslx/mslx.py \

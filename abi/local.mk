@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The public headers, installed as they stand.
 tenonincludedir = $(includedir)/tenon
 tenoninclude_HEADERS = \
@@ -6,3 +7,4 @@ tenoninclude_HEADERS = \
 	%D%/tenon/module.h \
 	%D%/tenon/program.h \
 	%D%/tenon/status.h
+EXTRA_DIST += %D%/LICENSE

@@ -1,1 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
 # metal
+# The Metal device. Until its host layer is here, only its kernels are, which tests/metal runs in a simulator.
+metal_kernels = \
+	metal/kernels/attention.metal \
+	metal/kernels/elementwise.metal \
+	metal/kernels/linear.metal \
+	metal/kernels/norm.metal \
+	metal/kernels/rope.metal \
+	metal/kernels/rows.metal
+metal_headers = metal/args.h
+EXTRA_DIST += $(metal_kernels) $(metal_headers)

@@ -9,6 +9,7 @@ SH_LOG_COMPILER = $(SHELL)
 AM_TESTS_ENVIRONMENT = \
 	TN_SRCDIR='$(abs_top_srcdir)'; export TN_SRCDIR; \
 	TN_BUILDDIR='$(abs_top_builddir)'; export TN_BUILDDIR; \
+	TN_CC='$(CC)'; export TN_CC; TN_NM='$(NM)'; export TN_NM; \
 	TENON_MODULE_PATH='$(abs_top_builddir)/plugins'; export TENON_MODULE_PATH; \
 	TENON_MODULE_SCANNER='$(abs_top_builddir)/tests/modules/scanner'; export TENON_MODULE_SCANNER; \
 	TENON_MODULE_CACHE='$(abs_top_builddir)/tests/modules/cache.json'; export TENON_MODULE_CACHE;
@@ -22,4 +23,11 @@ TESTS += $(unit_tests)
 endif
 
 include tests/unit/local.mk
+include tests/fuzz/local.mk
+include tests/golden/local.mk
+include tests/cli/local.mk
+include tests/style/local.mk
+include tests/abi/local.mk
 include tests/modules/local.mk
+EXTRA_DIST += tests/vectors tools/vectors/copy_vectors.py
+include tests/metal/local.mk

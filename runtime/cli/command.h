@@ -12,8 +12,7 @@
 /* Exit statuses of the program, as tenon(1) documents them. */
 enum tn_exit {
     TN_EXIT_OK = 0,
-    TN_EXIT_INPUT =
-        1, /* what was asked or given is wrong: bad model file, template raised, prompt too long */
+    TN_EXIT_INPUT = 1,        /* what was given is wrong: bad model file, template raised, prompt too long */
     TN_EXIT_USAGE = 2,        /* the command line is wrong */
     TN_EXIT_ENV = 3,          /* out of memory, input/output, device, module */
     TN_EXIT_BUG = 70,         /* a fault of ours or of a module */
@@ -50,7 +49,11 @@ int tn_usage_status(int rc);
 int tn_exit_status(int rc);
 
 /* X(name): cmd_NAME.c defines `const tn_command tn_cmd_NAME`. The order is that of --help. */
-#define TN_COMMANDS(X) X(help) X(complete)
+/* clang-format off */
+#define TN_COMMANDS(X)                                                                       \
+    X(run) X(chat) X(generate) X(logits) X(tokenize) X(detokenize) X(render) X(bench) X(modules) \
+    X(help) X(complete)
+/* clang-format on */
 
 #define TN_COMMAND_DECLARE(name) extern const tn_command tn_cmd_##name;
 TN_COMMANDS(TN_COMMAND_DECLARE)

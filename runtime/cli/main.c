@@ -6,6 +6,8 @@
 #include "cli/output.h"
 #include "cli/paths.h"
 #include "cli/version.h"
+#include "modules/loader.h"
+#include "modules/scan.h"
 
 static int print_text(void (*text)(tn_buf *out), tn_error *err) {
     tn_buf out;
@@ -20,6 +22,7 @@ static int run(int argc, char **argv, tn_global_args *args, tn_error *err) {
     int rc = tn_options_parse(tn_global_options, argc, argv, true, args, &first, err);
     if (rc) return tn_usage_status(rc);
     tn_frame_log(&args->frame);
+    if (args->scan_module) return tn_scan_main(args->scan_module);
     if (args->version) return print_text(tn_version_text, err);
     if (args->frame.help) return print_text(tn_help_program, err);
     if (first == argc) return tn_usage(err, "a command is expected");
@@ -33,6 +36,7 @@ int main(int argc, char **argv) {
     tn_error err = {0};
     tn_output_setup();
     tn_paths_setup();
+    tn_loader_set_preopened();
     int rc = run(argc, argv, &args, &err);
     return err.text[0] ? tn_frame_fail(&args.frame, "tenon", rc, &err) : tn_exit_status(rc);
 }

@@ -7,6 +7,8 @@
 #ifndef TN_MODULES_LOADER_H
 #define TN_MODULES_LOADER_H
 
+#include "config.h" /* TN_PREOPENED_MODULES */
+
 #include <ltdl.h>
 #include <stddef.h>
 #include <tenon/module.h>
@@ -31,7 +33,7 @@ typedef void tn_loader_preopened_cb(const tn_loaded *loaded, const tn_error *why
 int tn_loader_preopened(tn_loader_preopened_cb *cb, void *arg, tn_error *err);
 
 /* Every program that is linked with $(preopen_flags) says this first thing in main(): libtool puts the list
- * of what was linked in into the program itself, where a library cannot see it. */
+ * of what was linked in into the program itself, where a library cannot see it. [control] */
 #ifdef TN_PREOPENED_MODULES
 #    define tn_loader_set_preopened() tn_loader_set_symbols(lt_preloaded_symbols)
 #else

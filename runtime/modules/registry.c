@@ -78,19 +78,11 @@ static void add_preopened(const tn_loaded *loaded, const tn_error *why, void *ar
         add_problem(r, NULL, loaded ? TN_ENOMEM : why->code, loaded ? "out of memory" : why->text);
 }
 
-static int open_here(const char *path, json_t **ret_facts, tn_error *err) {
-    const tn_loaded *loaded;
-    int rc = tn_loader_open(path, &loaded, err);
-    if (rc) return rc;
-    *ret_facts = tn_facts_new(loaded);
-    return *ret_facts ? 0 : tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
-}
-
 /* From the cache, or from a child that the cache learns from. */
 static int look_at(const char *path, const tn_registry_config *config, tn_scan_cache *cache,
                    json_t **ret_facts, tn_error *err) {
     tn_scan_stamp stamp;
-    if (config->in_process) return open_here(path, ret_facts, err);
+    if (config->in_process) return tn_scan_here(path, ret_facts, err);
     if (!tn_scan_stamp_init(&stamp, path)) return tn_fail(err, TN_EIO, "%s: is no longer there", path);
     int rc = 0;
     *ret_facts = tn_scan_cache_get(cache, &stamp);

@@ -65,6 +65,14 @@ int tn_scan_main(const char *file) {
     _exit(rc ? 1 : 0);
 }
 
+int tn_scan_here(const char *path, json_t **ret_facts, tn_error *err) {
+    const tn_loaded *loaded;
+    int rc = tn_loader_open(path, &loaded, err);
+    if (rc) return rc;
+    *ret_facts = tn_facts_new(loaded);
+    return *ret_facts ? 0 : tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
+}
+
 /* ---- Starting it ---- */
 
 static const char *own_program(void) {

@@ -25,6 +25,9 @@ typedef struct tn_scan_config {
  * hangs), TN_ENOMEM. [any thread] */
 int tn_scan_file(const tn_scan_config *config, const char *path, json_t **ret_facts, tn_error *err);
 
+/* The same without a child, for a debugger: a crash is ours then. [any thread] */
+int tn_scan_here(const char *path, json_t **ret_facts, tn_error *err);
+
 /* The child's part: opens file and prints facts, or {"code": -22, "error": "..."}, on stdout. Returns the
  * process's exit status. */
 int tn_scan_main(const char *file);

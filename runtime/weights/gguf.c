@@ -67,7 +67,7 @@ static bool find_uint(const tn_gguf_part *part, const char *key, uint64_t *ret) 
 
 /* How many files the model of this first part has, 1 where it is not split. */
 static int count_parts(const tn_gguf_part *first, const char *path, uint32_t *ret, tn_error *err) {
-    uint32_t name_no, name_count;
+    uint32_t name_no = 0, name_count = 0;
     uint64_t count = 1, no = 0;
     *ret = 1;
     bool named = split_name(path, &name_no, &name_count);
@@ -114,13 +114,9 @@ static int open_sibling(tn_gguf *g, const char *first, uint32_t no, tn_error *er
     return rc;
 }
 
-static int open_parts(tn_gguf *g, const char *path, tn_error *err) {
+static int open_siblings(tn_gguf *g, const char *path, tn_error *err) {
     uint32_t count;
-    g->parts = calloc(1, sizeof *g->parts);
-    if (!g->parts) return tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
-    g->n_parts = 1;
-    int rc = tn__gguf_part_open(&g->parts[0], path, err);
-    if (!rc) rc = count_parts(&g->parts[0], path, &count, err);
+    int rc = count_parts(&g->parts[0], path, &count, err);
     if (rc || count == 1) return rc;
     tn_gguf_part *all = realloc(g->parts, count * sizeof *all);
     if (!all) return tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
@@ -158,18 +154,38 @@ static int check_total(const tn_gguf *g, tn_error *err) {
                    (unsigned long long)g->n_tensors);
 }
 
-int tn_gguf_open(const char *path, tn_gguf **ret, tn_error *err) {
+/* With room for one part, which is empty. */
+static tn_gguf *gguf_new(void) {
     tn_gguf *g = calloc(1, sizeof *g);
-    if (!g) return tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
-    int rc = open_parts(g, path, err);
+    if (!g) return NULL;
+    g->parts = calloc(1, sizeof *g->parts);
+    if (g->parts) g->n_parts = 1;
+    return g;
+}
+
+/* The last step of opening, and its failures. */
+static int finish(tn_gguf *g, int rc, tn_gguf **ret, tn_error *err) {
     if (!rc) rc = index_tensors(g, err);
     if (!rc) rc = check_total(g, err);
-    if (rc) {
+    if (!rc)
+        *ret = g;
+    else
         tn_gguf_close(g);
-        return rc;
-    }
-    *ret = g;
-    return 0;
+    return rc;
+}
+
+int tn_gguf_open(const char *path, tn_gguf **ret, tn_error *err) {
+    tn_gguf *g = gguf_new();
+    if (!g || !g->parts) return finish(g, tn_fail(err, TN_ENOMEM, "%s: out of memory", path), ret, err);
+    int rc = tn__gguf_part_open(&g->parts[0], path, err);
+    if (!rc) rc = open_siblings(g, path, err);
+    return finish(g, rc, ret, err);
+}
+
+int tn_gguf_open_memory(const void *data, uint64_t size, const char *name, tn_gguf **ret, tn_error *err) {
+    tn_gguf *g = gguf_new();
+    if (!g || !g->parts) return finish(g, tn_fail(err, TN_ENOMEM, "%s: out of memory", name), ret, err);
+    return finish(g, tn__gguf_part_open_memory(&g->parts[0], data, size, name, err), ret, err);
 }
 
 void tn_gguf_close(tn_gguf *g) {

@@ -15,6 +15,7 @@ typedef struct tn_gguf_kv {
 
 typedef struct tn_gguf_part {
     tn_map map;
+    bool borrowed; /* the map's data are a caller's memory */
     tn_gguf_kv *kv;
     uint64_t n_kv;
     json_t *kv_names;
@@ -24,6 +25,9 @@ typedef struct tn_gguf_part {
 
 /* Maps path and checks all of it. On failure *ret is empty. Errors as tn_gguf_open. [control thread] */
 int tn__gguf_part_open(tn_gguf_part *ret, const char *path, tn_error *err);
+/* The same over memory that outlives the part; name is for messages. */
+int tn__gguf_part_open_memory(tn_gguf_part *ret, const void *data, uint64_t size, const char *name,
+                              tn_error *err);
 /* An empty part is harmless. */
 void tn__gguf_part_close(tn_gguf_part *part);
 const tn_gguf_value *tn__gguf_part_find(const tn_gguf_part *part, const char *key);

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
 	%D%/bytes.h %D%/float.h \
 	%D%/checkpoint.c %D%/checkpoint.h \

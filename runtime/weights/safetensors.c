@@ -13,6 +13,7 @@ enum { LENGTH_BYTES = 8, MAX_HEADER_BYTES = 32 << 20 };
 
 struct tn_safetensors {
     tn_map map;
+    bool borrowed;       /* the map's data are a caller's memory */
     const uint8_t *data; /* what data_offsets count from */
     uint64_t data_bytes;
     json_t *metadata;   /* or NULL */
@@ -145,7 +146,7 @@ static int parse_header(const tn_safetensors *s, uint64_t len, json_t **ret, tn_
     *ret = json_loadb((const char *)s->map.data + LENGTH_BYTES, len, JSON_REJECT_DUPLICATES, &je);
     if (*ret && json_is_object(*ret)) return 0;
     if (*ret) return tn_fail(err, TN_EFORMAT, "%s: its header is not a JSON object", s->map.path);
-    if (json_error_code(&je) == json_error_out_of_memory) return no_memory(s, err);
+    if (!je.text[0]) return no_memory(s, err); /* jansson says nothing else then */
     return tn_fail(err, TN_EFORMAT, "%s: its header is not valid JSON at byte %d: %s", s->map.path,
                    je.position, je.text);
 }
@@ -167,22 +168,34 @@ static int read_entries(tn_safetensors *s, json_t *header, tn_error *err) {
     return 0;
 }
 
-int tn_safetensors_open(const char *path, tn_safetensors **ret, tn_error *err) {
+/* Over s->map, once rc says that it is there. */
+static int parse(tn_safetensors *s, int rc, tn_safetensors **ret, tn_error *err) {
     uint64_t len = 0;
     json_t *header = NULL;
-    tn_safetensors *s = calloc(1, sizeof *s);
-    if (!s) return tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
-    int rc = tn_map_open(&s->map, path, err);
     if (!rc) rc = find_header(s, &len, err);
     if (!rc) rc = parse_header(s, len, &header, err);
     if (!rc) rc = read_entries(s, header, err);
     json_decref(header);
-    if (rc) {
+    if (!rc)
+        *ret = s;
+    else
         tn_safetensors_close(s);
-        return rc;
-    }
-    *ret = s;
-    return 0;
+    return rc;
+}
+
+int tn_safetensors_open(const char *path, tn_safetensors **ret, tn_error *err) {
+    tn_safetensors *s = calloc(1, sizeof *s);
+    if (!s) return tn_fail(err, TN_ENOMEM, "%s: out of memory", path);
+    return parse(s, tn_map_open(&s->map, path, err), ret, err);
+}
+
+int tn_safetensors_open_memory(const void *data, uint64_t size, const char *name, tn_safetensors **ret,
+                               tn_error *err) {
+    tn_safetensors *s = calloc(1, sizeof *s);
+    if (!s) return tn_fail(err, TN_ENOMEM, "%s: out of memory", name);
+    s->borrowed = true;
+    s->map = (tn_map){.data = data, .size = size, .path = strdup(name)};
+    return parse(s, s->map.path ? 0 : tn_fail(err, TN_ENOMEM, "%s: out of memory", name), ret, err);
 }
 
 void tn_safetensors_close(tn_safetensors *s) {
@@ -191,6 +204,7 @@ void tn_safetensors_close(tn_safetensors *s) {
     free(s->tensors);
     json_decref(s->metadata);
     json_decref(s->names);
+    if (s->borrowed) s->map.data = NULL;
     tn_map_close(&s->map);
     free(s);
 }

@@ -14,6 +14,9 @@ typedef struct tn_safetensors tn_safetensors;
  * TN_ENOENT, TN_EIO, TN_EFORMAT (what, of which tensor), TN_ENOTSUP (another element type: named with its
  * tensor), TN_ELIMIT (header over 32 MiB, more than TN_MAX_DIM dimensions), TN_ENOMEM. [control thread] */
 int tn_safetensors_open(const char *path, tn_safetensors **ret, tn_error *err);
+/* The same over memory that outlives *ret; name is for messages. */
+int tn_safetensors_open_memory(const void *data, uint64_t size, const char *name, tn_safetensors **ret,
+                               tn_error *err);
 /* NULL is harmless. */
 void tn_safetensors_close(tn_safetensors *s);
 

@@ -54,11 +54,14 @@ static inline void unit_filter(void) {
     exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
-/* The folder with the test vectors: $TENON_VECTORS, else tests/vectors of the source tree. */
+/* The folder with the test vectors: $TENON_VECTORS, else the full set beside the source tree where it is,
+ * else the part of it in tests/vectors. */
 static inline const char *unit_vectors(void) {
     static char path[4096];
     const char *dir = getenv("TENON_VECTORS"), *src = getenv("TN_SRCDIR");
     if (dir && *dir) return dir;
+    snprintf(path, sizeof path, "%s/../shared/fixtures", src ? src : ".");
+    if (access(path, R_OK) == 0) return path;
     snprintf(path, sizeof path, "%s/tests/vectors", src ? src : ".");
     return path;
 }

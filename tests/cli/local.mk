@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+# The program seen from outside.
+cli_tests = %D%/frame.py %D%/man.py %D%/models.py %D%/npy.py %D%/text.py
+EXTRA_DIST += $(cli_tests) %D%/tap.py
+if HAVE_PYTHON
+TESTS += $(cli_tests)
+check_PROGRAMS += tests/cli/npy_write
+endif
+tests_cli_npy_write_SOURCES = %D%/npy_write.c
+tests_cli_npy_write_CPPFLAGS = $(test_cppflags)
+tests_cli_npy_write_LDADD = libtenoncli.la libtenon.la

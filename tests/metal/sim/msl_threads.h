@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Threads that meet: barriers, simdgroup operations, threadgroup variables; and the numbers a thread is told
+ * about itself, named as the attributes of kernel parameters. */
+#ifndef TN_TESTS_METAL_SIM_MSL_THREADS_H
+#define TN_TESTS_METAL_SIM_MSL_THREADS_H
+
+#include "msl_types.h"
+#include "runtime.h"
+
+namespace metal {
+
+enum class mem_flags { mem_none, mem_device, mem_threadgroup };
+
+// The place of the call, as a default argument: evaluated at the call.
+#define SIM_SITE sim::site at = {__builtin_FILE(), __builtin_LINE()}
+
+inline void threadgroup_barrier(mem_flags, SIM_SITE) {
+    sim::barrier_wait(at);
+}
+inline void simdgroup_barrier(mem_flags, SIM_SITE) {
+    sim::simdgroup_wait([](void *const *, uint32_t) {}, nullptr, at);
+}
+
+// All lanes combined in butterfly order, (l, l ^ 16), (l, l ^ 8) .. (l, l ^ 1); absent lanes of a short
+// simdgroup count as `identity`. Every lane gets the result.
+template <class T, class Op> void sim_reduce(void *const *values, uint32_t n) {
+    T lane[SIM_SIMD_WIDTH], next[SIM_SIMD_WIDTH];
+    for (uint32_t i = 0; i < SIM_SIMD_WIDTH; i++)
+        lane[i] = i < n ? *static_cast<T *>(values[i]) : Op::identity();
+    for (uint32_t step = SIM_SIMD_WIDTH / 2; step; step /= 2) {
+        for (uint32_t i = 0; i < SIM_SIMD_WIDTH; i++) next[i] = Op::apply(lane[i], lane[i ^ step]);
+        for (uint32_t i = 0; i < SIM_SIMD_WIDTH; i++) lane[i] = next[i];
+    }
+    for (uint32_t i = 0; i < n; i++) *static_cast<T *>(values[i]) = lane[i];
+}
+
+template <class T> struct sim_add {
+    static T identity() { return T(0); }
+    static T apply(T a, T b) { return a + b; }
+};
+struct sim_larger {
+    static float identity() { return -INFINITY; }
+    static float apply(float a, float b) { return a < b ? b : a; }
+};
+
+template <class T> T simd_sum(T x, SIM_SITE) {
+    sim::simdgroup_wait(sim_reduce<T, sim_add<T>>, &x, at);
+    return x;
+}
+inline float simd_max(float x, SIM_SITE) {
+    sim::simdgroup_wait(sim_reduce<float, sim_larger>, &x, at);
+    return x;
+}
+#undef SIM_SITE
+
+} // namespace metal
+
+namespace sim {
+
+// What the translator puts in place of `threadgroup T name;`.
+template <class T> T &threadgroup_variable(uint32_t slot) {
+    return *static_cast<T *>(threadgroup_memory(slot, sizeof(T)));
+}
+
+// The attributes. A kernel's parameter may be a scalar (x) or a vector of them.
+inline triple thread_position_in_grid() {
+    return {position->group.x * position->group_threads + position->index, position->group.y,
+            position->group.z};
+}
+inline triple threadgroup_position_in_grid() {
+    return position->group;
+}
+inline triple threadgroups_per_grid() {
+    return position->grid_groups;
+}
+inline triple thread_position_in_threadgroup() {
+    return {position->index, 0, 0};
+}
+inline triple threads_per_threadgroup() {
+    return {position->group_threads, 1, 1};
+}
+inline uint32_t thread_index_in_threadgroup() {
+    return position->index;
+}
+inline uint32_t thread_index_in_simdgroup() {
+    return position->index % SIM_SIMD_WIDTH;
+}
+inline uint32_t simdgroup_index_in_threadgroup() {
+    return position->index / SIM_SIMD_WIDTH;
+}
+inline uint32_t simdgroups_per_threadgroup() {
+    return (position->group_threads + SIM_SIMD_WIDTH - 1) / SIM_SIMD_WIDTH;
+}
+
+template <class T> struct attribute_as {
+    static T from(triple v) { return static_cast<T>(v.x); }
+    static T from(uint32_t v) { return static_cast<T>(v); }
+};
+template <> struct attribute_as<metal::vec<uint, 2>> {
+    static metal::vec<uint, 2> from(triple v) { return {v.x, v.y}; }
+};
+template <> struct attribute_as<metal::vec<uint, 3>> {
+    static metal::vec<uint, 3> from(triple v) { return {v.x, v.y, v.z}; }
+};
+
+} // namespace sim
+
+#endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the host hands to kernels: argument structs and the numbers both sides must agree on. Included by C and by
- * .metal files, so: fixed-width scalars only, no pointers, no nested types.
+/* What the host hands to kernels: argument structs and the numbers both sides must agree on. Included by C
+ * and by .metal files, so: fixed-width scalars only, no pointers, no nested types.
  *
- * Every kernel works on rows: threadgroup_position_in_grid.y is the row (a token of the step, or one whose logits are
- * wanted), so that a grid's height is all that changes from step to step. Matrices are F32, row-major, contiguous. */
+ * Every kernel works on rows: threadgroup_position_in_grid.y is the row (a token of the step, or one whose
+ * logits are wanted), so that a grid's height is all that changes from step to step. Matrices are F32,
+ * row-major, contiguous. */
 #ifndef TN_METAL_ARGS_H
 #define TN_METAL_ARGS_H
 
@@ -51,10 +52,10 @@ typedef struct tn_rope_args {
     float mscale[2];      /* factor of cos and sin by rope variant */
 } tn_rope_args;
 
-/* Where a token's key and value lie: page table row `seq`, entry pos / page_tokens, row pos % page_tokens of that page.
- * A layer's pool is [n_page, page_tokens, n_head_kv, head_dim]. */
+/* Where a token's key and value lie: page table row `seq`, entry pos / page_tokens, row pos % page_tokens of
+ * that page. A layer's pool is [n_page, page_tokens, n_head_kv, head_dim]. */
 typedef struct tn_kv_store_args {
-    uint32_t cols;          /* n_head_kv * head_dim */
+    uint32_t cols; /* n_head_kv * head_dim */
     uint32_t page_tokens;
     uint32_t pages_per_seq; /* columns of the page table */
 } tn_kv_store_args;

@@ -8,10 +8,14 @@ include plugins/llama/local.mk
 include plugins/qwen3/local.mk
 include plugins/template/local.mk
 
+# A program that is to have them says so three times (runtime/cli/local.mk): $(preopen_flags) among its LDFLAGS,
+# $(preopen_modules) among its EXTRA_..._DEPENDENCIES, and tn_loader_set_preopened() in its main().
 if PREOPEN_MODULES
 noinst_LTLIBRARIES += $(family_modules)
+preopen_modules = $(family_modules)
 preopen_flags = $(family_modules:%=-dlpreopen %)
 else
 module_LTLIBRARIES += $(family_modules)
+preopen_modules =
 preopen_flags =
 endif

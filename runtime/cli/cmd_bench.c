@@ -34,7 +34,7 @@ static const tn_option_row options[] = {
      AT(reps)},
     {TN_OPT_FLAG, .name = "json", .help = "one line of JSON", AT(json)},
     {TN_OPT_GROUP, .group = tn_compute_options, AT(compute)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 typedef struct bench {

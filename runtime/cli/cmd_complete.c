@@ -60,7 +60,7 @@ static const tn_option_row *option_named(const position *at, const char *word) {
 
 static void use_table(position *at, const tn_option_row *first, const tn_option_row *second) {
     const tn_option_row table[] = {
-        {TN_OPT_GROUP, .group = first}, {TN_OPT_GROUP, .group = second}, {TN_OPT_END}};
+        {TN_OPT_GROUP, .group = first}, {TN_OPT_GROUP, .group = second}, {.kind = TN_OPT_END}};
     at->n_rows = tn_options_flatten(table, at->rows);
 }
 

@@ -30,7 +30,7 @@ static const tn_option_row options[] = {
     {TN_OPT_UINT, .name = "step-tokens", .arg = "N", .min = 1, .max = 1 << 16,
      .help = "most tokens of one step (default 512); the output does not change", AT(step_tokens)},
     {TN_OPT_GROUP, .group = tn_compute_options, AT(compute)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 /* Where the wanted rows end up; the others' are dropped. */

@@ -19,7 +19,7 @@ static const tn_option_row options[] = {
     {TN_OPT_FLAG, .name = "in-process",
      .help = "open modules in this process, for a debugger; forgets the cache",
      .offset = offsetof(modules_args, in_process)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 enum { TEXT_MAX = 16 << 20 };

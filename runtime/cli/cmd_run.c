@@ -18,7 +18,7 @@ static const tn_option_row options[] = {
     {TN_OPT_GROUP, .group = tn_converse_options, AT(converse)},
     {TN_OPT_FLAG, .name = "raw", .help = "continue the text as it stands, without the chat template", AT(raw)},
     {TN_OPT_FLAG, .name = "stats", .help = "print tokens and speed on stderr at the end", AT(verbose)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 static int reply(const run_args *a, tn_conversation *c, const tn_buf *prompt, bool *interrupted, tn_error *err) {

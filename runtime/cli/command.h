@@ -49,8 +49,11 @@ int tn_usage_status(int rc);
 int tn_exit_status(int rc);
 
 /* X(name): cmd_NAME.c defines `const tn_command tn_cmd_NAME`. The order is that of --help. */
-#define TN_COMMANDS(X) \
-    X(run) X(chat) X(generate) X(logits) X(bench) X(modules) X(help) X(complete)
+/* clang-format off */
+#define TN_COMMANDS(X)                                                                       \
+    X(run) X(chat) X(generate) X(logits) X(tokenize) X(detokenize) X(render) X(bench) X(modules) \
+    X(help) X(complete)
+/* clang-format on */
 
 #define TN_COMMAND_DECLARE(name) extern const tn_command tn_cmd_##name;
 TN_COMMANDS(TN_COMMAND_DECLARE)

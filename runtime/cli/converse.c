@@ -19,7 +19,7 @@ const tn_option_row tn_converse_options[] = {
      .help = "whether to reason before answering, for models that can do both", AT(think)},
     {TN_OPT_GROUP, .group = tn_sampling_options, AT(sampling)},
     {TN_OPT_GROUP, .group = tn_compute_options, AT(compute)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 void tn_converse_defaults(tn_converse_args *args) { tn_sampling_defaults(&args->sampling); }
@@ -83,10 +83,10 @@ typedef struct reply {
     double start, first;
 } reply;
 
-static bool on_token(void *ctx, int32_t id) {
+static bool on_token(void *ctx, const tn_token *token) {
     reply *r = ctx;
     if (r->first == 0) r->first = seconds();
-    return tn_printer_token(&r->printer, id);
+    return tn_printer_token(&r->printer, token->id);
 }
 
 static int generate(tn_conversation *c, const tn_ids *ids, reply *r, tn_error *err) {

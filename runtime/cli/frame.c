@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/status.h"
 #include "cli/output.h"
 #include "cli/suggest.h"
 
@@ -16,7 +17,7 @@ const tn_option_row tn_frame_options[] = {
     {TN_OPT_WORD, .name = "log-format", .arg = "FORMAT", .words = "text|json",
      .help = "how a log line and an error look (default text)",
      .offset = offsetof(tn_frame_args, log_format)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 const tn_option_row tn_global_options[] = {
@@ -26,7 +27,7 @@ const tn_option_row tn_global_options[] = {
      .help = "describe one module as JSON (used by the out-of-process scan)",
      .offset = offsetof(tn_global_args, scan_module)},
     {TN_OPT_GROUP, .group = tn_frame_options, .offset = offsetof(tn_global_args, frame)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 void tn_frame_log(const tn_frame_args *frame) {
@@ -106,7 +107,7 @@ static int run_parsed(const tn_command *cmd, frame_block *block, tn_frame_args *
     const tn_option_row table[] = {
         {TN_OPT_GROUP, .group = cmd->options, .offset = sizeof *block},
         {TN_OPT_GROUP, .group = tn_frame_options},
-        {TN_OPT_END},
+        {.kind = TN_OPT_END},
     };
     int first;
     int rc = tn_options_parse(table, argc, argv, false, block, &first, err);
@@ -132,7 +133,8 @@ int tn_frame_run(const tn_command *cmd, tn_frame_args frame, int argc, char **ar
     block->frame = frame;
     if (cmd->defaults) cmd->defaults(block + 1);
     int rc = run_parsed(cmd, block, &frame, argc, argv, &err);
-    int status = rc ? tn_exit_status(rc) : 0;
+    int status = tn_exit_status(rc);
+    if (rc < 0 && !err.text[0]) tn_fail(&err, rc, "%s", tn_status_text(rc));
     if (rc && err.text[0]) status = tn_frame_fail(&frame, who, rc, &err);
     if (tn_output_finish(&err)) {
         int failed = tn_frame_fail(&frame, who, err.code, &err);

@@ -77,7 +77,7 @@ int tn_ids_from_json(const json_t *value, const char *name, tn_ids *ret, tn_erro
 int tn_ids_parse(const char *text, tn_ids *ret, tn_error *err) {
     json_t *value;
     *ret = (tn_ids){0};
-    if (strspn(text, "0123456789, \t\n") == strlen(text)) return parse_list(text, ret, err);
+    if (strspn(text, "0123456789,+- \t\n") == strlen(text)) return parse_list(text, ret, err);
     int rc = tn_json_load(text, TN_IDS_FILE_MAX, &value, err);
     if (rc) return rc;
     rc = tn_ids_from_json(value, text, ret, err);

@@ -16,8 +16,8 @@ enum { TN_IDS_MAX = 1 << 24, TN_IDS_LISTS_MAX = 4096, TN_IDS_FILE_MAX = 1 << 28 
 
 /* A list of ids is a tn_ids; each id is 0 .. INT32_MAX, and whether the model has it is for others to check.
  *
- * text is a list when it consists of digits, commas and blanks only (an empty text is an empty list), else
- * the name of a JSON file. On success *ret is the caller's (tn_ids_free). TN_EINVAL (position, value),
+ * text is a list when it consists of digits, signs, commas and blanks only (an empty text is an empty list),
+ * else the name of a JSON file. On success *ret is the caller's (tn_ids_free). TN_EINVAL (position, value),
  * TN_ELIMIT, what reading a file gives, TN_ENOMEM. [control thread] */
 int tn_ids_parse(const char *text, tn_ids *ret, tn_error *err);
 /* value: a JSON array of whole numbers; name is for messages. */

@@ -60,7 +60,7 @@ const tn_option_row tn_sampling_options[] = {
     {TN_OPT_REAL, .name = "min-p", .arg = "P", .max = 1,
      .help = "no token less probable than P times the most probable", AT(min_p)},
     {TN_OPT_UINT, .name = "seed", .arg = "N", .max = 0x1p52, .help = "makes sampling repeatable", AT(seed)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 static const uint64_t NOT_GIVEN = UINT64_MAX;

@@ -4,28 +4,39 @@ bin_PROGRAMS += tenon
 noinst_LTLIBRARIES += libtenoncli.la
 
 tenon_SOURCES = %D%/main.c
-tenon_LDADD = libtenoncli.la libtenon.la $(preopen_flags)
+tenon_LDADD = libtenoncli.la libtenon.la
+tenon_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tenon_DEPENDENCIES = $(preopen_modules)
 
 libtenoncli_la_SOURCES = \
-	%D%/cmd_bench.c %D%/cmd_chat.c %D%/cmd_generate.c %D%/cmd_logits.c %D%/cmd_run.c \
+	%D%/cmd_bench.c \
+	%D%/cmd_chat.c \
 	%D%/cmd_complete.c \
-	%D%/converse.c %D%/converse.h \
-	%D%/ids.c %D%/ids.h \
-	%D%/load.c %D%/load.h \
+	%D%/cmd_detokenize.c \
+	%D%/cmd_generate.c \
 	%D%/cmd_help.c \
+	%D%/cmd_logits.c \
 	%D%/cmd_modules.c \
+	%D%/cmd_render.c \
+	%D%/cmd_run.c \
+	%D%/cmd_tokenize.c \
 	%D%/command.h %D%/commands.c \
 	%D%/common.c %D%/common.h \
+	%D%/converse.c %D%/converse.h \
 	%D%/frame.c %D%/frame.h \
+	%D%/ids.c %D%/ids.h \
 	%D%/interrupt.c %D%/interrupt.h \
+	%D%/json_lines.c %D%/json_lines.h \
+	%D%/load.c %D%/load.h \
 	%D%/npy.c %D%/npy.h \
 	%D%/options.c %D%/options.h \
 	%D%/output.c %D%/output.h \
 	%D%/paths.c %D%/paths.h \
 	%D%/progress.c %D%/progress.h \
 	%D%/suggest.c %D%/suggest.h \
+	%D%/text_model.c %D%/text_model.h \
 	%D%/version.c %D%/version.h
-nodist_libtenoncli_la_SOURCES = %D%/commit.h
+nodist_libtenoncli_la_SOURCES = %D%/commit.c
 libtenoncli_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -DTN_MODEL_DIR='"$(pkgdatadir)/models"'
 libtenoncli_la_LIBADD = $(LIBEDIT_LIBS)
 
@@ -37,12 +48,13 @@ tenon-uninstalled: Makefile
 	  echo 'TENON_MODEL_PATH=$(abs_top_srcdir)/models'; } > $@
 
 # The commit that --version shows: looked up on every make, written only when it changed.
-BUILT_SOURCES += %D%/commit.h
-CLEANFILES += %D%/commit.h
-%D%/commit.h: tn-always
+CLEANFILES += %D%/commit.c
+%D%/commit.c: tn-always
 	@$(MKDIR_P) %D%
-	@commit=`$(SHELL) $(top_srcdir)/tools/commit.sh $(top_srcdir)` && \
-	  echo "#define TN_COMMIT \"$$commit\"" > $@.new && \
+	@commit=`$(SHELL) $(top_srcdir)/tools/commit.sh $(top_srcdir)` && { \
+	    echo '/* SPDX-License-Identifier: Apache-2.0 */'; \
+	    echo '#include "cli/version.h"'; echo; \
+	    echo "const char tn_version_commit[] = \"$$commit\";"; } > $@.new && \
 	  if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
 .PHONY: tn-always
 EXTRA_DIST += tools/commit.sh .commit

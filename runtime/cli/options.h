@@ -16,7 +16,7 @@
 
 /* What a row's value is, and the type of the field it lands in. */
 typedef enum tn_opt_kind {
-    TN_OPT_END,    /* the end of a table */
+    TN_OPT_END,    /* the end of a table, written {.kind = TN_OPT_END} */
     TN_OPT_FLAG,   /* no value; bool */
     TN_OPT_STRING, /* any text; const char * */
     TN_OPT_WORD,   /* one of words ("f32|auto"); const char *, in argv like a string */

@@ -36,16 +36,10 @@ def options_of_page(lines):
 
 def sections():
     """{command: the page's lines about it}, and the lines before the first command."""
-    parts, current, before = {}, None, []
-    for line in page_lines():
-        match = re.match(r"\.Ss tenon (\S+)", line)
-        if match:
-            current = match.group(1)
-            parts[current] = []
-        elif line.startswith(".Sh "):
-            current = None if line != ".Sh COMMANDS" else current
-        (before if current is None else parts[current]).append(line)
-    return parts, before
+    text = "\n".join(page_lines())
+    before, rest = text.split("\n.Sh COMMANDS\n")
+    parts = re.split(r"^\.Ss tenon (\S+).*$", rest.split("\n.Sh ")[0], flags=re.M)
+    return dict(zip(parts[1::2], (part.splitlines() for part in parts[2::2]))), before.splitlines()
 
 
 def command_names():

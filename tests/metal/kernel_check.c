@@ -6,15 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t random_state = 1;
-
-void check_random_seed(uint32_t seed) { random_state = seed * 2u + 1u; }
-
-float check_random(void) {
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (float)((double)(random_state >> 40) / (1 << 23) - 1.0);
-}
-
 /* Host memory of a check and the buffers made of it. */
 enum { MAX_BINDINGS = 8 };
 typedef struct launch {
@@ -62,8 +53,8 @@ static void bind_bytes(launch *l, const void *bytes, size_t n) {
 }
 
 /* Runs the kernel and compares buffer `index` with n expected values. Frees all. */
-static double run(launch *l, const sim_kernel *kernel, uint32_t gx, uint32_t gy, uint32_t threads, uint32_t index,
-                  const double *expected, size_t n) {
+static double run(launch *l, const sim_kernel *kernel, uint32_t gx, uint32_t gy, uint32_t threads,
+                  uint32_t index, const double *expected, size_t n) {
     double worst = 0;
     float *got = malloc(n * sizeof *got);
     const uint32_t groups[3] = {gx, gy, 1};
@@ -89,11 +80,13 @@ static double run(launch *l, const sim_kernel *kernel, uint32_t gx, uint32_t gy,
 static const struct {
     uint32_t rows, cols, group;
     bool in_place;
-} norm_shapes[] = {{1, 1, 1, false}, {3, 7, 7, false}, {2, 128, 128, true}, {1, 300, 300, false}, {5, 96, 16, true}};
+} norm_shapes[] = {
+    {1, 1, 1, false}, {3, 7, 7, false}, {2, 128, 128, true}, {1, 300, 300, false}, {5, 96, 16, true}};
 
 static double check_rms_norm(const sim_kernel *kernel, uint32_t shape) {
     launch l = {0};
-    const uint32_t rows = norm_shapes[shape].rows, cols = norm_shapes[shape].cols, group = norm_shapes[shape].group;
+    const uint32_t rows = norm_shapes[shape].rows, cols = norm_shapes[shape].cols,
+                   group = norm_shapes[shape].group;
     const size_t n = (size_t)rows * cols;
     const tn_rms_norm_args args = {.cols = cols, .group = group, .eps = 1e-5f};
     const float *x = random_floats(&l, n), *w = random_floats(&l, group);
@@ -118,11 +111,13 @@ static double check_rms_norm(const sim_kernel *kernel, uint32_t shape) {
 static const struct {
     uint32_t rows, n_in, n_out;
     bool bias;
-} linear_shapes[] = {{1, 1, 1, false}, {1, 64, 5, true}, {3, 33, 7, false}, {2, 300, 12, true}, {7, 31, 4, false}};
+} linear_shapes[] = {
+    {1, 1, 1, false}, {1, 64, 5, true}, {3, 33, 7, false}, {2, 300, 12, true}, {7, 31, 4, false}};
 
 static double check_linear(const sim_kernel *kernel, uint32_t shape) {
     launch l = {0};
-    const uint32_t rows = linear_shapes[shape].rows, k = linear_shapes[shape].n_in, n = linear_shapes[shape].n_out;
+    const uint32_t rows = linear_shapes[shape].rows, k = linear_shapes[shape].n_in,
+                   n = linear_shapes[shape].n_out;
     const bool bias = linear_shapes[shape].bias;
     const tn_linear_args args = {.n_in = k, .n_out = n, .has_bias = bias};
     const float *x = random_floats(&l, (size_t)rows * k), *w = random_floats(&l, (size_t)n * k);
@@ -139,8 +134,8 @@ static double check_linear(const sim_kernel *kernel, uint32_t shape) {
     bind_buffer(&l, b, n * sizeof *b);
     bind_buffer(&l, NULL, (size_t)rows * n * sizeof *x);
     bind_bytes(&l, &args, sizeof args);
-    return run(&l, kernel, (n + TN_LINEAR_ROWS - 1) / TN_LINEAR_ROWS, rows, TN_LINEAR_ROWS * TN_SIMD_WIDTH, 3, expected,
-               (size_t)rows * n);
+    return run(&l, kernel, (n + TN_LINEAR_ROWS - 1) / TN_LINEAR_ROWS, rows, TN_LINEAR_ROWS * TN_SIMD_WIDTH, 3,
+               expected, (size_t)rows * n);
 }
 
 /* ---- element by element ---- */
@@ -150,16 +145,25 @@ static const struct {
     bool in_place;
 } element_shapes[] = {{1, 1, false}, {3, 127, true}, {2, 128, false}, {2, 129, true}, {1, 500, false}};
 
-static double glu_silu(double x, double y) { return x / (1 + exp(-x)) * y; }
+static double glu_silu(double x, double y) {
+    return x / (1 + exp(-x)) * y;
+}
 static double glu_gelu_tanh(double x, double y) {
     return 0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))) * y;
 }
-static double add(double x, double y) { return x + y; }
-static double scale(double x, double f) { return x * f; }
-static double softcap(double x, double f) { return f * tanh(x / f); }
+static double add(double x, double y) {
+    return x + y;
+}
+static double scale(double x, double f) {
+    return x * f;
+}
+static double softcap(double x, double f) {
+    return f * tanh(x / f);
+}
 
 /* A kernel of n_in inputs: f(x, y), or f(x, args.f) where there is one. Inputs reach from -20 to 20. */
-static double check_element(const sim_kernel *kernel, uint32_t shape, uint32_t n_in, double (*f)(double, double)) {
+static double check_element(const sim_kernel *kernel, uint32_t shape, uint32_t n_in,
+                            double (*f)(double, double)) {
     launch l = {0};
     const uint32_t rows = element_shapes[shape].rows, cols = element_shapes[shape].cols;
     const size_t n = (size_t)rows * cols;
@@ -177,15 +181,25 @@ static double check_element(const sim_kernel *kernel, uint32_t shape, uint32_t n
     else
         bind_buffer(&l, NULL, n * sizeof *x);
     bind_bytes(&l, &args, sizeof args);
-    return run(&l, kernel, (cols + TN_ELEMENT_THREADS - 1) / TN_ELEMENT_THREADS, rows, TN_ELEMENT_THREADS, n_in, expected,
-               n);
+    return run(&l, kernel, (cols + TN_ELEMENT_THREADS - 1) / TN_ELEMENT_THREADS, rows, TN_ELEMENT_THREADS,
+               n_in, expected, n);
 }
 
-static double check_glu_silu(const sim_kernel *k, uint32_t shape) { return check_element(k, shape, 2, glu_silu); }
-static double check_glu_gelu(const sim_kernel *k, uint32_t shape) { return check_element(k, shape, 2, glu_gelu_tanh); }
-static double check_add(const sim_kernel *k, uint32_t shape) { return check_element(k, shape, 2, add); }
-static double check_scale(const sim_kernel *k, uint32_t shape) { return check_element(k, shape, 1, scale); }
-static double check_softcap(const sim_kernel *k, uint32_t shape) { return check_element(k, shape, 1, softcap); }
+static double check_glu_silu(const sim_kernel *k, uint32_t shape) {
+    return check_element(k, shape, 2, glu_silu);
+}
+static double check_glu_gelu(const sim_kernel *k, uint32_t shape) {
+    return check_element(k, shape, 2, glu_gelu_tanh);
+}
+static double check_add(const sim_kernel *k, uint32_t shape) {
+    return check_element(k, shape, 2, add);
+}
+static double check_scale(const sim_kernel *k, uint32_t shape) {
+    return check_element(k, shape, 1, scale);
+}
+static double check_softcap(const sim_kernel *k, uint32_t shape) {
+    return check_element(k, shape, 1, softcap);
+}
 
 /* ---- rows ---- */
 
@@ -194,7 +208,8 @@ static const struct {
 } row_shapes[] = {{1, 1, 1}, {3, 130, 2}, {5, 64, 9}};
 
 /* Tokens with ids and positions below the limits, sequences 0 .. n_seq - 1 in turn. */
-static tn_metal_token *random_tokens(launch *l, uint32_t n, uint32_t max_id, uint32_t max_pos, uint32_t n_seq) {
+static tn_metal_token *random_tokens(launch *l, uint32_t n, uint32_t max_id, uint32_t max_pos,
+                                     uint32_t n_seq) {
     tn_metal_token *t = calloc(n, sizeof *t);
     if (!t) abort();
     l->host[l->n_host++] = t;
@@ -208,7 +223,8 @@ static tn_metal_token *random_tokens(launch *l, uint32_t n, uint32_t max_id, uin
 
 static double check_embed(const sim_kernel *kernel, uint32_t shape) {
     launch l = {0};
-    const uint32_t rows = row_shapes[shape].rows, cols = row_shapes[shape].cols, from = row_shapes[shape].from;
+    const uint32_t rows = row_shapes[shape].rows, cols = row_shapes[shape].cols,
+                   from = row_shapes[shape].from;
     const tn_embed_args args = {.cols = cols, .factor = 3.5f};
     const float *w = random_floats(&l, (size_t)from * cols);
     const tn_metal_token *tokens = random_tokens(&l, rows, from, 1, 1);
@@ -218,13 +234,14 @@ static double check_embed(const sim_kernel *kernel, uint32_t shape) {
     bind_buffer(&l, tokens, rows * sizeof *tokens);
     bind_buffer(&l, NULL, (size_t)rows * cols * sizeof *w);
     bind_bytes(&l, &args, sizeof args);
-    return run(&l, kernel, (cols + TN_ELEMENT_THREADS - 1) / TN_ELEMENT_THREADS, rows, TN_ELEMENT_THREADS, 2, expected,
-               (size_t)rows * cols);
+    return run(&l, kernel, (cols + TN_ELEMENT_THREADS - 1) / TN_ELEMENT_THREADS, rows, TN_ELEMENT_THREADS, 2,
+               expected, (size_t)rows * cols);
 }
 
 static double check_output_rows(const sim_kernel *kernel, uint32_t shape) {
     launch l = {0};
-    const uint32_t rows = row_shapes[shape].rows, cols = row_shapes[shape].cols, from = row_shapes[shape].from;
+    const uint32_t rows = row_shapes[shape].rows, cols = row_shapes[shape].cols,
+                   from = row_shapes[shape].from;
     const tn_element_args args = {.cols = cols};
     const float *x = random_floats(&l, (size_t)from * cols);
     uint32_t wanted[8];
@@ -235,8 +252,8 @@ static double check_output_rows(const sim_kernel *kernel, uint32_t shape) {
     bind_buffer(&l, wanted, rows * sizeof *wanted);
     bind_buffer(&l, NULL, (size_t)rows * cols * sizeof *x);
     bind_bytes(&l, &args, sizeof args);
-    return run(&l, kernel, (cols + TN_ELEMENT_THREADS - 1) / TN_ELEMENT_THREADS, rows, TN_ELEMENT_THREADS, 2, expected,
-               (size_t)rows * cols);
+    return run(&l, kernel, (cols + TN_ELEMENT_THREADS - 1) / TN_ELEMENT_THREADS, rows, TN_ELEMENT_THREADS, 2,
+               expected, (size_t)rows * cols);
 }
 
 /* ---- rope ---- */
@@ -244,16 +261,20 @@ static double check_output_rows(const sim_kernel *kernel, uint32_t shape) {
 static const struct {
     uint32_t rows, n_head, head_dim, n_dims, interleaved;
     bool in_place;
-} rope_shapes[] = {{1, 1, 2, 2, 0, false}, {3, 4, 16, 16, 0, true}, {3, 2, 128, 128, 1, true}, {2, 3, 24, 10, 0, false},
+} rope_shapes[] = {{1, 1, 2, 2, 0, false},
+                   {3, 4, 16, 16, 0, true},
+                   {3, 2, 128, 128, 1, true},
+                   {2, 3, 24, 10, 0, false},
                    {2, 5, 7, 4, 1, false}};
 
 static double check_rope(const sim_kernel *kernel, uint32_t shape) {
     launch l = {0};
-    const uint32_t rows = rope_shapes[shape].rows, n_head = rope_shapes[shape].n_head, dim = rope_shapes[shape].head_dim;
+    const uint32_t rows = rope_shapes[shape].rows, n_head = rope_shapes[shape].n_head,
+                   dim = rope_shapes[shape].head_dim;
     const uint32_t half = rope_shapes[shape].n_dims / 2, inter = rope_shapes[shape].interleaved;
     const size_t n = (size_t)rows * n_head * dim;
-    const tn_rope_args args = {.n_head = n_head, .head_dim = dim, .n_dims = 2 * half, .interleaved = inter,
-                               .mscale = {1, 1.25f}};
+    const tn_rope_args args = {
+        .n_head = n_head, .head_dim = dim, .n_dims = 2 * half, .interleaved = inter, .mscale = {1, 1.25f}};
     const float *x = random_floats(&l, n), *inv_freq = random_floats(&l, 2 * half);
     const tn_metal_token *tokens = random_tokens(&l, rows, 1, 100, 1);
     double *expected = expected_doubles(&l, n);
@@ -261,8 +282,10 @@ static double check_rope(const sim_kernel *kernel, uint32_t shape) {
     for (size_t head = 0; head < (size_t)rows * n_head; head++)
         for (uint32_t i = 0; i < half; i++) {
             const tn_metal_token *t = &tokens[head / n_head];
-            const size_t a = head * dim + (inter ? 2 * i : i), b = head * dim + (inter ? 2 * i + 1 : i + half);
-            const double angle = (float)t->pos * inv_freq[t->rope_variant * half + i], m = args.mscale[t->rope_variant];
+            const size_t a = head * dim + (inter ? 2 * i : i),
+                         b = head * dim + (inter ? 2 * i + 1 : i + half);
+            const double angle = (float)t->pos * inv_freq[t->rope_variant * half + i],
+                         m = args.mscale[t->rope_variant];
             expected[a] = (x[a] * cos(angle) - x[b] * sin(angle)) * m;
             expected[b] = (x[b] * cos(angle) + x[a] * sin(angle)) * m;
         }
@@ -326,17 +349,35 @@ static double check_kv_store(const sim_kernel *kernel, uint32_t shape) {
     bind_buffer(&l, table, (size_t)KV_SEQS * per_seq * sizeof *table);
     for (int i = 0; i < 2; i++) bind_buffer(&l, old, n_pool * sizeof *old);
     bind_bytes(&l, &args, sizeof args);
-    return run(&l, kernel, (cols + TN_ELEMENT_THREADS - 1) / TN_ELEMENT_THREADS, rows, TN_ELEMENT_THREADS, 4 + which,
-               expected, n_pool);
+    return run(&l, kernel, (cols + TN_ELEMENT_THREADS - 1) / TN_ELEMENT_THREADS, rows, TN_ELEMENT_THREADS,
+               4 + which, expected, n_pool);
 }
 
 static const tn_attention_args attention_shapes[] = {
     {.n_head = 1, .n_head_kv = 1, .head_dim = 1, .page_tokens = 1, .pages_per_seq = 1, .scale = 1},
     {.n_head = 4, .n_head_kv = 2, .head_dim = 16, .page_tokens = 16, .pages_per_seq = 3, .scale = 0.25f},
     {.n_head = 3, .n_head_kv = 1, .head_dim = 33, .page_tokens = 4, .pages_per_seq = 75, .scale = 0.5f},
-    {.n_head = 2, .n_head_kv = 2, .head_dim = 130, .page_tokens = 32, .pages_per_seq = 9, .scale = 0.3f, .window = 140},
-    {.n_head = 2, .n_head_kv = 1, .head_dim = 8, .page_tokens = 64, .pages_per_seq = 7, .scale = 2, .softcap = 5},
-    {.n_head = 1, .n_head_kv = 1, .head_dim = 4, .page_tokens = 128, .pages_per_seq = 2, .scale = 1, .window = 1},
+    {.n_head = 2,
+     .n_head_kv = 2,
+     .head_dim = 130,
+     .page_tokens = 32,
+     .pages_per_seq = 9,
+     .scale = 0.3f,
+     .window = 140},
+    {.n_head = 2,
+     .n_head_kv = 1,
+     .head_dim = 8,
+     .page_tokens = 64,
+     .pages_per_seq = 7,
+     .scale = 2,
+     .softcap = 5},
+    {.n_head = 1,
+     .n_head_kv = 1,
+     .head_dim = 4,
+     .page_tokens = 128,
+     .pages_per_seq = 2,
+     .scale = 1,
+     .window = 1},
 };
 
 typedef struct attention_data {

@@ -9,9 +9,9 @@
 #include "metal/args.h"
 #include "sim/sim.h"
 
-/* Runs shape number `shape` through `kernel`, which has the arguments of the check's own kernel. Returns the largest
- * difference of an element in units of max(1, |expected|), or INFINITY where it is not a number or the dispatch failed
- * (sim_error() has the reason, else ""). */
+/* Runs shape number `shape` through `kernel`, which has the arguments of the check's own kernel. Returns the
+ * largest difference of an element in units of max(1, |expected|), or INFINITY where it is not a number or
+ * the dispatch failed (sim_error() has the reason, else ""). */
 typedef double (*kernel_check_fn)(const sim_kernel *kernel, uint32_t shape);
 
 typedef struct kernel_check {

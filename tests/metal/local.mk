@@ -3,43 +3,82 @@
 # skipped test says why.
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM;
 
-metal_sim_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/metal
-metal_tests = tests/metal/kernels
-EXTRA_DIST += %D%/skip.sh
+metal_tests = tests/metal/faults tests/metal/kernels tests/metal/models tests/metal/program
+EXTRA_DIST += %D%/faults.metal %D%/lint.py %D%/skip.sh
+
+if HAVE_PYTHON
+TESTS += %D%/lint.py
+endif
 
 if METAL_SIM
-
-check_LTLIBRARIES += tests/metal/libsim.la
+check_LTLIBRARIES += tests/metal/libsim.la tests/metal/libdevice.la
 check_PROGRAMS += $(metal_tests)
 TESTS += $(metal_tests)
 else
 TESTS += %D%/skip.sh
 endif
 
+metal_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/metal -I$(top_srcdir)/tests/metal/sim/include -I$(top_srcdir)
+metal_test_cppflags = $(metal_cppflags) -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
+metal_test_ldadd = tests/metal/libsim.la libtenon.la $(CMOCKA_LIBS) $(BASE_LIBS)
+
+# The simulator.
 tests_metal_libsim_la_SOURCES = \
 	%D%/sim/dispatch.cpp \
 	%D%/sim/fiber.cpp %D%/sim/fiber.h \
+	%D%/sim/include/metal_stdlib \
 	%D%/sim/memory.cpp \
 	%D%/sim/msl_math.h %D%/sim/msl_threads.h %D%/sim/msl_types.h \
 	%D%/sim/runtime.h \
 	%D%/sim/scheduler.cpp \
-	%D%/sim/sim.h \
-	%D%/sim/include/metal_stdlib
-tests_metal_libsim_la_CPPFLAGS = $(metal_sim_cppflags)
+	%D%/sim/sim.h
+tests_metal_libsim_la_CPPFLAGS = $(metal_cppflags)
 tests_metal_libsim_la_CXXFLAGS = $(TN_CXXFLAGS)
 
-# The kernels as C++, whole and with each barrier left out.
-MSLX = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) $(top_srcdir)/tools/mslx/mslx.py --root $(top_srcdir)
-metal_kernels_cppflags = $(metal_sim_cppflags) -I$(top_srcdir)/tests/metal/sim/include -I$(top_srcdir)
-CLEANFILES += tests/metal/metal-kernels.cpp tests/metal/metal-mutants.cpp
+# Kernels as C++: those of metal/, each without one of its barriers, and those that are wrong on purpose.
+mslx = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) $(top_srcdir)/tools/mslx/mslx.py --root $(top_srcdir)
+CLEANFILES += tests/metal/metal-kernels.cpp tests/metal/metal-mutants.cpp tests/metal/metal-faults.cpp
 
 tests/metal/metal-kernels.cpp: $(metal_kernels) $(mslx_sources)
-	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(MSLX) -o $@ $(metal_kernels)
+	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --library metal_kernels -o $@ $(metal_kernels)
 tests/metal/metal-mutants.cpp: $(metal_kernels) $(mslx_sources)
-	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(MSLX) --without-barriers -o $@ $(metal_kernels)
+	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --without-barriers --library metal_mutants -o $@ $(metal_kernels)
+tests/metal/metal-faults.cpp: tests/metal/faults.metal $(mslx_sources)
+	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --library metal_faults -o $@ tests/metal/faults.metal
 
-tests_metal_kernels_SOURCES = %D%/kernels.c %D%/kernel_check.c %D%/kernel_check.h
-nodist_tests_metal_kernels_SOURCES = tests/metal/metal-kernels.cpp tests/metal/metal-mutants.cpp
-tests_metal_kernels_CPPFLAGS = $(metal_kernels_cppflags) -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
+# msl-sim, with its kernels.
+tests_metal_libdevice_la_SOURCES = \
+	%D%/device_sim.c %D%/device_sim.h \
+	%D%/encode_sim.c %D%/exec_sim.h
+nodist_tests_metal_libdevice_la_SOURCES = tests/metal/metal-kernels.cpp
+tests_metal_libdevice_la_CPPFLAGS = $(metal_cppflags)
+tests_metal_libdevice_la_CXXFLAGS = $(TN_CXXFLAGS)
+
+tests_metal_faults_SOURCES = %D%/faults.c %D%/libraries.h
+nodist_tests_metal_faults_SOURCES = tests/metal/metal-faults.cpp
+tests_metal_faults_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_faults_CXXFLAGS = $(TN_CXXFLAGS)
+tests_metal_faults_LDADD = $(metal_test_ldadd)
+
+tests_metal_kernels_SOURCES = \
+	%D%/kernels.c \
+	%D%/check_random.c \
+	%D%/kernel_check.c %D%/kernel_check.h \
+	%D%/libraries.h
+nodist_tests_metal_kernels_SOURCES = tests/metal/metal-mutants.cpp
+tests_metal_kernels_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_kernels_CXXFLAGS = $(TN_CXXFLAGS)
-tests_metal_kernels_LDADD = tests/metal/libsim.la $(CMOCKA_LIBS) $(BASE_LIBS)
+tests_metal_kernels_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
+
+tests_metal_program_SOURCES = \
+	%D%/program.c \
+	%D%/check_random.c \
+	%D%/tiny_model.c %D%/tiny_model.h
+tests_metal_program_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_program_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
+tests_metal_program_LINK = $(CXXLINK)
+
+tests_metal_models_SOURCES = %D%/models.c tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_models_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_models_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
+tests_metal_models_LINK = $(CXXLINK)

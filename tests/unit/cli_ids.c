@@ -32,9 +32,13 @@ static void wrong_lists_are_refused(void **state) {
     static const struct {
         const char *text, *says;
     } cases[] = {
-        {"1,,2", "number 2 is ''"},   {"1,", "number 2 is ''"},
-        {"1 2", "number 1 is '1 2'"}, {"3,2147483648,4", "number 2 is '2147483648'"},
-        {",", "number 1 is ''"},      {"99999999999999999999999999", "number 1"},
+        {"1,,2", "number 2 is ''"},
+        {"1,", "number 2 is ''"},
+        {"1 2", "number 1 is '1 2'"},
+        {"3,2147483648,4", "number 2 is '2147483648'"},
+        {",", "number 1 is ''"},
+        {"1,-1", "number 2 is '-1'"},
+        {"99999999999999999999999999", "number 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tn_ids ids;

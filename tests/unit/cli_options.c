@@ -22,7 +22,7 @@ static const tn_option_row group[] = {
     {TN_OPT_WORD, .name = "word", .words = "f32|auto", .help = "", .offset = offsetof(group_args, word)},
     {TN_OPT_UINT, 'n', .name = "count", .arg = "N", .min = 1, .max = 9,
      .offset = offsetof(group_args, count)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 static const tn_option_row table[] = {
     {TN_OPT_FLAG, 'f', .name = "flag", .offset = offsetof(test_args, flag)},
@@ -30,7 +30,7 @@ static const tn_option_row table[] = {
     {TN_OPT_REAL, .name = "real", .arg = "X", .min = 0, .max = 2, .offset = offsetof(test_args, real)},
     {TN_OPT_LIST, .name = "list", .arg = "N,...", .min = 0, .max = 64, .offset = offsetof(test_args, list)},
     {TN_OPT_GROUP, .group = group, .offset = offsetof(test_args, group)},
-    {TN_OPT_END},
+    {.kind = TN_OPT_END},
 };
 
 /* Parses the words of a line (blanks between them) into args; *ret_rest gets the first operand or NULL. */

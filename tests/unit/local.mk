@@ -5,7 +5,10 @@ tests_unit_buf_CPPFLAGS = $(test_cppflags)
 tests_unit_buf_LDADD = $(test_ldadd)
 
 cli_test_ldadd = libtenoncli.la $(test_ldadd)
-unit_tests += tests/unit/cli_options tests/unit/cli_npy
+unit_tests += tests/unit/cli_ids tests/unit/cli_npy tests/unit/cli_options
+tests_unit_cli_ids_SOURCES = %D%/cli_ids.c %D%/unit.h
+tests_unit_cli_ids_CPPFLAGS = $(test_cppflags)
+tests_unit_cli_ids_LDADD = $(cli_test_ldadd)
 tests_unit_cli_options_SOURCES = %D%/cli_options.c %D%/unit.h
 tests_unit_cli_options_CPPFLAGS = $(test_cppflags)
 tests_unit_cli_options_LDADD = $(cli_test_ldadd)
@@ -16,3 +19,8 @@ tests_unit_cli_npy_LDADD = $(cli_test_ldadd)
 include tests/unit/weights.mk
 include tests/unit/tokenizer.mk
 include tests/unit/cpu.mk
+include tests/unit/jinja.mk
+unit_tests += tests/unit/sampler
+tests_unit_sampler_SOURCES = %D%/sampler.c %D%/unit.h
+tests_unit_sampler_CPPFLAGS = $(test_cppflags)
+tests_unit_sampler_LDADD = $(test_ldadd) -lm

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """mslx: turns .metal files into one C++ file for the Metal simulator of tests/metal/sim. For tests only.
 
-usage: mslx.py [--root DIR] [--without-barriers] -o OUT.cpp FILE.metal...
+usage: mslx.py [--root DIR] [--without-barriers] --library NAME -o OUT.cpp FILE.metal...
 
 The output has every function of the sources, with address spaces and attributes taken out, and for each kernel an entry
-that fetches its arguments and a table of them. Lines keep their numbers (#line). The sources keep to the C-like part of
+that fetches its arguments and a table of them; NAME is the sim_library that lists the kernels. Lines keep their numbers (#line). The sources keep to the C-like part of
 the language that lint.py demands: no templates, no function constants, threadgroup memory declared in the kernel.
 
 --without-barriers: instead, every kernel once for each of its barriers with that barrier left out, named
@@ -78,24 +78,42 @@ def argument(parameter):
     return 'args.%s<%s>(%d)' % (accessor, parameter.host_type(), parameter.index)
 
 
-def entry(kernel, name, function):
-    """C++ that registers a kernel under a name: its entry, its table of arguments, the registration."""
-    rows = []
-    for p in kernel.parameters:
-        if p.attribute == 'buffer':
-            kind, size = ('reference', 'sizeof(%s)' % p.host_type()) if p.is_reference() else ('pointer', '0')
-            rows.append('{sim::parameter_%s, %d, %s}' % (kind, p.index, size))
-    unique = function.replace('::', '_')
-    arguments = ',\n        '.join(argument(p) for p in kernel.parameters)
-    return '''
-static void entry_%(unique)s(const sim::arguments &args) {
+class Library:
+    """The kernels of an output file: C++ for their entries, and the rows of the table that lists them."""
+
+    def __init__(self):
+        self.entries, self.rows = [], []
+
+    def add(self, kernel, name, function):
+        """A kernel under a name: an entry that fetches its arguments, a table of them, a row."""
+        parameters = [self.parameter(p) for p in kernel.parameters if p.attribute == 'buffer']
+        unique = function.replace('::', '_')
+        arguments = ',\n        '.join(argument(p) for p in kernel.parameters)
+        self.entries.append('''
+static void entry_%s(const sim::arguments &args) {
     (void)args;
-    %(function)s(
-        %(arguments)s);
+    %s(
+        %s);
 }
-static const sim::parameter parameters_%(unique)s[] = {%(rows)s};
-static const sim_kernel kernel_%(unique)s("%(name)s", entry_%(unique)s, parameters_%(unique)s, %(count)d);
-''' % dict(unique=unique, function=function, name=name, arguments=arguments, rows=', '.join(rows), count=len(rows))
+static const sim::parameter parameters_%s[] = {%s};
+''' % (unique, function, arguments, unique, ', '.join(parameters)))
+        self.rows.append('    {"%s", entry_%s, parameters_%s, %d},\n' % (name, unique, unique, len(parameters)))
+
+    @staticmethod
+    def parameter(p):
+        if p.is_reference():
+            return '{sim::parameter_reference, %d, sizeof(%s)}' % (p.index, p.host_type())
+        return '{sim::parameter_pointer, %d, 0}' % p.index
+
+    def cpp(self, name):
+        """The table, to be looked up by name."""
+        return '''#line 1 "entries of %(name)s"
+%(entries)s
+static const sim_kernel kernels[] = {
+%(rows)s};
+extern "C" const sim_library %(name)s;
+const sim_library %(name)s = {kernels, %(count)d};
+''' % dict(name=name, entries=''.join(self.entries), rows=''.join(self.rows), count=len(self.rows))
 
 
 def numbered(body, name):
@@ -103,11 +121,12 @@ def numbered(body, name):
     return '#line 1 "%s"\n%s\n' % (name, body)
 
 
-def translate(source, name):
+def translate(source, name, library):
     """C++ for a whole file."""
     tokens = tokenize(source)
-    entries = ''.join(entry(k, k.name, k.name) for k in find_kernels(tokens))
-    return numbered(rewrite(tokens), name) + '#line 1 "entries of %s"\n' % name + entries
+    for kernel in find_kernels(tokens):
+        library.add(kernel, kernel.name, kernel.name)
+    return numbered(rewrite(tokens), name)
 
 
 def barriers_of(tokens, kernel):
@@ -115,7 +134,7 @@ def barriers_of(tokens, kernel):
     return [i for i in range(*kernel.body) if tokens[i].text == 'threadgroup_barrier']
 
 
-def without_barriers(source, name):
+def without_barriers(source, name, library):
     """C++ for each kernel of a file without each of its barriers in turn, in a namespace of its own."""
     tokens, out = tokenize(source), []
     for kernel in find_kernels(tokens):
@@ -123,8 +142,8 @@ def without_barriers(source, name):
             end = find_close(tokens, next_code(tokens, i))
             mutant = [Token('blank', '', t.line) if i <= j <= end else t for j, t in enumerate(tokens)]
             space = '%s_%d' % (kernel.name, tokens[i].line)
+            library.add(kernel, '%s@%d' % (kernel.name, tokens[i].line), '%s::%s' % (space, kernel.name))
             out.append('namespace %s {\n%s}\n' % (space, numbered(rewrite(mutant), name)))
-            out.append(entry(kernel, '%s@%d' % (kernel.name, tokens[i].line), '%s::%s' % (space, kernel.name)))
     return ''.join(out)
 
 
@@ -132,6 +151,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description='Translates .metal files to C++ for the simulator.')
     parser.add_argument('--root', default='.', help='the folder that the files are named from')
     parser.add_argument('--without-barriers', action='store_true', help='kernels with a barrier left out')
+    parser.add_argument('--library', required=True, help='the name of the table of kernels')
     parser.add_argument('-o', dest='out', required=True)
     parser.add_argument('files', nargs='+')
     return parser.parse_args()
@@ -140,14 +160,16 @@ def parse_arguments():
 def main():
     options = parse_arguments()
     work = without_barriers if options.without_barriers else translate
+    library = Library()
     parts = ['#include <metal_stdlib>\n#include "metal/args.h"\n']
     for name in options.files:
         with open(os.path.join(options.root, name), encoding='utf-8') as file:
             source = file.read()
         try:
-            parts.append(work(source, name))
+            parts.append(work(source, name, library))
         except MslError as error:
             sys.exit('%s: %s' % (name, error))
+    parts.append(library.cpp(options.library))
     with open(options.out, 'w', encoding='utf-8') as file:
         file.write(''.join(parts))
 

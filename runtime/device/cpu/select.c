@@ -7,10 +7,15 @@
 #include "device/cpu/kernels.h"
 
 #if defined(__x86_64__) || defined(__i386__)
-/* __builtin_cpu_supports asks the processor and whether the operating system saves the registers. */
+#    include <cpuid.h>
+
+/* __builtin_cpu_supports asks the processor and whether the operating system saves the registers. clang 14
+ * does not know f16c there, which needs no registers beyond those of AVX2. */
 static bool has_avx2(void) {
+    unsigned a, b, c, d;
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
 static bool has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernels that are linked in, and the checks that a dispatch passes before its threads run. */
+/* Kernels by name, and the checks that a dispatch passes before its threads run. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime.h"
 
-namespace {
-const sim_kernel *kernels;
-char error_text[600];
-} // namespace
-
-sim_kernel::sim_kernel(const char *name_, sim::entry_fn entry_, const sim::parameter *parameters_, size_t n_parameter_)
-    : name(name_), entry(entry_), parameters(parameters_), n_parameter(n_parameter_), next(kernels) {
-    kernels = this;
-}
+static char error_text[600];
 
 namespace sim {
 
@@ -42,8 +34,8 @@ static int bind_buffer(const sim_kernel &k, const sim_binding &b, void **ret) {
 
 static int bind_bytes(const sim_kernel &k, const parameter &p, const sim_binding &b, void *copy, void **ret) {
     if (!b.bytes || b.n_bytes != p.bytes || b.n_bytes > SIM_MAX_INLINE_BYTES)
-        return fail("kernel %s: buffer(%u) is a reference to %zu bytes and was given %zu (limit %d)", k.name, b.index,
-                    p.bytes, b.bytes ? b.n_bytes : 0, SIM_MAX_INLINE_BYTES);
+        return fail("kernel %s: buffer(%u) is a reference to %zu bytes and was given %zu (limit %d)", k.name,
+                    b.index, p.bytes, b.bytes ? b.n_bytes : 0, SIM_MAX_INLINE_BYTES);
     *ret = memcpy(copy, b.bytes, b.n_bytes);
     return 0;
 }
@@ -55,15 +47,17 @@ static const parameter *find_parameter(const sim_kernel &k, uint32_t index) {
 }
 
 // Fills args from the bindings: each parameter exactly once, nothing else.
-static int bind(const sim_kernel &k, const sim_binding *bindings, size_t n, inline_bytes *copies, arguments *args) {
+static int bind(const sim_kernel &k, const sim_binding *bindings, size_t n, inline_bytes *copies,
+                arguments *args) {
     *args = arguments();
     for (size_t i = 0; i < n; i++) {
         const sim_binding &b = bindings[i];
         const parameter *p = find_parameter(k, b.index);
         if (!p) return fail("kernel %s has no buffer(%u)", k.name, b.index);
         if (args->at[b.index]) return fail("kernel %s: buffer(%u) is bound twice", k.name, b.index);
-        const int rc = p->kind == parameter_pointer ? bind_buffer(k, b, &args->at[b.index])
-                                                    : bind_bytes(k, *p, b, copies->bytes[b.index], &args->at[b.index]);
+        const int rc = p->kind == parameter_pointer
+                           ? bind_buffer(k, b, &args->at[b.index])
+                           : bind_bytes(k, *p, b, copies->bytes[b.index], &args->at[b.index]);
         if (rc != 0) return rc;
     }
     for (size_t i = 0; i < k.n_parameter; i++)
@@ -75,8 +69,8 @@ static int bind(const sim_kernel &k, const sim_binding *bindings, size_t n, inli
 static int check_buffers(const sim_kernel &k, const sim_binding *bindings, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (bindings[i].buffer && !guarded_intact(bindings[i].buffer->memory))
-            return fail("kernel %s: buffer(%u), of %zu bytes, was written beyond its ends", k.name, bindings[i].index,
-                        sim_buffer_bytes(bindings[i].buffer));
+            return fail("kernel %s: buffer(%u), of %zu bytes, was written beyond its ends", k.name,
+                        bindings[i].index, sim_buffer_bytes(bindings[i].buffer));
     return 0;
 }
 
@@ -84,23 +78,25 @@ static int check_buffers(const sim_kernel &k, const sim_binding *bindings, size_
 
 extern "C" {
 
-const char *sim_error(void) { return error_text; }
-const char *sim_kernel_name(const sim_kernel *k) { return k->name; }
-
-const sim_kernel *sim_kernel_at(size_t i) {
-    const sim_kernel *k = kernels;
-    while (k && i--) k = k->next;
-    return k;
+const char *sim_error(void) {
+    return error_text;
+}
+const char *sim_kernel_name(const sim_kernel *k) {
+    return k->name;
 }
 
-const sim_kernel *sim_kernel_find(const char *name) {
-    for (const sim_kernel *k = kernels; k; k = k->next)
-        if (strcmp(k->name, name) == 0) return k;
+const sim_kernel *sim_kernel_at(const sim_library *l, size_t i) {
+    return i < l->n_kernel ? l->kernels + i : nullptr;
+}
+
+const sim_kernel *sim_kernel_find(const sim_library *l, const char *name) {
+    for (size_t i = 0; i < l->n_kernel; i++)
+        if (strcmp(l->kernels[i].name, name) == 0) return l->kernels + i;
     return nullptr;
 }
 
-int sim_dispatch(const sim_kernel *kernel, const sim_binding *bindings, size_t n_binding, const uint32_t groups[3],
-                 uint32_t n_thread) {
+int sim_dispatch(const sim_kernel *kernel, const sim_binding *bindings, size_t n_binding,
+                 const uint32_t groups[3], uint32_t n_thread) {
     static sim::inline_bytes copies;
     sim::arguments args;
     if (n_thread < 1 || n_thread > SIM_MAX_GROUP_THREADS)

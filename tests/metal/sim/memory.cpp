@@ -11,17 +11,21 @@
 namespace sim {
 
 namespace {
-const size_t guard_bytes = 1 << 20; // far enough that a wrong stride does not jump over it; costs address space only
+const size_t guard_bytes =
+    1 << 20; // far enough that a wrong stride does not jump over it; costs address space only
 const uint8_t fill = 0xff;
 
-size_t rounded(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+size_t rounded(size_t n, size_t unit) {
+    return (n + unit - 1) / unit * unit;
+}
 } // namespace
 
 bool guarded_new(guarded *g, size_t bytes) {
     const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     if (bytes == 0 || bytes > SIZE_MAX / 2) return false;
     const size_t open = rounded(bytes, page);
-    void *map = mmap(nullptr, open + 2 * guard_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *map =
+        mmap(nullptr, open + 2 * guard_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED) return false;
     g->map = static_cast<uint8_t *>(map);
     g->map_bytes = open + 2 * guard_bytes;
@@ -74,7 +78,9 @@ void sim_buffer_free(sim_buffer *b) {
     delete b;
 }
 
-size_t sim_buffer_bytes(const sim_buffer *b) { return b->memory.bytes; }
+size_t sim_buffer_bytes(const sim_buffer *b) {
+    return b->memory.bytes;
+}
 
 static int check_extent(const sim_buffer *b, size_t offset, size_t n) {
     if (offset <= b->memory.bytes && n <= b->memory.bytes - offset) return 0;

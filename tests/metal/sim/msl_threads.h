@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads that meet: barriers, simdgroup operations, threadgroup variables; and the numbers a thread is told about
- * itself, named as the attributes of kernel parameters. */
+/* Threads that meet: barriers, simdgroup operations, threadgroup variables; and the numbers a thread is told
+ * about itself, named as the attributes of kernel parameters. */
 #ifndef TN_TESTS_METAL_SIM_MSL_THREADS_H
 #define TN_TESTS_METAL_SIM_MSL_THREADS_H
 
@@ -14,16 +14,19 @@ enum class mem_flags { mem_none, mem_device, mem_threadgroup };
 // The place of the call, as a default argument: evaluated at the call.
 #define SIM_SITE sim::site at = {__builtin_FILE(), __builtin_LINE()}
 
-inline void threadgroup_barrier(mem_flags, SIM_SITE) { sim::barrier_wait(at); }
+inline void threadgroup_barrier(mem_flags, SIM_SITE) {
+    sim::barrier_wait(at);
+}
 inline void simdgroup_barrier(mem_flags, SIM_SITE) {
     sim::simdgroup_wait([](void *const *, uint32_t) {}, nullptr, at);
 }
 
-// All lanes combined in butterfly order, (l, l ^ 16), (l, l ^ 8) .. (l, l ^ 1); absent lanes of a short simdgroup count
-// as `identity`. Every lane gets the result.
+// All lanes combined in butterfly order, (l, l ^ 16), (l, l ^ 8) .. (l, l ^ 1); absent lanes of a short
+// simdgroup count as `identity`. Every lane gets the result.
 template <class T, class Op> void sim_reduce(void *const *values, uint32_t n) {
     T lane[SIM_SIMD_WIDTH], next[SIM_SIMD_WIDTH];
-    for (uint32_t i = 0; i < SIM_SIMD_WIDTH; i++) lane[i] = i < n ? *static_cast<T *>(values[i]) : Op::identity();
+    for (uint32_t i = 0; i < SIM_SIMD_WIDTH; i++)
+        lane[i] = i < n ? *static_cast<T *>(values[i]) : Op::identity();
     for (uint32_t step = SIM_SIMD_WIDTH / 2; step; step /= 2) {
         for (uint32_t i = 0; i < SIM_SIMD_WIDTH; i++) next[i] = Op::apply(lane[i], lane[i ^ step]);
         for (uint32_t i = 0; i < SIM_SIMD_WIDTH; i++) lane[i] = next[i];
@@ -61,15 +64,30 @@ template <class T> T &threadgroup_variable(uint32_t slot) {
 
 // The attributes. A kernel's parameter may be a scalar (x) or a vector of them.
 inline triple thread_position_in_grid() {
-    return {position->group.x * position->group_threads + position->index, position->group.y, position->group.z};
+    return {position->group.x * position->group_threads + position->index, position->group.y,
+            position->group.z};
 }
-inline triple threadgroup_position_in_grid() { return position->group; }
-inline triple threadgroups_per_grid() { return position->grid_groups; }
-inline triple thread_position_in_threadgroup() { return {position->index, 0, 0}; }
-inline triple threads_per_threadgroup() { return {position->group_threads, 1, 1}; }
-inline uint32_t thread_index_in_threadgroup() { return position->index; }
-inline uint32_t thread_index_in_simdgroup() { return position->index % SIM_SIMD_WIDTH; }
-inline uint32_t simdgroup_index_in_threadgroup() { return position->index / SIM_SIMD_WIDTH; }
+inline triple threadgroup_position_in_grid() {
+    return position->group;
+}
+inline triple threadgroups_per_grid() {
+    return position->grid_groups;
+}
+inline triple thread_position_in_threadgroup() {
+    return {position->index, 0, 0};
+}
+inline triple threads_per_threadgroup() {
+    return {position->group_threads, 1, 1};
+}
+inline uint32_t thread_index_in_threadgroup() {
+    return position->index;
+}
+inline uint32_t thread_index_in_simdgroup() {
+    return position->index % SIM_SIMD_WIDTH;
+}
+inline uint32_t simdgroup_index_in_threadgroup() {
+    return position->index / SIM_SIMD_WIDTH;
+}
 inline uint32_t simdgroups_per_threadgroup() {
     return (position->group_threads + SIM_SIMD_WIDTH - 1) / SIM_SIMD_WIDTH;
 }

@@ -51,12 +51,14 @@ template <class T, int N> struct vec : vec_storage<T, N> {
     T operator[](int i) const { return const_cast<vec *>(this)->at(i); }
     friend vec operator-(vec a) { return vec(T(0)) - a; }
     // Element by element; a scalar stands for a vector of it.
-#define SIM_VEC_OPERATOR(op)                                                                                           \
-    friend vec operator op(vec a, vec b) {                                                                             \
-        for (int i = 0; i < N; i++) a[i] = static_cast<T>(a[i] op b[i]);                                               \
-        return a;                                                                                                      \
-    }                                                                                                                  \
-    vec &operator op##=(vec b) { return *this = *this op b; }
+#define SIM_VEC_OPERATOR(op)                                                                                 \
+    friend vec operator op(vec a, vec b) {                                                                   \
+        for (int i = 0; i < N; i++) a[i] = static_cast<T>(a[i] op b[i]);                                     \
+        return a;                                                                                            \
+    }                                                                                                        \
+    vec &operator op##=(vec b) {                                                                             \
+        return *this = *this op b;                                                                           \
+    }
     SIM_VEC_OPERATOR(+)
     SIM_VEC_OPERATOR(-)
     SIM_VEC_OPERATOR(*)
@@ -72,9 +74,9 @@ template <class T, int N> T dot(vec<T, N> a, vec<T, N> b) {
 
 } // namespace metal
 
-#define SIM_VEC_NAMES(T)                                                                                               \
-    typedef metal::vec<T, 2> T##2;                                                                                     \
-    typedef metal::vec<T, 3> T##3;                                                                                     \
+#define SIM_VEC_NAMES(T)                                                                                     \
+    typedef metal::vec<T, 2> T##2;                                                                           \
+    typedef metal::vec<T, 3> T##3;                                                                           \
     typedef metal::vec<T, 4> T##4;
 SIM_VEC_NAMES(float)
 SIM_VEC_NAMES(half)

@@ -30,13 +30,14 @@ struct thread_position {
 };
 extern const thread_position *position;
 
-// Parks the calling thread until all of its simdgroup are here, then combine(values, n) runs once on the n threads'
-// values, in lane order. value lies on the thread's stack; the result is written there.
+// Parks the calling thread until all of its simdgroup are here, then combine(values, n) runs once on the n
+// threads' values, in lane order. value lies on the thread's stack; the result is written there.
 typedef void (*combine_fn)(void *const *values, uint32_t n);
 void simdgroup_wait(combine_fn combine, void *value, site at);
 // Parks the calling thread until all of its threadgroup are here.
 void barrier_wait(site at);
-// The storage of a threadgroup variable: `slot` numbers the variables of a kernel. NaN bytes when a group begins.
+// The storage of a threadgroup variable: `slot` numbers the variables of a kernel. NaN bytes when a group
+// begins.
 void *threadgroup_memory(uint32_t slot, size_t bytes);
 
 enum parameter_kind { parameter_pointer, parameter_reference };
@@ -57,14 +58,16 @@ typedef void (*entry_fn)(const arguments &);
 
 } // namespace sim
 
-// A kernel; static objects of this type, made by the translator, register themselves.
+// Tables that the translator writes.
 struct sim_kernel {
-    sim_kernel(const char *name_, sim::entry_fn entry_, const sim::parameter *parameters_, size_t n_parameter_);
     const char *name;
     sim::entry_fn entry;
     const sim::parameter *parameters;
     size_t n_parameter;
-    const sim_kernel *next;
+};
+struct sim_library {
+    const sim_kernel *kernels;
+    size_t n_kernel;
 };
 
 namespace sim {
@@ -81,11 +84,12 @@ struct grid {
 // Runs all groups. Returns 0, or -1 with the reason in fail().
 int run_grid(const sim_kernel *kernel, const arguments &args, const grid &g);
 
-// Memory that faults when accessed outside [data, data + bytes rounded up to 16): the pages around it are closed.
+// Memory that faults when accessed outside [data, data + bytes rounded up to 16): the pages around it are
+// closed.
 struct guarded {
-    uint8_t *map;      // closed page(s), open pages, closed page(s)
+    uint8_t *map; // closed page(s), open pages, closed page(s)
     size_t map_bytes;
-    uint8_t *data;     // 16-byte aligned; ends at the upper closed page but for the rounding
+    uint8_t *data; // 16-byte aligned; ends at the upper closed page but for the rounding
     size_t bytes;
 };
 bool guarded_new(guarded *g, size_t bytes);

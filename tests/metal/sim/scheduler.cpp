@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs the threads of one threadgroup after another. A thread runs until it parks at a simdgroup operation or a barrier,
- * or returns. When no thread of a simdgroup can run, the operation its threads wait at is done once for all of them;
- * when no simdgroup can run, the barrier opens. Anything that does not fit this is the kernel's mistake. */
+/* Runs the threads of one threadgroup after another. A thread runs until it parks at a simdgroup operation or
+ * a barrier, or returns. When no thread of a simdgroup can run, the operation its threads wait at is done
+ * once for all of them; when no simdgroup can run, the barrier opens. Anything that does not fit this is the
+ * kernel's mistake. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -41,7 +42,9 @@ guarded variables[max_variables]; // made at first use, kept; where a variable l
 uint32_t random_state;            // 0: everything in order
 sigjmp_buf fault_exit;
 
-uint32_t min_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
+uint32_t min_u32(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
 
 // A number below n; 0 when order is not random. (xorshift; Marsaglia 2003)
 uint32_t draw(uint32_t n) {
@@ -64,8 +67,8 @@ void make_order(uint32_t *order, uint32_t n) {
 }
 
 int fail_in_kernel(const thread *t, const char *what) {
-    return fail("kernel %s, group (%u, %u, %u), thread %u: %s", kernel->name, t->where.group.x, t->where.group.y,
-                t->where.group.z, t->where.index, what);
+    return fail("kernel %s, group (%u, %u, %u), thread %u: %s", kernel->name, t->where.group.x,
+                t->where.group.y, t->where.group.z, t->where.index, what);
 }
 
 const char *file_name(const site &at) {
@@ -73,11 +76,15 @@ const char *file_name(const site &at) {
     return slash ? slash + 1 : at.file;
 }
 
-bool same_site(const site &a, const site &b) { return a.line == b.line && strcmp(a.file, b.file) == 0; }
+bool same_site(const site &a, const site &b) {
+    return a.line == b.line && (a.file == b.file || strcmp(a.file, b.file) == 0);
+}
 
 void describe(const thread &t, char *buf, size_t size) {
     switch (t.now) {
-    case state::at_operation: snprintf(buf, size, "a simdgroup operation at %s:%d", file_name(t.at), t.at.line); break;
+    case state::at_operation:
+        snprintf(buf, size, "a simdgroup operation at %s:%d", file_name(t.at), t.at.line);
+        break;
     case state::at_barrier: snprintf(buf, size, "a barrier at %s:%d", file_name(t.at), t.at.line); break;
     case state::returned: snprintf(buf, size, "the kernel's end"); break;
     default: snprintf(buf, size, "no stop"); break;
@@ -89,8 +96,8 @@ int fail_apart(const char *unit, const thread &a, const thread &b) {
     char at_a[120], at_b[120], text[400];
     describe(a, at_a, sizeof at_a);
     describe(b, at_b, sizeof at_b);
-    snprintf(text, sizeof text, "the threads of a %s part: this one is at %s, thread %u at %s", unit, at_a, b.where.index,
-             at_b);
+    snprintf(text, sizeof text, "the threads of a %s part: this one is at %s, thread %u at %s", unit, at_a,
+             b.where.index, at_b);
     return fail_in_kernel(&a, text);
 }
 
@@ -173,7 +180,8 @@ int run_group(const grid &g, triple group) {
         thread &t = threads[i];
         t.now = state::ready;
         t.where = {group, i, g.groups, g.n_thread};
-        if (!fiber_start(&t.f, i, thread_main)) return fail("no memory for the stacks of %u threads", n_thread);
+        if (!fiber_start(&t.f, i, thread_main))
+            return fail("no memory for the stacks of %u threads", n_thread);
     }
     int more;
     do {
@@ -189,7 +197,8 @@ void describe_fault(const uint8_t *address, char *buf, size_t size) {
     for (size_t i = 0; i < max_variables; i++) {
         const guarded &v = variables[i];
         if (v.map && address >= v.map && address < v.map + v.map_bytes) {
-            snprintf(buf, size, "an access %td bytes into a threadgroup variable of %zu bytes", address - v.data, v.bytes);
+            snprintf(buf, size, "an access %td bytes into a threadgroup variable of %zu bytes",
+                     address - v.data, v.bytes);
             return;
         }
     }
@@ -200,8 +209,8 @@ void describe_fault(const uint8_t *address, char *buf, size_t size) {
     for (size_t i = 0; i < kernel->n_parameter; i++) {
         const uint8_t *at = static_cast<const uint8_t *>(args->at[kernel->parameters[i].index]);
         if (address + (1 << 20) >= at && address < at + (1 << 30)) {
-            snprintf(buf, size, "an access outside its memory, %td bytes from the start of buffer(%u)", address - at,
-                     kernel->parameters[i].index);
+            snprintf(buf, size, "an access outside its memory, %td bytes from the start of buffer(%u)",
+                     address - at, kernel->parameters[i].index);
             return;
         }
     }
@@ -264,7 +273,9 @@ void simdgroup_wait(combine_fn combine, void *value, site at) {
     park(state::at_operation, at);
 }
 
-void barrier_wait(site at) { park(state::at_barrier, at); }
+void barrier_wait(site at) {
+    park(state::at_barrier, at);
+}
 
 void *threadgroup_memory(uint32_t slot, size_t bytes) {
     guarded *v = slot < max_variables ? variables + slot : nullptr;
@@ -291,9 +302,12 @@ int run_grid(const sim_kernel *kernel_, const arguments &args_, const grid &g) {
     volatile int rc = -1; // set before the jump back
     if (sigsetjmp(fault_exit, 1) == 0) rc = run_groups(g);
     watch.end();
+    if (rc != 0) fibers_given_up();
     return rc;
 }
 
 } // namespace sim
 
-extern "C" void sim_seed(uint32_t seed) { sim::random_state = seed; }
+extern "C" void sim_seed(uint32_t seed) {
+    sim::random_state = seed;
+}

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The Metal simulator as a host sees it: a device whose memory is behind handles, and kernels that are run by name.
+/* The Metal simulator as a host sees it: a device whose memory is behind handles, and kernels that are run by
+ * name.
  *
- * Kernels come from .metal files that tools/mslx turned into C++; linking their object in registers them. A dispatch runs
- * every thread of every threadgroup on the calling thread, a threadgroup at a time, and stops with an error where a GPU
- * would hang, race or corrupt memory in silence:
+ * Kernels come from .metal files that tools/mslx turned into C++, one library per output file. A dispatch
+ * runs every thread of every threadgroup on the calling thread, a threadgroup at a time, and stops with an
+ * error where a GPU would hang, race or corrupt memory in silence:
  *   - threads of a simdgroup that do not arrive at the same simdgroup operation together;
  *   - threads of a threadgroup that wait at different barriers, or not all of them at one;
  *   - an access beyond the bytes of a buffer or of a threadgroup variable, or past a thread's stack;
  *   - an argument that the kernel does not have, that is absent, or whose size is not the kernel's.
- * Fresh buffers and the threadgroup memory of each group are filled with NaN bytes, and with sim_seed() the threads run
- * in random order, so that a result which needs a barrier that is not there changes or becomes NaN.
+ * Fresh buffers and the threadgroup memory of each group are filled with NaN bytes, and with sim_seed() the
+ * threads run in random order, so that a result which needs a barrier that is not there changes or becomes
+ * NaN.
  *
  * One thread at a time. Functions that return int give 0 or -1; sim_error() then has the reason. */
 #ifndef TN_TESTS_METAL_SIM_H
@@ -23,18 +25,22 @@ extern "C" {
 #endif
 
 enum {
-    SIM_MAX_BINDINGS = 31,             /* argument indices of a kernel, as in Metal */
-    SIM_MAX_INLINE_BYTES = 4096,       /* of one argument passed by value */
-    SIM_MAX_GROUP_THREADS = 1024,      /* threads of a threadgroup */
-    SIM_MAX_GROUP_BYTES = 32 * 1024,   /* threadgroup memory of a kernel */
+    SIM_MAX_BINDINGS = 31,           /* argument indices of a kernel, as in Metal */
+    SIM_MAX_INLINE_BYTES = 4096,     /* of one argument passed by value */
+    SIM_MAX_GROUP_THREADS = 1024,    /* threads of a threadgroup */
+    SIM_MAX_GROUP_BYTES = 32 * 1024, /* threadgroup memory of a kernel */
     SIM_SIMD_WIDTH = 32,
 };
 
 /* Device memory. Its bytes are reached by sim_buffer_write, sim_buffer_read and kernels only. */
 typedef struct sim_buffer sim_buffer;
 typedef struct sim_kernel sim_kernel;
+/* The kernels of some .metal files: what mslx.py --library NAME defines as `extern const sim_library NAME`.
+ */
+typedef struct sim_library sim_library;
 
-/* bytes >= 1, filled with 0xff (NaN as F32). NULL when there is no memory. The caller's, sim_buffer_free(). */
+/* bytes >= 1, filled with 0xff (NaN as F32). NULL when there is no memory. The caller's, sim_buffer_free().
+ */
 sim_buffer *sim_buffer_new(size_t bytes);
 void sim_buffer_free(sim_buffer *b);
 size_t sim_buffer_bytes(const sim_buffer *b);
@@ -43,9 +49,9 @@ int sim_buffer_write(sim_buffer *b, size_t offset, const void *src, size_t n);
 int sim_buffer_read(const sim_buffer *b, size_t offset, void *dst, size_t n);
 
 /* A kernel by its name in the .metal file, or NULL. Static. */
-const sim_kernel *sim_kernel_find(const char *name);
-/* The i-th kernel linked in, in no particular order; NULL past the last. */
-const sim_kernel *sim_kernel_at(size_t i);
+const sim_kernel *sim_kernel_find(const sim_library *l, const char *name);
+/* The i-th kernel, NULL past the last. */
+const sim_kernel *sim_kernel_at(const sim_library *l, size_t i);
 const char *sim_kernel_name(const sim_kernel *k);
 
 /* One argument: a buffer (for pointers), or bytes that are copied (for `constant T &`). */
@@ -57,9 +63,10 @@ typedef struct sim_binding {
     size_t n_bytes;
 } sim_binding;
 
-/* Runs kernel over groups[0] * groups[1] * groups[2] threadgroups of n_thread threads in x. No group is no work. */
-int sim_dispatch(const sim_kernel *kernel, const sim_binding *bindings, size_t n_binding, const uint32_t groups[3],
-                 uint32_t n_thread);
+/* Runs kernel over groups[0] * groups[1] * groups[2] threadgroups of n_thread threads in x. No group is no
+ * work. */
+int sim_dispatch(const sim_kernel *kernel, const sim_binding *bindings, size_t n_binding,
+                 const uint32_t groups[3], uint32_t n_thread);
 
 /* 0: groups, simdgroups and threads run in order; else in an order drawn from the seed. */
 void sim_seed(uint32_t seed);

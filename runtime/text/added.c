@@ -41,8 +41,8 @@ static int keep_last(tn_added *a, tn_error *err) {
     return 0;
 }
 
-static int normalized_spelling(tn_added_set *set, const tn_normalizer *norm, tn_matcher *m, const char *s, size_t *len,
-                               tn_error *err) {
+static int normalized_spelling(tn_added_set *set, const tn_normalizer *norm, tn_matcher *m, const char *s,
+                               size_t *len, tn_error *err) {
     tn_buf one;
     tn_buf_init(&one, 64 * TN_TOKENIZER_MAX_PIECE);
     int rc = tn__normalize(norm, m, s, *len, &one, err);
@@ -147,8 +147,8 @@ static size_t space_after(const char *s, size_t n, size_t end) {
 }
 
 /* The next token at or after from. */
-static bool next_match(const tn_added_set *set, const char *s, size_t n, size_t from, size_t *ret_at, size_t *ret_len,
-                       uint32_t *ret) {
+static bool next_match(const tn_added_set *set, const char *s, size_t n, size_t from, size_t *ret_at,
+                       size_t *ret_len, uint32_t *ret) {
     for (size_t i = from; i < n; i++) {
         if (!set->begins[(unsigned char)s[i]]) continue;
         size_t len = tn__trie_longest(&set->trie, 0, s + i, n - i, ret);
@@ -160,7 +160,8 @@ static bool next_match(const tn_added_set *set, const char *s, size_t n, size_t 
     return false;
 }
 
-int tn__added_split(const tn_added *a, bool normalized, bool parse_special, const char *s, size_t n, tn_segments *ret) {
+int tn__added_split(const tn_added *a, bool normalized, bool parse_special, const char *s, size_t n,
+                    tn_segments *ret) {
     const tn_added_set *set = normalized ? &a->normalized : &a->raw;
     size_t done = 0, from = 0, at, len;
     uint32_t which;

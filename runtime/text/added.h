@@ -21,9 +21,9 @@ typedef struct tn_added_token {
 
 /* Where the tokens of one kind are found. */
 typedef struct tn_added_set {
-    tn_trie trie;        /* values: indices of tokens */
-    bool begins[256];    /* whether a token begins with this byte */
-    tn_buf text;         /* normalised spellings, while the trie is built */
+    tn_trie trie;     /* values: indices of tokens */
+    bool begins[256]; /* whether a token begins with this byte */
+    tn_buf text;      /* normalised spellings, while the trie is built */
 } tn_added_set;
 
 typedef struct tn_added {
@@ -49,8 +49,9 @@ typedef struct tn_segments {
     size_t n, cap;
 } tn_segments;
 
-/* Cuts s[0, n) at the tokens of one kind; ret's content is replaced. Of the tokens that begin at a place the longest
- * counts. Without parse_special, special ones are text. TN_ENOMEM. [any thread] */
-int tn__added_split(const tn_added *a, bool normalized, bool parse_special, const char *s, size_t n, tn_segments *ret);
+/* Cuts s[0, n) at the tokens of one kind; ret's content is replaced. Of the tokens that begin at a place the
+ * longest counts. Without parse_special, special ones are text. TN_ENOMEM. [any thread] */
+int tn__added_split(const tn_added *a, bool normalized, bool parse_special, const char *s, size_t n,
+                    tn_segments *ret);
 
 #endif

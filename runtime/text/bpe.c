@@ -51,14 +51,15 @@ int tn__bpe_reserve(tn_bpe *b, size_t n, tn_error *err) {
 static tn_merge *merge_slot(const tn_bpe *b, uint32_t left, uint32_t right) {
     uint64_t h = ((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15u;
     uint32_t mask = b->n_slot - 1, i = (uint32_t)(h >> 32) & mask;
-    while (b->slot[i].left != TN_BPE_NONE && (b->slot[i].left != left || b->slot[i].right != right)) i = (i + 1) & mask;
+    while (b->slot[i].left != TN_BPE_NONE && (b->slot[i].left != left || b->slot[i].right != right))
+        i = (i + 1) & mask;
     return &b->slot[i];
 }
 
 static int need_piece(const tn_bpe *b, const char *s, size_t len, uint32_t *ret, tn_error *err) {
     if (tn__vocab_find(b->vocab, s, len, ret)) return 0;
-    return tn_fail(err, TN_EFORMAT, "merge %u needs the token \"%.*s\", which the vocabulary does not have", b->n_merge,
-                   len > 64 ? 64 : (int)len, s);
+    return tn_fail(err, TN_EFORMAT, "merge %u needs the token \"%.*s\", which the vocabulary does not have",
+                   b->n_merge, len > 64 ? 64 : (int)len, s);
 }
 
 int tn__bpe_add_merge(tn_bpe *b, const char *left, size_t left_len, const char *right, size_t right_len,
@@ -73,7 +74,8 @@ int tn__bpe_add_merge(tn_bpe *b, const char *left, size_t left_len, const char *
         return tn_fail(err, TN_EBUG, "more merges than were announced");
     if (skip > right_len) skip = right_len;
     len = left_len + right_len - skip;
-    if (len > sizeof small && !(joined = malloc(len))) return tn_fail(err, TN_ENOMEM, "out of memory for a merge");
+    if (len > sizeof small && !(joined = malloc(len)))
+        return tn_fail(err, TN_ENOMEM, "out of memory for a merge");
     memcpy(joined, left, left_len);
     memcpy(joined + left_len, right + skip, right_len - skip);
     rc = need_piece(b, joined, len, &id, err);
@@ -152,8 +154,8 @@ static int add_symbol(tn_bpe_work *w, uint32_t id, size_t off, size_t len) {
     return 0;
 }
 
-/* Unknown characters wait, so that neighbours can be fused. Byte fallback does not end the wait: the order of tokens
- * that results is the library's. */
+/* Unknown characters wait, so that neighbours can be fused. Byte fallback does not end the wait: the order of
+ * tokens that results is the library's. */
 typedef struct unknown {
     bool waiting;
     size_t off, len;
@@ -283,7 +285,8 @@ static int push(tn_bpe_work *w, const struct tn_join *x, bool ordered) {
         w->heap_cap = cap;
     }
     size_t i = w->n_heap++;
-    for (; ordered && i && w->heap[(i - 1) / 2].key > x->key; i = (i - 1) / 2) w->heap[i] = w->heap[(i - 1) / 2];
+    for (; ordered && i && w->heap[(i - 1) / 2].key > x->key; i = (i - 1) / 2)
+        w->heap[i] = w->heap[(i - 1) / 2];
     w->heap[i] = *x;
     return 0;
 }
@@ -294,8 +297,8 @@ static int push_if(const tn_bpe *b, tn_bpe_work *w, const char *s, int32_t i) {
     return push(w, &x, true);
 }
 
-/* Entries are not removed when a symbol changes: one that no longer fits its place is passed over. The joined length
- * identifies the pair, since a symbol only ever grows to the right. */
+/* Entries are not removed when a symbol changes: one that no longer fits its place is passed over. The joined
+ * length identifies the pair, since a symbol only ever grows to the right. */
 static int join_long(const tn_bpe *b, tn_bpe_work *w, const char *s) {
     struct tn_join x;
     w->n_heap = 0;
@@ -318,7 +321,8 @@ static int join_long(const tn_bpe *b, tn_bpe_work *w, const char *s) {
 /* Symbols of a scored vocabulary that are no piece become bytes or the unknown token. */
 static int put_unknown(const tn_bpe *b, const char *s, const struct tn_symbol *sym, tn_ids *ret) {
     bool all = b->byte_fallback;
-    for (uint32_t i = 0; i < sym->len && all; i++) all = b->byte[(unsigned char)s[sym->off + i]] != TN_BPE_NONE;
+    for (uint32_t i = 0; i < sym->len && all; i++)
+        all = b->byte[(unsigned char)s[sym->off + i]] != TN_BPE_NONE;
     for (uint32_t i = 0; i < sym->len && all; i++) {
         int32_t id = (int32_t)b->byte[(unsigned char)s[sym->off + i]];
         if (tn_ids_add(ret, &id, 1)) return TN_ENOMEM;
@@ -352,7 +356,8 @@ int tn__bpe_encode(const tn_bpe *b, tn_bpe_work *w, const char *s, size_t len, t
     }
     for (int32_t i = w->n_symbol ? 0 : -1; i >= 0 && !rc; i = w->symbol[i].next) {
         int32_t one = (int32_t)w->symbol[i].id;
-        rc = w->symbol[i].id == TN_BPE_NONE ? put_unknown(b, s, &w->symbol[i], ret) : tn_ids_add(ret, &one, 1);
+        rc =
+            w->symbol[i].id == TN_BPE_NONE ? put_unknown(b, s, &w->symbol[i], ret) : tn_ids_add(ret, &one, 1);
     }
     return rc ? tn_fail(err, TN_ENOMEM, "out of memory for a word of %zu bytes", len) : 0;
 }

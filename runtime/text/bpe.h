@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Byte-pair encoding. A word begins as symbols (characters, or bytes) and neighbours are joined, best pair first, until
- * no pair can be joined. Two sources say what can be joined: a list of merges in order of preference (GPT-2 and all
- * tokenizer.json files), or the scores of the pieces (SentencePiece vocabularies in GGUF). */
+/* Byte-pair encoding. A word begins as symbols (characters, or bytes) and neighbours are joined, best pair
+ * first, until no pair can be joined. Two sources say what can be joined: a list of merges in order of
+ * preference (GPT-2 and all tokenizer.json files), or the scores of the pieces (SentencePiece vocabularies in
+ * GGUF). */
 #ifndef TN_TEXT_BPE_H
 #define TN_TEXT_BPE_H
 
@@ -20,17 +21,19 @@ typedef struct tn_merge {
 
 typedef struct tn_bpe {
     const tn_vocab *vocab;
-    tn_merge *slot;   /* open addressing by (left, right); free where left is TN_BPE_NONE */
-    uint32_t n_slot;  /* a power of two, or 0 */
+    tn_merge *slot;  /* open addressing by (left, right); free where left is TN_BPE_NONE */
+    uint32_t n_slot; /* a power of two, or 0 */
     uint32_t n_merge;
-    uint32_t *rank;   /* by id, instead of merges: order of the pieces by score; TN_BPE_NONE where a piece never arises */
+    uint32_t *rank; /* by id, instead of merges: order of the pieces by score; TN_BPE_NONE where a piece never
+                       arises */
     uint32_t max_piece; /* bytes of the longest piece, with rank */
     bool byte_level;    /* symbols are bytes, spelt in the vocabulary by their stand-ins */
     bool byte_fallback; /* an unknown character becomes <0xXX> pieces */
     bool fuse_unk;      /* neighbouring unknown characters give one unknown token */
     bool ignore_merges; /* a word that is a piece is not split at all */
     uint32_t unk;       /* TN_BPE_NONE for none: unknown characters give nothing */
-    uint32_t byte[256]; /* with byte_level: the byte's own piece; else its <0xXX>; TN_BPE_NONE where missing */
+    uint32_t
+        byte[256]; /* with byte_level: the byte's own piece; else its <0xXX>; TN_BPE_NONE where missing */
     char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL for none; owned */
 } tn_bpe;
 
@@ -41,7 +44,8 @@ void tn__bpe_init(tn_bpe *b, const tn_vocab *vocab, bool byte_level);
 /* Makes room for n merges. TN_ELIMIT, TN_ENOMEM. */
 int tn__bpe_reserve(tn_bpe *b, size_t n, tn_error *err);
 /* Adds the next merge. TN_EFORMAT when left, right or what they give is not a piece (named). */
-int tn__bpe_add_merge(tn_bpe *b, const char *left, size_t left_len, const char *right, size_t right_len, tn_error *err);
+int tn__bpe_add_merge(tn_bpe *b, const char *left, size_t left_len, const char *right, size_t right_len,
+                      tn_error *err);
 /* Uses scores[0, vocab->n_id) instead of merges; usable[id] says whether a piece may arise by joining. */
 int tn__bpe_set_scores(tn_bpe *b, const float *scores, const bool *usable, tn_error *err);
 void tn__bpe_fini(tn_bpe *b);

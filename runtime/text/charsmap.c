@@ -15,18 +15,26 @@ struct tn_charsmap {
 };
 
 /* Fields of a unit. */
-static bool has_leaf(uint32_t u) { return u >> 8 & 1; }
-static uint32_t leaf_value(uint32_t u) { return u & 0x7fffffffu; }
-static uint32_t unit_label(uint32_t u) { return u & 0x800000ffu; }
-static uint32_t unit_offset(uint32_t u) { return (u >> 10) << ((u & 0x200u) >> 6); }
+static bool has_leaf(uint32_t u) {
+    return u >> 8 & 1;
+}
+static uint32_t leaf_value(uint32_t u) {
+    return u & 0x7fffffffu;
+}
+static uint32_t unit_label(uint32_t u) {
+    return u & 0x800000ffu;
+}
+static uint32_t unit_offset(uint32_t u) {
+    return (u >> 10) << ((u & 0x200u) >> 6);
+}
 
 int tn__charsmap_new(const void *blob, size_t len, tn_charsmap **ret, tn_error *err) {
     const unsigned char *b = blob;
     uint32_t trie = 0;
     if (len >= 4) trie = b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
     if (len < 5 || trie < 4 || trie % 4 || trie > len - 5 || b[len - 1] != 0)
-        return tn_fail(err, TN_EFORMAT, "precompiled_charsmap: %zu bytes with a trie of %u do not fit together", len,
-                       trie);
+        return tn_fail(err, TN_EFORMAT,
+                       "precompiled_charsmap: %zu bytes with a trie of %u do not fit together", len, trie);
     tn_charsmap *c = calloc(1, sizeof *c);
     if (!c || !(c->unit = malloc(trie)) || !(c->text = malloc(len - 4 - trie))) {
         tn__charsmap_free(c);
@@ -75,8 +83,8 @@ void tn__charsmap_free(tn_charsmap *c) {
     free(c);
 }
 
-/* Looks for keys that s[0, n) begins with: the length of the first or the longest, 0 for none. Every index is checked:
- * the units come from a file. */
+/* Looks for keys that s[0, n) begins with: the length of the first or the longest, 0 for none. Every index is
+ * checked: the units come from a file. */
 static size_t find_key(const tn_charsmap *c, bool longest, const char *s, size_t n, const char **ret) {
     size_t pos = unit_offset(c->unit[0]), best = 0;
     for (size_t i = 0; i < n && s[i]; i++) {

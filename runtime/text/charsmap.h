@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SentencePiece's precompiled character map: a double-array trie (Darts) from byte sequences to offsets in a table of
- * NUL-terminated replacements. */
+/* SentencePiece's precompiled character map: a double-array trie (Darts) from byte sequences to offsets in a
+ * table of NUL-terminated replacements. */
 #ifndef TN_TEXT_CHARSMAP_H
 #define TN_TEXT_CHARSMAP_H
 
@@ -19,9 +19,9 @@ int tn__charsmap_new(const void *blob, size_t len, tn_charsmap **ret, tn_error *
 int tn__charsmap_new_base64(const char *text, size_t len, tn_charsmap **ret, tn_error *err);
 void tn__charsmap_free(tn_charsmap *c);
 
-/* Appends the mapped form of well-formed s[0, n). longest: at each place the longest key counts, as SentencePiece does;
- * otherwise the tokenizers library's way: whole grapheme clusters of up to five bytes, else single characters, and of
- * the keys that begin there the shortest. */
+/* Appends the mapped form of well-formed s[0, n). longest: at each place the longest key counts, as
+ * SentencePiece does; otherwise the tokenizers library's way: whole grapheme clusters of up to five bytes,
+ * else single characters, and of the keys that begin there the shortest. */
 int tn__charsmap_apply(const tn_charsmap *c, bool longest, const char *s, size_t n, tn_buf *out);
 
 #endif

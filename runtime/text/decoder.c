@@ -38,8 +38,8 @@ int tn__decoder_add(tn_decoder *d, tn_dec_step step, const char *content, size_t
     return 0;
 }
 
-int tn__decoder_add_replace(tn_decoder *d, const char *from, size_t from_len, bool literal, const char *content,
-                            size_t len, tn_error *err) {
+int tn__decoder_add_replace(tn_decoder *d, const char *from, size_t from_len, bool literal,
+                            const char *content, size_t len, tn_error *err) {
     tn_dec_step s = {.kind = TN_DEC_REPLACE};
     for (size_t i = 0; i < d->n && !literal; i++)
         if (d->step[i].kind == TN_DEC_FUSE)
@@ -62,13 +62,13 @@ void tn__decoder_fini(tn_decoder *d) {
 
 /* The state of one step. */
 typedef struct state {
-    tn_buf held;    /* what waits: bytes of a run, the end of a fused text, the last piece */
-    tn_buf scratch; /* the piece being made */
-    size_t seen;    /* pieces */
+    tn_buf held;     /* what waits: bytes of a run, the end of a fused text, the last piece */
+    tn_buf scratch;  /* the piece being made */
+    size_t seen;     /* pieces */
     size_t to_strip; /* TN_DEC_STRIP after FUSE: copies that may still go */
-    bool fused;     /* a FUSE came before */
-    bool run;       /* TN_DEC_BYTE_FALLBACK: inside a run of byte pieces */
-    bool bad;       /* which has turned out ill-formed */
+    bool fused;      /* a FUSE came before */
+    bool run;        /* TN_DEC_BYTE_FALLBACK: inside a run of byte pieces */
+    bool bad;        /* which has turned out ill-formed */
 } state;
 
 struct tn_dec_stream {
@@ -174,8 +174,10 @@ static int byte_piece(const char *p, size_t n) {
     if (n != 6 || memcmp(p, "<0x", 3) != 0 || p[5] != '>') return -1;
     for (int i = 3; i < 5; i++) {
         char c = p[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                           : -1;
         if (digit < 0) return -1;
         value = value * 16 + digit;
     }
@@ -279,7 +281,8 @@ static int replace_fused(tn_dec_stream *s, size_t i, const char *p, size_t n) {
 /* Bytes at the start of p[0, n) that are up to max copies of content; *ret_copies says how many. */
 static size_t leading(const tn_dec_step *d, const char *p, size_t n, size_t max, size_t *ret_copies) {
     size_t k = 0, copies = 0;
-    while (d->content_len && copies < max && n - k >= d->content_len && memcmp(p + k, d->content, d->content_len) == 0) {
+    while (d->content_len && copies < max && n - k >= d->content_len &&
+           memcmp(p + k, d->content, d->content_len) == 0) {
         k += d->content_len;
         copies++;
     }
@@ -336,11 +339,12 @@ static int metaspace(tn_dec_stream *s, size_t i, const char *p, size_t n) {
     return b->status ? b->status : push(s, i + 1, b->data ? b->data : "", b->len);
 }
 
-/* Undoes the spaces that splitting English at punctuation leaves. Applied in this order, one after another. */
+/* Undoes the spaces that splitting English at punctuation leaves. Applied in this order, one after another.
+ */
 static int clean_up(tn_buf *b) {
-    static const char *const rule[][2] = {{" .", "."},   {" ?", "?"},     {" !", "!"},           {" ,", ","},
-                                          {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},         {" do not", " don't"},
-                                          {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+    static const char *const rule[][2] = {
+        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
     for (size_t r = 0; r < sizeof rule / sizeof *rule && b->len; r++) {
         size_t from_len = strlen(rule[r][0]), to_len = strlen(rule[r][1]), w = 0;
         for (size_t i = 0; i < b->len;) { /* no replacement is longer */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From pieces to text: a list of steps, each of which sees the pieces that the one before it gives, as they come. */
+/* From pieces to text: a list of steps, each of which sees the pieces that the one before it gives, as they
+ * come. */
 #ifndef TN_TEXT_DECODER_H
 #define TN_TEXT_DECODER_H
 
@@ -17,9 +18,10 @@ typedef enum tn_dec_kind {
     TN_DEC_FUSE,          /* all pieces are one for the steps after this */
     TN_DEC_STRIP,         /* up to `start` and `stop` copies of content at a piece's ends */
     TN_DEC_METASPACE,     /* content becomes a space, or nothing in the first piece */
-    TN_DEC_WORDPIECE,     /* a space before pieces that do not begin with content; with cleanup of English spacing */
-    TN_DEC_SUFFIX,        /* content becomes a space, or nothing in the last piece */
-    TN_DEC_JOIN_SPACE,    /* a space between pieces */
+    TN_DEC_WORDPIECE, /* a space before pieces that do not begin with content; with cleanup of English spacing
+                       */
+    TN_DEC_SUFFIX,    /* content becomes a space, or nothing in the last piece */
+    TN_DEC_JOIN_SPACE, /* a space between pieces */
 } tn_dec_kind;
 
 typedef struct tn_dec_step {
@@ -42,15 +44,15 @@ typedef struct tn_decoder {
 /* Appends a step with a copy of content (may be NULL). TN_ENOMEM, TN_ELIMIT. */
 int tn__decoder_add(tn_decoder *d, tn_dec_step step, const char *content, size_t len, tn_error *err);
 /* REPLACE. TN_ENOTSUP for an expression after FUSE, where a stream would have to wait for its end. */
-int tn__decoder_add_replace(tn_decoder *d, const char *from, size_t from_len, bool literal, const char *content,
-                            size_t len, tn_error *err);
+int tn__decoder_add_replace(tn_decoder *d, const char *from, size_t from_len, bool literal,
+                            const char *content, size_t len, tn_error *err);
 void tn__decoder_fini(tn_decoder *d);
 
 /* The state of one stream of pieces. */
 typedef struct tn_dec_stream tn_dec_stream;
 
 enum {
-    TN_STREAM_EAGER = 1,    /* characters made of byte pieces are handed out at once, not when their run ends */
+    TN_STREAM_EAGER = 1, /* characters made of byte pieces are handed out at once, not when their run ends */
     TN_STREAM_CONTINUE = 2, /* there was text before */
     TN_STREAM_RAW = 4,      /* bytes as they are: nothing is held back or replaced for being ill-formed */
 };

@@ -23,10 +23,12 @@ int tn_tokenizer_decode(const tn_tokenizer *t, const int32_t *ids, size_t n, uns
     tn_dec_stream *s = tn__dec_stream_new(&t->decoder, flags & TN_DECODE_CONTINUE ? TN_STREAM_CONTINUE : 0);
     if (!s) return tn_fail(err, TN_ENOMEM, "out of memory");
     int rc = 0;
-    for (size_t i = 0; i < n && !rc; i++) rc = push_id(t, flags & TN_DECODE_SKIP_SPECIAL, s, ids[i], ret_text);
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = push_id(t, flags & TN_DECODE_SKIP_SPECIAL, s, ids[i], ret_text);
     if (!rc) rc = tn__dec_stream_finish(s, ret_text);
     tn__dec_stream_free(s);
-    if (rc == TN_ELIMIT) return tn_fail(err, rc, "the text of %zu tokens is longer than %zu bytes", n, ret_text->max);
+    if (rc == TN_ELIMIT)
+        return tn_fail(err, rc, "the text of %zu tokens is longer than %zu bytes", n, ret_text->max);
     return rc ? tn_fail(err, rc, "out of memory for the text of %zu tokens", n) : 0;
 }
 
@@ -48,9 +50,13 @@ void tn_detok_free(tn_detok *d) {
     free(d);
 }
 
-int tn_detok_push(tn_detok *d, int32_t id, tn_buf *out) { return push_id(d->t, d->skip_special, d->stream, id, out); }
+int tn_detok_push(tn_detok *d, int32_t id, tn_buf *out) {
+    return push_id(d->t, d->skip_special, d->stream, id, out);
+}
 
-int tn_detok_finish(tn_detok *d, tn_buf *out) { return tn__dec_stream_finish(d->stream, out); }
+int tn_detok_finish(tn_detok *d, tn_buf *out) {
+    return tn__dec_stream_finish(d->stream, out);
+}
 
 int tn_tokenizer_token_bytes(const tn_tokenizer *t, int32_t id, tn_buf *out) {
     tn_dec_stream *s = tn__dec_stream_new(&t->decoder, TN_STREAM_RAW | TN_STREAM_CONTINUE);

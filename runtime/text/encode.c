@@ -39,7 +39,9 @@ static void job_fini(job *j) {
     free(j->normalized.v);
 }
 
-static int no_memory(job *j) { return tn_fail(j->err, TN_ENOMEM, "out of memory while a text was encoded"); }
+static int no_memory(job *j) {
+    return tn_fail(j->err, TN_ENOMEM, "out of memory while a text was encoded");
+}
 
 static int encode_word(job *j, const char *s, size_t n) {
     switch (j->t->model) {

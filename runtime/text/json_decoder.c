@@ -53,7 +53,8 @@ static int add_suffix(const json_t *v, tn_decoder *ret, tn_error *err) {
     const char *c;
     size_t n;
     int rc = tn__json_opt_string(v, "suffix", where, &c, &n, err);
-    return rc ? rc : tn__decoder_add(ret, (tn_dec_step){.kind = TN_DEC_SUFFIX}, c ? c : "</w>", c ? n : 4, err);
+    return rc ? rc
+              : tn__decoder_add(ret, (tn_dec_step){.kind = TN_DEC_SUFFIX}, c ? c : "</w>", c ? n : 4, err);
 }
 
 static int add(const json_t *v, int depth, tn_decoder *ret, tn_error *err);
@@ -72,7 +73,8 @@ static int add(const json_t *v, int depth, tn_decoder *ret, tn_error *err) {
     static const struct {
         const char *name;
         tn_dec_kind kind;
-    } plain[] = {{"ByteLevel", TN_DEC_BYTE_LEVEL}, {"ByteFallback", TN_DEC_BYTE_FALLBACK}, {"Fuse", TN_DEC_FUSE}};
+    } plain[] = {
+        {"ByteLevel", TN_DEC_BYTE_LEVEL}, {"ByteFallback", TN_DEC_BYTE_FALLBACK}, {"Fuse", TN_DEC_FUSE}};
     const char *type;
     int rc = tn__json_type(v, where, &type, err);
     if (rc) return rc;
@@ -89,6 +91,7 @@ static int add(const json_t *v, int depth, tn_decoder *ret, tn_error *err) {
 }
 
 int tn__json_decoder(const json_t *v, tn_decoder *ret, tn_error *err) {
-    if (!v || json_is_null(v)) return tn__decoder_add(ret, (tn_dec_step){.kind = TN_DEC_JOIN_SPACE}, NULL, 0, err);
+    if (!v || json_is_null(v))
+        return tn__decoder_add(ret, (tn_dec_step){.kind = TN_DEC_JOIN_SPACE}, NULL, 0, err);
     return add(v, 0, ret, err);
 }

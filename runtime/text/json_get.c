@@ -12,8 +12,8 @@ static const json_t *get(const json_t *obj, const char *key) {
     return v && !json_is_null(v) ? v : NULL;
 }
 
-int tn__json_opt_string(const json_t *obj, const char *key, const char *where, const char **ret, size_t *ret_len,
-                        tn_error *err) {
+int tn__json_opt_string(const json_t *obj, const char *key, const char *where, const char **ret,
+                        size_t *ret_len, tn_error *err) {
     const json_t *v = get(obj, key);
     *ret = NULL;
     *ret_len = 0;
@@ -38,10 +38,12 @@ int tn__json_bool(const json_t *obj, const char *key, const char *where, bool *r
     return 0;
 }
 
-int tn__json_size(const json_t *obj, const char *key, const char *where, size_t max, size_t *ret, tn_error *err) {
+int tn__json_size(const json_t *obj, const char *key, const char *where, size_t max, size_t *ret,
+                  tn_error *err) {
     const json_t *v = get(obj, key);
     if (!v) return 0;
-    if (!json_is_integer(v) || json_integer_value(v) < 0) return wrong(key, where, "an integer from 0 on", err);
+    if (!json_is_integer(v) || json_integer_value(v) < 0)
+        return wrong(key, where, "an integer from 0 on", err);
     if ((uint64_t)json_integer_value(v) > max)
         return tn_fail(err, TN_ELIMIT, "%s: \"%s\" is %lld, the limit is %zu", where, key,
                        (long long)json_integer_value(v), max);

@@ -62,8 +62,11 @@ static int add_bert(const json_t *v, tn_normalizer *ret, tn_error *err) {
     const struct {
         bool on;
         tn_norm_kind kind;
-    } step[] = {{clean, TN_NORM_CLEAN},          {cjk, TN_NORM_SPACE_CJK}, {strip, TN_NORM_NFD},
-                {strip, TN_NORM_STRIP_ACCENTS}, {lower, TN_NORM_LOWERCASE}};
+    } step[] = {{clean, TN_NORM_CLEAN},
+                {cjk, TN_NORM_SPACE_CJK},
+                {strip, TN_NORM_NFD},
+                {strip, TN_NORM_STRIP_ACCENTS},
+                {lower, TN_NORM_LOWERCASE}};
     for (size_t i = 0; i < sizeof step / sizeof *step && !rc; i++)
         if (step[i].on) rc = tn__normalizer_add(ret, (tn_norm_step){.kind = step[i].kind}, err);
     return rc;
@@ -86,9 +89,14 @@ static int add(const json_t *v, int depth, tn_normalizer *ret, tn_error *err) {
         const char *name;
         tn_norm_kind kind;
     } plain[] = {
-        {"NFC", TN_NORM_NFC},   {"NFD", TN_NORM_NFD}, {"NFKC", TN_NORM_NFKC},
-        {"NFKD", TN_NORM_NFKD}, {"Nmt", TN_NORM_NMT}, {"Lowercase", TN_NORM_LOWERCASE},
-        {"StripAccents", TN_NORM_STRIP_ACCENTS},      {"ByteLevel", TN_NORM_BYTE_LEVEL},
+        {"NFC", TN_NORM_NFC},
+        {"NFD", TN_NORM_NFD},
+        {"NFKC", TN_NORM_NFKC},
+        {"NFKD", TN_NORM_NFKD},
+        {"Nmt", TN_NORM_NMT},
+        {"Lowercase", TN_NORM_LOWERCASE},
+        {"StripAccents", TN_NORM_STRIP_ACCENTS},
+        {"ByteLevel", TN_NORM_BYTE_LEVEL},
     };
     const char *type;
     int rc = tn__json_type(v, where, &type, err);

@@ -13,7 +13,8 @@ static int add_id(const json_t *v, uint32_t n_vocab, tn_post_form *ret, tn_error
     return tn__post_add(ret, (int32_t)json_integer_value(v), err);
 }
 
-static int add_special(const json_t *tokens, const json_t *item, uint32_t n_vocab, tn_post_form *ret, tn_error *err) {
+static int add_special(const json_t *tokens, const json_t *item, uint32_t n_vocab, tn_post_form *ret,
+                       tn_error *err) {
     const char *name;
     size_t n, i;
     const json_t *id;
@@ -32,7 +33,8 @@ static int add_form(const json_t *v, const char *key, uint32_t n_vocab, tn_post_
     int rc;
     if (!json_is_array(form)) return tn_fail(err, TN_EFORMAT, "%s: \"%s\" must be an array", where, key);
     json_array_foreach(form, i, item) {
-        const json_t *special = json_object_get(item, "SpecialToken"), *seq = json_object_get(item, "Sequence");
+        const json_t *special = json_object_get(item, "SpecialToken"),
+                     *seq = json_object_get(item, "Sequence");
         const char *which = NULL;
         if (special)
             rc = add_special(tokens, special, n_vocab, ret, err);
@@ -74,10 +76,10 @@ static int add(const json_t *v, int depth, uint32_t n_vocab, tn_postproc *ret, t
     if (strcmp(type, "Sequence") == 0) {
         const json_t *list = json_object_get(v, "processors"), *item;
         size_t i;
-        if (!json_is_array(list)) return tn_fail(err, TN_EFORMAT, "%s: a Sequence needs \"processors\"", where);
+        if (!json_is_array(list))
+            return tn_fail(err, TN_EFORMAT, "%s: a Sequence needs \"processors\"", where);
         if (depth >= TN_JSON_MAX_DEPTH) return tn_fail(err, TN_ELIMIT, "%s: nested too deeply", where);
-        json_array_foreach(list, i, item)
-            if ((rc = add(item, depth + 1, n_vocab, ret, err))) return rc;
+        json_array_foreach(list, i, item) if ((rc = add(item, depth + 1, n_vocab, ret, err))) return rc;
         return 0;
     }
     if (ret->single.n) return tn_fail(err, TN_ENOTSUP, "%s: two that add tokens are not supported", where);

@@ -14,7 +14,9 @@ void tn__jr_init(tn_json_reader *r, const char *text, size_t len, const char *na
     tn_buf_init(&r->text, MAX_STRING);
 }
 
-void tn__jr_fini(tn_json_reader *r) { tn_buf_free(&r->text); }
+void tn__jr_fini(tn_json_reader *r) {
+    tn_buf_free(&r->text);
+}
 
 int tn__jr_fail(tn_json_reader *r, const char *what) {
     return tn_fail(r->err, TN_EFORMAT, "%s: byte %zu: %s", r->name, (size_t)(r->at - r->start), what);
@@ -49,8 +51,10 @@ static int hex4(const char *s, const char *end, uint32_t *ret) {
     if (end - s < 4) return -1;
     for (int i = 0; i < 4; i++) {
         char c = s[i];
-        int d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                             : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int d = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
         if (d < 0) return -1;
         v = v << 4 | (uint32_t)d;
     }
@@ -125,7 +129,9 @@ int tn__jr_key(tn_json_reader *r, const char **ret, size_t *ret_len) {
     return rc ? rc : tn__jr_take(r, ':');
 }
 
-static bool is_digit(const tn_json_reader *r) { return r->at < r->end && *r->at >= '0' && *r->at <= '9'; }
+static bool is_digit(const tn_json_reader *r) {
+    return r->at < r->end && *r->at >= '0' && *r->at <= '9';
+}
 
 /* Passes over digits; false where there are none. */
 static bool digits(tn_json_reader *r) {
@@ -212,4 +218,6 @@ static int skip_value(tn_json_reader *r, int depth) {
     return more;
 }
 
-int tn__jr_skip(tn_json_reader *r) { return skip_value(r, 0); }
+int tn__jr_skip(tn_json_reader *r) {
+    return skip_value(r, 0);
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading JSON from front to back without building a tree, for the two parts of a tokenizer.json that have half a
- * million entries. Everything else of the file goes through jansson. */
+/* Reading JSON from front to back without building a tree, for the two parts of a tokenizer.json that have
+ * half a million entries. Everything else of the file goes through jansson. */
 #ifndef TN_TEXT_JSON_READER_H
 #define TN_TEXT_JSON_READER_H
 
@@ -11,13 +11,13 @@
 
 #include "base/buf.h"
 
-/* Strings that do not contain escapes are not copied. The text must be well-formed UTF-8 (check it first) and outlive the
- * reader. Errors are TN_EFORMAT with the byte where they are. */
+/* Strings that do not contain escapes are not copied. The text must be well-formed UTF-8 (check it first) and
+ * outlive the reader. Errors are TN_EFORMAT with the byte where they are. */
 typedef struct tn_json_reader {
     const char *start, *at, *end;
     const char *name; /* of the file, for messages */
     tn_error *err;
-    tn_buf text;      /* of the last string with escapes */
+    tn_buf text; /* of the last string with escapes */
 } tn_json_reader;
 
 void tn__jr_init(tn_json_reader *r, const char *text, size_t len, const char *name, tn_error *err);
@@ -27,8 +27,8 @@ void tn__jr_fini(tn_json_reader *r);
 char tn__jr_peek(tn_json_reader *r);
 /* Takes c. */
 int tn__jr_take(tn_json_reader *r, char c);
-/* Between the elements of an array or object that close ends: 1 where an element follows (a comma is taken where first
- * is false), 0 where it ended (close is taken). */
+/* Between the elements of an array or object that close ends: 1 where an element follows (a comma is taken
+ * where first is false), 0 where it ended (close is taken). */
 int tn__jr_next(tn_json_reader *r, char close, bool first);
 /* A string; valid until the next one is read. */
 int tn__jr_string(tn_json_reader *r, const char **ret, size_t *ret_len);

@@ -8,7 +8,8 @@
 static const char where[] = "pre_tokenizer";
 
 /* How GPT-2 splits; what ByteLevel does unless use_regex is false. */
-static const char gpt2_regex[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+static const char gpt2_regex[] =
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 static int behavior(const json_t *v, tn_split_behavior *ret, tn_error *err) {
     static const struct {
@@ -35,7 +36,8 @@ static int add_split(const json_t *v, tn_splitter *ret, tn_error *err) {
     const char *re;
     size_t n;
     bool literal;
-    if (!json_object_get(v, "behavior")) return tn_fail(err, TN_EFORMAT, "%s: a Split needs \"behavior\"", where);
+    if (!json_object_get(v, "behavior"))
+        return tn_fail(err, TN_EFORMAT, "%s: a Split needs \"behavior\"", where);
     int rc = behavior(v, &s.behavior, err);
     if (!rc) rc = tn__json_bool(v, "invert", where, &s.invert, err);
     if (!rc) rc = tn__json_pattern(v, where, &re, &n, &literal, err);
@@ -54,7 +56,8 @@ static int add_delimiter(const json_t *v, tn_splitter *ret, tn_error *err) {
 }
 
 static int add_byte_level(const json_t *v, tn_splitter *ret, tn_error *err) {
-    tn_split_step space = {.kind = TN_SPLIT_METASPACE, .prepend = TN_PREPEND_ALWAYS, .content = " ", .length = 1};
+    tn_split_step space = {
+        .kind = TN_SPLIT_METASPACE, .prepend = TN_PREPEND_ALWAYS, .content = " ", .length = 1};
     bool prefix = true, regex = true;
     int rc = tn__json_bool(v, "add_prefix_space", where, &prefix, err);
     if (!rc) rc = tn__json_bool(v, "use_regex", where, &regex, err);
@@ -107,9 +110,11 @@ static int add_class(const json_t *v, const char *type, tn_splitter *ret, tn_err
 }
 
 static int add_bert(tn_splitter *ret, tn_error *err) {
-    int rc = tn__splitter_add(ret, (tn_split_step){.kind = TN_SPLIT_SPACE, .behavior = TN_SPLIT_REMOVED}, err);
+    int rc =
+        tn__splitter_add(ret, (tn_split_step){.kind = TN_SPLIT_SPACE, .behavior = TN_SPLIT_REMOVED}, err);
     return rc ? rc
-              : tn__splitter_add(ret, (tn_split_step){.kind = TN_SPLIT_PUNCT, .behavior = TN_SPLIT_ISOLATED}, err);
+              : tn__splitter_add(ret, (tn_split_step){.kind = TN_SPLIT_PUNCT, .behavior = TN_SPLIT_ISOLATED},
+                                 err);
 }
 
 static int add_fixed(const json_t *v, tn_splitter *ret, tn_error *err) {
@@ -125,7 +130,8 @@ static int add_sequence(const json_t *v, int depth, tn_splitter *ret, tn_error *
     const json_t *list = json_object_get(v, "pretokenizers"), *item;
     size_t i;
     int rc;
-    if (!json_is_array(list)) return tn_fail(err, TN_EFORMAT, "%s: a Sequence needs \"pretokenizers\"", where);
+    if (!json_is_array(list))
+        return tn_fail(err, TN_EFORMAT, "%s: a Sequence needs \"pretokenizers\"", where);
     if (depth >= TN_JSON_MAX_DEPTH) return tn_fail(err, TN_ELIMIT, "%s: nested too deeply", where);
     json_array_foreach(list, i, item) if ((rc = add(item, depth + 1, ret, err))) return rc;
     return 0;
@@ -143,9 +149,11 @@ static int add(const json_t *v, int depth, tn_splitter *ret, tn_error *err) {
     if (strcmp(type, "Punctuation") == 0 || strcmp(type, "Digits") == 0) return add_class(v, type, ret, err);
     if (strcmp(type, "CharDelimiterSplit") == 0) return add_delimiter(v, ret, err);
     if (strcmp(type, "FixedLength") == 0) return add_fixed(v, ret, err);
-    if (strcmp(type, "Whitespace") == 0) return tn__splitter_add(ret, (tn_split_step){.kind = TN_SPLIT_WORDS}, err);
+    if (strcmp(type, "Whitespace") == 0)
+        return tn__splitter_add(ret, (tn_split_step){.kind = TN_SPLIT_WORDS}, err);
     if (strcmp(type, "WhitespaceSplit") == 0)
-        return tn__splitter_add(ret, (tn_split_step){.kind = TN_SPLIT_SPACE, .behavior = TN_SPLIT_REMOVED}, err);
+        return tn__splitter_add(ret, (tn_split_step){.kind = TN_SPLIT_SPACE, .behavior = TN_SPLIT_REMOVED},
+                                err);
     return tn_fail(err, TN_ENOTSUP, "%s of type \"%.64s\" is not supported", where, type);
 }
 

@@ -43,8 +43,8 @@ int tn__normalizer_add_prepend(tn_normalizer *t, const char *content, size_t len
     return rc ? rc : tn__normalizer_add(t, s, err);
 }
 
-int tn__normalizer_add_replace(tn_normalizer *t, const char *from, size_t from_len, bool literal, const char *content,
-                               size_t len, tn_error *err) {
+int tn__normalizer_add_replace(tn_normalizer *t, const char *from, size_t from_len, bool literal,
+                               const char *content, size_t len, tn_error *err) {
     tn_norm_step s = {.kind = TN_NORM_REPLACE};
     int rc = set_content(&s, content, len, err);
     if (!rc) rc = tn__pattern_new(from, from_len, literal, &s.pattern, err);
@@ -101,7 +101,8 @@ static uint32_t clean(uint32_t cp) {
 }
 
 static uint32_t nmt(uint32_t cp) {
-    if ((cp >= 1 && cp <= 8) || cp == 0xb || (cp >= 0xe && cp <= 0x1f) || cp == 0x7f || cp == 0x8f || cp == 0x9f)
+    if ((cp >= 1 && cp <= 8) || cp == 0xb || (cp >= 0xe && cp <= 0x1f) || cp == 0x7f || cp == 0x8f ||
+        cp == 0x9f)
         return DROP;
     if (cp == 9 || cp == 0xa || cp == 0xc || cp == 0xd || cp == 0x1680 || (cp >= 0x200b && cp <= 0x200f) ||
         cp == 0x2028 || cp == 0x2029 || cp == 0x2581 || cp == 0xfeff || cp == 0xfffd)
@@ -127,8 +128,9 @@ static void filter(tn_norm_kind kind, const char *s, size_t n, tn_buf *out) {
 
 /* The ranges that BERT's own code tests, an odd start of the last extension included. */
 static bool is_cjk(uint32_t cp) {
-    return (cp >= 0x4e00 && cp <= 0x9fff) || (cp >= 0x3400 && cp <= 0x4dbf) || (cp >= 0x20000 && cp <= 0x2a6df) ||
-           (cp >= 0x2a700 && cp <= 0x2b73f) || (cp >= 0x2b740 && cp <= 0x2b81f) || (cp >= 0x2b920 && cp <= 0x2ceaf) ||
+    return (cp >= 0x4e00 && cp <= 0x9fff) || (cp >= 0x3400 && cp <= 0x4dbf) ||
+           (cp >= 0x20000 && cp <= 0x2a6df) || (cp >= 0x2a700 && cp <= 0x2b73f) ||
+           (cp >= 0x2b740 && cp <= 0x2b81f) || (cp >= 0x2b920 && cp <= 0x2ceaf) ||
            (cp >= 0xf900 && cp <= 0xfaff) || (cp >= 0x2f800 && cp <= 0x2fa1f);
 }
 
@@ -143,7 +145,8 @@ static void space_cjk(const char *s, size_t n, tn_buf *out) {
     }
 }
 
-static int replace(const tn_norm_step *st, tn_matcher *m, const char *s, size_t n, tn_buf *out, tn_error *err) {
+static int replace(const tn_norm_step *st, tn_matcher *m, const char *s, size_t n, tn_buf *out,
+                   tn_error *err) {
     size_t from = 0, a, b;
     int rc;
     while ((rc = tn__pattern_find(st->pattern, m, s, n, from, &a, &b, err)) == 1) {
@@ -179,7 +182,8 @@ static int apply(const tn_norm_step *st, tn_matcher *m, const char *s, size_t n,
     return out->status;
 }
 
-int tn__normalize(const tn_normalizer *t, tn_matcher *m, const char *s, size_t n, tn_buf *out, tn_error *err) {
+int tn__normalize(const tn_normalizer *t, tn_matcher *m, const char *s, size_t n, tn_buf *out,
+                  tn_error *err) {
     tn_buf spare;
     int rc = 0;
     tn_buf_init(&spare, out->max);

@@ -30,10 +30,10 @@ typedef enum tn_norm_kind {
 
 typedef struct tn_norm_step {
     tn_norm_kind kind;
-    bool left, right;   /* TN_NORM_STRIP */
-    bool longest;       /* TN_NORM_CHARSMAP */
-    char *content;      /* TN_NORM_PREPEND, TN_NORM_REPLACE; owned */
-    size_t content_len; /* bytes */
+    bool left, right;    /* TN_NORM_STRIP */
+    bool longest;        /* TN_NORM_CHARSMAP */
+    char *content;       /* TN_NORM_PREPEND, TN_NORM_REPLACE; owned */
+    size_t content_len;  /* bytes */
     tn_pattern *pattern; /* owned */
     tn_charsmap *map;    /* owned */
 } tn_norm_step;
@@ -47,12 +47,12 @@ typedef struct tn_normalizer {
 int tn__normalizer_add(tn_normalizer *t, tn_norm_step step, tn_error *err);
 /* Steps that need a string: PREPEND content, or REPLACE of the literal from by content. */
 int tn__normalizer_add_prepend(tn_normalizer *t, const char *content, size_t len, tn_error *err);
-int tn__normalizer_add_replace(tn_normalizer *t, const char *from, size_t from_len, bool literal, const char *content,
-                               size_t len, tn_error *err);
+int tn__normalizer_add_replace(tn_normalizer *t, const char *from, size_t from_len, bool literal,
+                               const char *content, size_t len, tn_error *err);
 void tn__normalizer_fini(tn_normalizer *t);
 
-/* Replaces out's content with the normalised form of well-formed s[0, n) (which is not in out). Errors: those of
- * tn__pattern_find, TN_ELIMIT where the text grows too long, TN_ENOMEM. [any thread] */
+/* Replaces out's content with the normalised form of well-formed s[0, n) (which is not in out). Errors: those
+ * of tn__pattern_find, TN_ELIMIT where the text grows too long, TN_ENOMEM. [any thread] */
 int tn__normalize(const tn_normalizer *t, tn_matcher *m, const char *s, size_t n, tn_buf *out, tn_error *err);
 
 /* Appends the printable stand-ins (GPT-2's byte alphabet) of bytes. */

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Limits of one match. The published expressions are linear: a match step for each character of the longest word is
- * what they need. Expressions with nested repetition run into these instead of running for ever. */
+/* Limits of one match. The published expressions are linear: a match step for each character of the longest
+ * word is what they need. Expressions with nested repetition run into these instead of running for ever. */
 enum {
     MATCH_LIMIT = 20 * 1000 * 1000,
     DEPTH_LIMIT = 1000 * 1000,
@@ -31,8 +31,9 @@ static int compile(tn_pattern *p, const char *re, size_t len, tn_error *err) {
     if (rc) goto out;
     pcre2_compile_context *ctx = pcre2_compile_context_create(NULL);
     if (ctx) pcre2_set_newline(ctx, PCRE2_NEWLINE_LF);
-    p->code = pcre2_compile((PCRE2_SPTR)(b.data ? b.data : ""), b.len,
-                            PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, ctx);
+    p->code =
+        pcre2_compile((PCRE2_SPTR)(b.data ? b.data : ""), b.len,
+                      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, ctx);
     pcre2_compile_context_free(ctx);
     if (!p->code) {
         PCRE2_UCHAR text[128];
@@ -102,8 +103,10 @@ void tn__matcher_fini(tn_matcher *m) {
     *m = (tn_matcher){0};
 }
 
-/* One search. Compiled code first uses the machine's stack, then a larger one of its own, then the interpreter. */
-static int search(const tn_pattern *p, tn_matcher *m, const char *text, size_t len, size_t from, uint32_t options) {
+/* One search. Compiled code first uses the machine's stack, then a larger one of its own, then the
+ * interpreter. */
+static int search(const tn_pattern *p, tn_matcher *m, const char *text, size_t len, size_t from,
+                  uint32_t options) {
     PCRE2_SPTR s = (PCRE2_SPTR)text;
     options |= PCRE2_NO_UTF_CHECK;
     int rc = pcre2_match(p->code, s, len, from, options, m->data, m->context);
@@ -126,8 +129,8 @@ static int find_literal(const tn_pattern *p, const char *text, size_t len, size_
     return 1;
 }
 
-int tn__pattern_find(const tn_pattern *p, tn_matcher *m, const char *text, size_t len, size_t from, size_t *ret_start,
-                     size_t *ret_end, tn_error *err) {
+int tn__pattern_find(const tn_pattern *p, tn_matcher *m, const char *text, size_t len, size_t from,
+                     size_t *ret_start, size_t *ret_end, tn_error *err) {
     if (from >= len) return 0;
     if (!p->code) return find_literal(p, text, len, from, ret_start, ret_end);
     int rc = matcher_ready(m, err);
@@ -138,8 +141,8 @@ int tn__pattern_find(const tn_pattern *p, tn_matcher *m, const char *text, size_
         PCRE2_UCHAR why[128];
         pcre2_get_error_message(rc, why, sizeof why);
         return tn_fail(err, rc == PCRE2_ERROR_NOMEMORY ? TN_ENOMEM : TN_ELIMIT,
-                       "the tokenizer's splitting expression fails at byte %zu of a text of %zu: %s", from, len,
-                       (const char *)why);
+                       "the tokenizer's splitting expression fails at byte %zu of a text of %zu: %s", from,
+                       len, (const char *)why);
     }
     const size_t *bounds = pcre2_get_ovector_pointer(m->data);
     if (bounds[0] < from || bounds[1] <= bounds[0] || bounds[1] > len)

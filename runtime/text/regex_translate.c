@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Oniguruma's (Ruby) and Rust's regular expressions in PCRE2's syntax. Only what means something else there is touched;
- * the rest is copied. */
+/* Oniguruma's (Ruby) and Rust's regular expressions in PCRE2's syntax. Only what means something else there
+ * is touched; the rest is copied. */
 #include <string.h>
 
 #include "text/pattern.h"
 
 /* Unicode's White_Space, and the rest of Unicode, as items of a class. PCRE2's own \s has U+180E too. */
-#define SPACE "\\x09-\\x0d\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-#define NOT_SPACE                                                                                                      \
-    "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"         \
+#define SPACE                                                                                                \
+    "\\x09-\\x0d\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
+#define NOT_SPACE                                                                                               \
+    "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}" \
     "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
 /* Alphabetic, Mark, Decimal_Number, Connector_Punctuation. */
 #define WORD "\\p{L}\\p{Nl}\\x{24b6}-\\x{24e9}\\p{M}\\p{Nd}\\p{Pc}"
-#define HEX "0-9A-Fa-f"
+#define HEX  "0-9A-Fa-f"
 
 enum { MAX_NESTING = 8, MAX_OPERANDS = 4 };
 
@@ -60,7 +61,8 @@ static int escape(scan *s, bool in_class, tn_buf *out) {
     case 'h': return tn_buf_addf(out, "%s%s%s", open, HEX, close);
     case 'H': return in_class ? unsupported(s, "\\H in a class") : tn_buf_adds(out, "[^" HEX "]");
     case 'u': return unicode_escape(s, out);
-    case 'K': case 'C': return unsupported(s, "\\K or \\C");
+    case 'K':
+    case 'C': return unsupported(s, "\\K or \\C");
     }
     s->at -= 2;
     tn_buf_add(out, s->at, 2);
@@ -100,7 +102,8 @@ static int parse_class(scan *s, charclass *c, int depth);
 static int nested_class(scan *s, operand *op, int depth) {
     charclass inner;
     class_init(&inner);
-    int rc = depth >= MAX_NESTING ? unsupported(s, "deeply nested classes") : parse_class(s, &inner, depth + 1);
+    int rc =
+        depth >= MAX_NESTING ? unsupported(s, "deeply nested classes") : parse_class(s, &inner, depth + 1);
     if (rc) goto out;
     if (inner.n > 1 || op->negated || ((inner.negated || inner.op[0].negated) && op->items.len)) {
         rc = unsupported(s, "a nested class that is not a plain union");
@@ -197,6 +200,7 @@ int tn__regex_translate(const char *re, size_t len, tn_buf *out, tn_error *err) 
         else
             rc = tn_buf_addc(out, *s.at++);
     }
-    if (rc && rc == out->status) return tn_fail(err, rc, "an expression of %zu bytes is too large when translated", len);
+    if (rc && rc == out->status)
+        return tn_fail(err, rc, "an expression of %zu bytes is too large when translated", len);
     return rc;
 }

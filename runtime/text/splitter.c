@@ -105,7 +105,8 @@ static int by_pattern(builder *b, tn_matcher *m, const struct tn_word *word, tn_
     size_t from = 0, start, end;
     int rc;
     while ((rc = tn__pattern_find(b->st->pattern, m, s, word->len, from, &start, &end, err)) == 1) {
-        if (add_part(b, word->off + from, start - from, false) || add_part(b, word->off + start, end - start, true))
+        if (add_part(b, word->off + from, start - from, false) ||
+            add_part(b, word->off + start, end - start, true))
             return TN_ENOMEM;
         from = end;
     }
@@ -127,7 +128,8 @@ static int by_class(builder *b, const struct tn_word *word) {
         uint32_t cp;
         k = tn__utf8_get(s + i, &cp);
         if (!in_class(b->st->kind, cp)) continue;
-        if (add_part(b, word->off + from, i - from, false) || add_part(b, word->off + i, k, true)) return TN_ENOMEM;
+        if (add_part(b, word->off + from, i - from, false) || add_part(b, word->off + i, k, true))
+            return TN_ENOMEM;
         from = i + k;
     }
     return add_part(b, word->off + from, word->len - from, false);
@@ -182,7 +184,8 @@ static int split_before(builder *b, size_t off, size_t len) {
     size_t from = 0;
     while ((hit = memmem(s + from, len - from, st->content, st->length))) {
         size_t at = (size_t)(hit - s);
-        if (add_part(b, off + from, at - from, false) || add_part(b, off + at, st->length, true)) return TN_ENOMEM;
+        if (add_part(b, off + from, at - from, false) || add_part(b, off + at, st->length, true))
+            return TN_ENOMEM;
         from = at + st->length;
     }
     return add_part(b, off + from, len - from, false);
@@ -205,7 +208,8 @@ static int rewrite_all(builder *b, bool at_start, const struct tn_word *old, siz
     int rc = end ? 0 : TN_ENOMEM;
     tn_buf_init(&text, w->text.max);
     for (size_t i = 0; i < n && !rc; i++) {
-        rc = rewrite(b->st, at_start && i == 0 && old[0].off == 0, w->text.data + old[i].off, old[i].len, &text);
+        rc = rewrite(b->st, at_start && i == 0 && old[0].off == 0, w->text.data + old[i].off, old[i].len,
+                     &text);
         end[i] = text.len;
     }
     tn_buf swap = w->text;
@@ -236,7 +240,8 @@ static int run_step(const tn_split_step *st, tn_matcher *m, bool at_start, tn_wo
     w->n = 0;
     w->spare = old;
     w->spare_cap = old_cap;
-    if (st->kind == TN_SPLIT_METASPACE || st->kind == TN_SPLIT_BYTE_LEVEL) return rewrite_all(&b, at_start, old, n);
+    if (st->kind == TN_SPLIT_METASPACE || st->kind == TN_SPLIT_BYTE_LEVEL)
+        return rewrite_all(&b, at_start, old, n);
     for (size_t i = 0; i < n && !rc; i++) {
         b.first = w->n;
         b.open = false;
@@ -252,7 +257,8 @@ static int run_step(const tn_split_step *st, tn_matcher *m, bool at_start, tn_wo
     return rc;
 }
 
-int tn__split(const tn_splitter *t, tn_matcher *m, bool at_start, const char *s, size_t n, tn_words *w, tn_error *err) {
+int tn__split(const tn_splitter *t, tn_matcher *m, bool at_start, const char *s, size_t n, tn_words *w,
+              tn_error *err) {
     tn_buf_clear(&w->text);
     w->n = 0;
     int rc = tn_buf_add(&w->text, s, n);

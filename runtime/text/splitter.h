@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Splitting of normalised text into the words that the model encodes one by one: a list of steps, each of which splits
- * (or rewrites) the words that the one before it left. */
+/* Splitting of normalised text into the words that the model encodes one by one: a list of steps, each of
+ * which splits (or rewrites) the words that the one before it left. */
 #ifndef TN_TEXT_SPLITTER_H
 #define TN_TEXT_SPLITTER_H
 
@@ -59,15 +59,16 @@ typedef struct tn_words {
     tn_buf text;
     struct tn_word {
         size_t off, len; /* len > 0 */
-    } *word, *spare;
+    } * word, *spare;
     size_t n, cap, spare_cap;
 } tn_words;
 
 void tn__words_init(tn_words *w, size_t max_text);
 void tn__words_fini(tn_words *w);
 
-/* Splits well-formed s[0, n); w's content is replaced. at_start: s begins the whole text. TN_ELIMIT, TN_ENOMEM.
- * [any thread] */
-int tn__split(const tn_splitter *t, tn_matcher *m, bool at_start, const char *s, size_t n, tn_words *w, tn_error *err);
+/* Splits well-formed s[0, n); w's content is replaced. at_start: s begins the whole text. TN_ELIMIT,
+ * TN_ENOMEM. [any thread] */
+int tn__split(const tn_splitter *t, tn_matcher *m, bool at_start, const char *s, size_t n, tn_words *w,
+              tn_error *err);
 
 #endif

@@ -7,13 +7,18 @@
 
 enum { MAX_NAMED = 4096 };
 
-/* Spellings at which generation ends whatever the configuration says. The first of these that a vocabulary has is its
- * end of turn, unless a role says otherwise. */
+/* Spellings at which generation ends whatever the configuration says. The first of these that a vocabulary
+ * has is its end of turn, unless a role says otherwise. */
 static const char *const end_spellings[] = {
-    "<|eot_id|>",       "<|im_end|>",       "<|end|>",        "<end_of_turn>", "<turn|>",
-    "<|endoftext|>",    "<|end_of_text|>",  "<|eom_id|>",     "<EOT>",         "_<EOT>",
-    "<|return|>",       "<|call|>",         "<|endofturn|>",  "<|END_OF_TURN_TOKEN|>",
-    "<|end_of_role|>",  "<end_of_utterance>", "<eos>",
+    "<|eot_id|>",      "<|im_end|>",
+    "<|end|>",         "<end_of_turn>",
+    "<turn|>",         "<|endoftext|>",
+    "<|end_of_text|>", "<|eom_id|>",
+    "<EOT>",           "_<EOT>",
+    "<|return|>",      "<|call|>",
+    "<|endofturn|>",   "<|END_OF_TURN_TOKEN|>",
+    "<|end_of_role|>", "<end_of_utterance>",
+    "<eos>",
 };
 enum { N_END = sizeof end_spellings / sizeof *end_spellings, N_END_OF_TURN = 5 };
 
@@ -21,8 +26,10 @@ int tn_ids_add(tn_ids *ids, const int32_t *more, size_t n) {
     if (n > ids->cap - ids->len) {
         size_t cap = ids->cap ? ids->cap : 64;
         while (cap - ids->len < n)
-            if (cap > SIZE_MAX / sizeof *more / 4) return TN_ENOMEM;
-            else cap *= 2;
+            if (cap > SIZE_MAX / sizeof *more / 4)
+                return TN_ENOMEM;
+            else
+                cap *= 2;
         int32_t *data = realloc(ids->data, cap * sizeof *data);
         if (!data) return TN_ENOMEM;
         ids->data = data;
@@ -109,14 +116,14 @@ int tn__tokenizer_add_token(tn_tokenizer *t, uint64_t id, const char *s, size_t 
     uint32_t model_id;
     int show = len > 64 ? 64 : (int)len;
     if (tn__vocab_find(&t->vocab, s, len, &model_id) && model_id != id)
-        return tn_fail(err, TN_EFORMAT, "added token \"%.*s\" has id %llu, in the vocabulary it has %u", show, s,
-                       (unsigned long long)id, model_id);
+        return tn_fail(err, TN_EFORMAT, "added token \"%.*s\" has id %llu, in the vocabulary it has %u", show,
+                       s, (unsigned long long)id, model_id);
     if (tn__vocab_has(&t->vocab, id)) {
         size_t old_len;
         const char *old = tn__vocab_text(&t->vocab, (uint32_t)id, &old_len);
         if (old_len != len || memcmp(old, s, len) != 0)
-            return tn_fail(err, TN_EFORMAT, "added token \"%.*s\" has id %llu, which belongs to \"%.64s\"", show, s,
-                           (unsigned long long)id, old);
+            return tn_fail(err, TN_EFORMAT, "added token \"%.*s\" has id %llu, which belongs to \"%.64s\"",
+                           show, s, (unsigned long long)id, old);
     } else {
         int rc = tn__vocab_add(&t->vocab, id, s, len, true, err);
         if (rc) return rc;
@@ -173,9 +180,13 @@ int tn__tokenizer_finish(tn_tokenizer *t, tn_error *err) {
     return 0;
 }
 
-static bool in_range(const tn_tokenizer *t, int32_t id) { return id >= 0 && (uint32_t)id < t->vocab.n_id; }
+static bool in_range(const tn_tokenizer *t, int32_t id) {
+    return id >= 0 && (uint32_t)id < t->vocab.n_id;
+}
 
-int32_t tn_tokenizer_n_vocab(const tn_tokenizer *t) { return (int32_t)t->vocab.n_id; }
+int32_t tn_tokenizer_n_vocab(const tn_tokenizer *t) {
+    return (int32_t)t->vocab.n_id;
+}
 
 const char *tn_tokenizer_piece(const tn_tokenizer *t, int32_t id, size_t *ret_len) {
     size_t len;
@@ -187,13 +198,25 @@ bool tn_tokenizer_is_special(const tn_tokenizer *t, int32_t id) {
     return in_range(t, id) && t->fact[id] & TN_TOKEN_SPECIAL;
 }
 
-bool tn_tokenizer_is_end(const tn_tokenizer *t, int32_t id) { return in_range(t, id) && t->fact[id] & TN_TOKEN_END; }
+bool tn_tokenizer_is_end(const tn_tokenizer *t, int32_t id) {
+    return in_range(t, id) && t->fact[id] & TN_TOKEN_END;
+}
 
-int32_t tn_tokenizer_bos(const tn_tokenizer *t) { return t->bos; }
-int32_t tn_tokenizer_eos(const tn_tokenizer *t) { return t->eos; }
-int32_t tn_tokenizer_eot(const tn_tokenizer *t) { return t->eot; }
-int32_t tn_tokenizer_pad(const tn_tokenizer *t) { return t->pad; }
-int32_t tn_tokenizer_unk(const tn_tokenizer *t) { return t->unk; }
+int32_t tn_tokenizer_bos(const tn_tokenizer *t) {
+    return t->bos;
+}
+int32_t tn_tokenizer_eos(const tn_tokenizer *t) {
+    return t->eos;
+}
+int32_t tn_tokenizer_eot(const tn_tokenizer *t) {
+    return t->eot;
+}
+int32_t tn_tokenizer_pad(const tn_tokenizer *t) {
+    return t->pad;
+}
+int32_t tn_tokenizer_unk(const tn_tokenizer *t) {
+    return t->unk;
+}
 
 bool tn_tokenizer_adds_bos(const tn_tokenizer *t) {
     const tn_post_form *f = &t->post.single;

@@ -41,7 +41,8 @@ static int read_templates(tn_tokenizer *t, const json_t *config, const char *pat
     if (json_is_string(v))
         return tn__named_set(&t->templates, "default", json_string_value(v), json_string_length(v), err);
     if (!v || json_is_null(v)) return 0;
-    if (!json_is_array(v)) return tn_fail(err, TN_EFORMAT, "%s: \"chat_template\" must be a string or a list", path);
+    if (!json_is_array(v))
+        return tn_fail(err, TN_EFORMAT, "%s: \"chat_template\" must be a string or a list", path);
     json_array_foreach(v, i, item) {
         if ((rc = tn__json_string(item, "name", path, &name, &name_len, err)) ||
             (rc = tn__json_string(item, "template", path, &text, &n, err)) ||
@@ -51,7 +52,8 @@ static int read_templates(tn_tokenizer *t, const json_t *config, const char *pat
     return 0;
 }
 
-/* Tokens that older files keep here only. Those of tokenizer.json stay as that has them; contradictions are logged. */
+/* Tokens that older files keep here only. Those of tokenizer.json stay as that has them; contradictions are
+ * logged. */
 static int read_added_decoder(tn_tokenizer *t, const json_t *config, const char *path, tn_error *err) {
     const char *key;
     json_t *v;
@@ -61,7 +63,8 @@ static int read_added_decoder(tn_tokenizer *t, const json_t *config, const char 
         unsigned long long id = strtoull(key, &end, 10);
         const json_t *text = token_text(v);
         if (*end || end == key || !text || id >= TN_TOKENIZER_MAX_VOCAB)
-            return tn_fail(err, TN_EFORMAT, "%s: a bad entry \"%.32s\" in \"added_tokens_decoder\"", path, key);
+            return tn_fail(err, TN_EFORMAT, "%s: a bad entry \"%.32s\" in \"added_tokens_decoder\"", path,
+                           key);
         const char *s = json_string_value(text);
         size_t n = json_string_length(text);
         if (tn__vocab_has(&t->vocab, id) || tn_tokenizer_id(t, s, n) >= 0) continue;
@@ -101,7 +104,8 @@ static int read_template_file(tn_tokenizer *t, const char *dir, tn_error *err) {
 }
 
 int tn__tokenizer_read_config(tn_tokenizer *t, const char *dir, tn_error *err) {
-    static const char *const names[] = {"special_tokens_map.json", "chat_template.json", "tokenizer_config.json"};
+    static const char *const names[] = {"special_tokens_map.json", "chat_template.json",
+                                        "tokenizer_config.json"};
     int rc = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names && !rc; i++) { /* later ones win */
         json_t *config;
@@ -143,7 +147,9 @@ static int load(const char *path, const char *dir, tn_tokenizer **ret, tn_error 
     return 0;
 }
 
-int tn_tokenizer_load_file(const char *path, tn_tokenizer **ret, tn_error *err) { return load(path, NULL, ret, err); }
+int tn_tokenizer_load_file(const char *path, tn_tokenizer **ret, tn_error *err) {
+    return load(path, NULL, ret, err);
+}
 
 int tn_tokenizer_load_dir(const char *dir, tn_tokenizer **ret, tn_error *err) {
     char *path = tn_path_join(dir, "tokenizer.json");

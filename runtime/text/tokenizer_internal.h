@@ -53,8 +53,8 @@ tn_tokenizer *tn__tokenizer_new(void);
 int tn__named_set(tn_named_list *l, const char *name, const char *text, size_t len, tn_error *err);
 /* The entry called name, or NULL. */
 const tn_named *tn__named_get(const tn_named_list *l, const char *name);
-/* Adds a token to vocabulary (where it is not there yet) and added tokens. TN_EFORMAT: the id belongs to another
- * piece, or the piece to another id. */
+/* Adds a token to vocabulary (where it is not there yet) and added tokens. TN_EFORMAT: the id belongs to
+ * another piece, or the piece to another id. */
 int tn__tokenizer_add_token(tn_tokenizer *t, uint64_t id, const char *s, size_t len, tn_added_token flags,
                             tn_error *err);
 /* Once everything is read: search trees, facts about ids, roles that follow from names and spellings. */

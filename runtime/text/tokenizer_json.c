@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading tokenizer.json. The two large parts, the model's vocab and merges, are read where they stand; jansson gets the
- * file without them, since its tree of them would take many times the memory of the file. */
+/* Reading tokenizer.json. The two large parts, the model's vocab and merges, are read where they stand;
+ * jansson gets the file without them, since its tree of them would take many times the memory of the file. */
 #include "text/tokenizer_json.h"
 
 #include <stdlib.h>
@@ -26,7 +26,9 @@ typedef struct parts {
     } vocab, merges;
 } parts;
 
-static bool is_key(const char *s, size_t n, const char *key) { return strlen(key) == n && memcmp(s, key, n) == 0; }
+static bool is_key(const char *s, size_t n, const char *key) {
+    return strlen(key) == n && memcmp(s, key, n) == 0;
+}
 
 static int note_part(tn_json_reader *r, struct cut *c) {
     if (c->from) return tn__jr_fail(r, "a second \"vocab\" or \"merges\" in the model");
@@ -105,7 +107,8 @@ static int read_vocab_object(tn_json_reader *r, tn_vocab *v) {
     int more, rc;
     if ((rc = tn__jr_take(r, '{'))) return rc;
     for (bool first = true; (more = tn__jr_next(r, '}', first)) == 1; first = false) {
-        if ((rc = tn__jr_key(r, &s, &n)) || (rc = tn__jr_uint(r, &id)) || (rc = tn__vocab_add(v, id, s, n, false, r->err)))
+        if ((rc = tn__jr_key(r, &s, &n)) || (rc = tn__jr_uint(r, &id)) ||
+            (rc = tn__vocab_add(v, id, s, n, false, r->err)))
             return rc;
     }
     return more;
@@ -157,7 +160,8 @@ static int read_merge(tn_json_reader *r, tn_bpe *b) {
         return tn__bpe_add_merge(b, s, (size_t)(space - s), space + 1, (size_t)(s + n - space - 1), r->err);
     }
     if ((rc = tn__jr_take(r, '[')) || (rc = tn__jr_string(r, &s, &n))) return rc;
-    if (n > sizeof left && !(copy = malloc(n))) return tn_fail(r->err, TN_ENOMEM, "out of memory for a merge");
+    if (n > sizeof left && !(copy = malloc(n)))
+        return tn_fail(r->err, TN_ENOMEM, "out of memory for a merge");
     memcpy(copy, s, n); /* the second string may overwrite it */
     size_t left_len = n;
     if (!(rc = tn__jr_take(r, ',')) && !(rc = tn__jr_string(r, &s, &n)) && !(rc = tn__jr_take(r, ']')))
@@ -188,7 +192,8 @@ static int read_merges(const parts *p, tn_bpe *b, tn_error *err) {
     int rc = count_elements(&r, &n);
     if (!rc) rc = tn__bpe_reserve(b, n, err);
     if (!rc) rc = tn__jr_take(&r, '[');
-    for (bool first = true; !rc && (more = tn__jr_next(&r, ']', first)) == 1; first = false) rc = read_merge(&r, b);
+    for (bool first = true; !rc && (more = tn__jr_next(&r, ']', first)) == 1; first = false)
+        rc = read_merge(&r, b);
     tn__jr_fini(&r);
     return rc ? rc : more;
 }
@@ -198,7 +203,8 @@ static int copy_affix(const json_t *m, const char *key, char **ret, tn_error *er
     size_t n;
     int rc = tn__json_opt_string(m, key, where, &s, &n, err);
     if (rc || !n) return rc;
-    if (strlen(s) != n || n > 64) return tn_fail(err, TN_EFORMAT, "%s: \"%s\" is not a short string", where, key);
+    if (strlen(s) != n || n > 64)
+        return tn_fail(err, TN_EFORMAT, "%s: \"%s\" is not a short string", where, key);
     *ret = strdup(s);
     return *ret ? 0 : tn_fail(err, TN_ENOMEM, "out of memory");
 }

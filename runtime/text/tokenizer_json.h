@@ -5,11 +5,11 @@
 
 #include "text/tokenizer_internal.h"
 
-/* Fills an empty t from the text of a tokenizer.json; name is for messages. tn__tokenizer_finish is not called.
- * TN_EFORMAT, TN_ENOTSUP, TN_ELIMIT, TN_ENOMEM. */
+/* Fills an empty t from the text of a tokenizer.json; name is for messages. tn__tokenizer_finish is not
+ * called. TN_EFORMAT, TN_ENOTSUP, TN_ELIMIT, TN_ENOMEM. */
 int tn__tokenizer_parse_json(tn_tokenizer *t, const char *text, size_t len, const char *name, tn_error *err);
-/* Adds what tokenizer_config.json, special_tokens_map.json and chat_template.jinja of dir say; absent files say nothing.
- * Errors as above, TN_EIO. */
+/* Adds what tokenizer_config.json, special_tokens_map.json and chat_template.jinja of dir say; absent files
+ * say nothing. Errors as above, TN_EIO. */
 int tn__tokenizer_read_config(tn_tokenizer *t, const char *dir, tn_error *err);
 
 #endif

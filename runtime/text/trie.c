@@ -69,7 +69,8 @@ int tn__trie_init(tn_trie *t, tn_trie_key *keys, size_t n, tn_error *err) {
     if (!r || !t->label || !t->first || !t->value) {
         free(r);
         tn__trie_fini(t);
-        return tn_fail(err, TN_ENOMEM, "out of memory for a search tree of %llu nodes", (unsigned long long)nodes);
+        return tn_fail(err, TN_ENOMEM, "out of memory for a search tree of %llu nodes",
+                       (unsigned long long)nodes);
     }
     r[0] = (range){0, (uint32_t)kept};
     t->label[0] = 0;

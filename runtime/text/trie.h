@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A set of byte strings for longest-match and common-prefix searches. Nodes are numbered breadth first, so the children
- * of a node are neighbours and one label byte, one first-child index and one value are all that a node needs. */
+/* A set of byte strings for longest-match and common-prefix searches. Nodes are numbered breadth first, so
+ * the children of a node are neighbours and one label byte, one first-child index and one value are all that
+ * a node needs. */
 #ifndef TN_TEXT_TRIE_H
 #define TN_TEXT_TRIE_H
 

@@ -18,10 +18,12 @@ typedef struct points {
     size_t n, cap;
 } points;
 
-static int combining_class(utf8proc_int32_t cp) { return utf8proc_get_property(cp)->combining_class; }
+static int combining_class(utf8proc_int32_t cp) {
+    return utf8proc_get_property(cp)->combining_class;
+}
 
-/* Puts cp[0, n), all of them combining, in canonical order by counting. utf8proc does this by exchanging neighbours,
- * which a long run of marks makes quadratic. */
+/* Puts cp[0, n), all of them combining, in canonical order by counting. utf8proc does this by exchanging
+ * neighbours, which a long run of marks makes quadratic. */
 static int order_run(utf8proc_int32_t *cp, size_t n) {
     size_t count[257] = {0};
     bool sorted = true;
@@ -68,7 +70,8 @@ static int decompose(points *p, const char *s, size_t n, utf8proc_option_t optio
         uint32_t cp;
         i += tn__utf8_get(s + i, &cp);
         if (points_reserve(p, MAX_EXPANSION)) return TN_ENOMEM;
-        utf8proc_ssize_t k = utf8proc_decompose_char((utf8proc_int32_t)cp, p->cp + p->n, MAX_EXPANSION, options, &boundary);
+        utf8proc_ssize_t k =
+            utf8proc_decompose_char((utf8proc_int32_t)cp, p->cp + p->n, MAX_EXPANSION, options, &boundary);
         if (k < 0 || k > MAX_EXPANSION) {
             p->cp[p->n] = (utf8proc_int32_t)cp;
             k = 1;
@@ -92,13 +95,13 @@ static int stretch(points *p, const char *s, size_t n, bool compatibility, bool 
     return out->status;
 }
 
-/* Characters that the form leaves alone and that never join what is before them. A short list of ranges, there for
- * speed only: everything else takes the long way. */
+/* Characters that the form leaves alone and that never join what is before them. A short list of ranges,
+ * there for speed only: everything else takes the long way. */
 static bool plain(uint32_t cp, bool composed_form) {
     if (!composed_form) return cp < 0x80;
     return cp < 0x300 || (cp >= 0x400 && cp <= 0x482) || (cp >= 0x48a && cp <= 0x52f) ||
-           (cp >= 0x3041 && cp <= 0x3096) || (cp >= 0x30a1 && cp <= 0x30fa) || (cp >= 0x3400 && cp <= 0x9fff) ||
-           (cp >= 0xac00 && cp <= 0xd7a3);
+           (cp >= 0x3041 && cp <= 0x3096) || (cp >= 0x30a1 && cp <= 0x30fa) ||
+           (cp >= 0x3400 && cp <= 0x9fff) || (cp >= 0xac00 && cp <= 0xd7a3);
 }
 
 int tn__unicode_form(const char *s, size_t n, bool compatibility, bool compose, tn_buf *out) {
@@ -126,8 +129,9 @@ int tn__unicode_form(const char *s, size_t n, bool compatibility, bool compose, 
         }
         last = i;
     }
-    if (!rc) rc = only_plain ? tn_buf_add(out, s + from, n - from)
-                             : stretch(&p, s + from, n - from, compatibility, compose, out);
+    if (!rc)
+        rc = only_plain ? tn_buf_add(out, s + from, n - from)
+                        : stretch(&p, s + from, n - from, compatibility, compose, out);
     free(p.cp);
     return rc;
 }

@@ -24,7 +24,8 @@ int tn__unigram_init(tn_unigram *u, const tn_vocab *vocab, double *score, const 
         if (!n || score[id] < lowest) lowest = score[id];
         if (len > TN_TOKENIZER_MAX_PIECE) {
             free(keys);
-            return tn_fail(err, TN_ELIMIT, "piece %u has %zu bytes, the limit is %d", id, len, TN_TOKENIZER_MAX_PIECE);
+            return tn_fail(err, TN_ELIMIT, "piece %u has %zu bytes, the limit is %d", id, len,
+                           TN_TOKENIZER_MAX_PIECE);
         }
         if (len) keys[n++] = (tn_trie_key){s, (uint32_t)len, id};
     }
@@ -106,8 +107,8 @@ static int put_unknown(const tn_unigram *u, const char *s, size_t len, tn_ids *r
     return tn_ids_add(ret, &unk, 1) ? tn_fail(err, TN_ENOMEM, "out of memory for token ids") : 0;
 }
 
-/* Turns the backward links into forward ones: afterwards step[i].from is where the piece that begins at i ends, and
- * step[i].id is that piece. */
+/* Turns the backward links into forward ones: afterwards step[i].from is where the piece that begins at i
+ * ends, and step[i].id is that piece. */
 static void reverse_path(struct tn_step *step, size_t len) {
     size_t end = len;
     struct tn_step at = step[len];
@@ -121,7 +122,8 @@ static void reverse_path(struct tn_step *step, size_t len) {
     }
 }
 
-int tn__unigram_encode(const tn_unigram *u, tn_unigram_work *w, const char *s, size_t len, tn_ids *ret, tn_error *err) {
+int tn__unigram_encode(const tn_unigram *u, tn_unigram_work *w, const char *s, size_t len, tn_ids *ret,
+                       tn_error *err) {
     if (reserve(w, len + 1)) return tn_fail(err, TN_ENOMEM, "out of memory for a word of %zu bytes", len);
     for (size_t i = 1; i <= len; i++) w->step[i].from = TN_STEP_NONE;
     w->step[0] = (struct tn_step){0};
@@ -135,7 +137,8 @@ int tn__unigram_encode(const tn_unigram *u, tn_unigram_work *w, const char *s, s
             rc = tn_ids_add(ret, &id, 1) ? tn_fail(err, TN_ENOMEM, "out of memory for token ids") : 0;
             continue;
         }
-        while (end < len && w->step[end].id == u->unk) end = w->step[end].from; /* neighbours are one unknown */
+        while (end < len && w->step[end].id == u->unk)
+            end = w->step[end].from; /* neighbours are one unknown */
         rc = put_unknown(u, s + i, end - i, ret, err);
     }
     return rc;

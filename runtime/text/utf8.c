@@ -130,11 +130,14 @@ static bool category_in(uint32_t cp, utf8proc_category_t first, utf8proc_categor
 
 bool tn__is_punct(uint32_t cp) {
     if (cp < 0x80)
-        return (cp >= 33 && cp <= 47) || (cp >= 58 && cp <= 64) || (cp >= 91 && cp <= 96) || (cp >= 123 && cp <= 126);
+        return (cp >= 33 && cp <= 47) || (cp >= 58 && cp <= 64) || (cp >= 91 && cp <= 96) ||
+               (cp >= 123 && cp <= 126);
     return category_in(cp, UTF8PROC_CATEGORY_PC, UTF8PROC_CATEGORY_PO);
 }
 
-bool tn__is_numeric(uint32_t cp) { return category_in(cp, UTF8PROC_CATEGORY_ND, UTF8PROC_CATEGORY_NO); }
+bool tn__is_numeric(uint32_t cp) {
+    return category_in(cp, UTF8PROC_CATEGORY_ND, UTF8PROC_CATEGORY_NO);
+}
 
 bool tn__is_mark_nonspacing(uint32_t cp) {
     return cp >= 0x300 && utf8proc_category((utf8proc_int32_t)cp) == UTF8PROC_CATEGORY_MN;
@@ -146,8 +149,8 @@ bool tn__is_other(uint32_t cp) {
 
 bool tn__is_word(uint32_t cp) {
     utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
-    return (c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_NL) || c == UTF8PROC_CATEGORY_PC || cp == 0x200c ||
-           cp == 0x200d || (cp >= 0x24b6 && cp <= 0x24e9);
+    return (c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_NL) || c == UTF8PROC_CATEGORY_PC ||
+           cp == 0x200c || cp == 0x200d || (cp >= 0x24b6 && cp <= 0x24e9);
 }
 
 size_t tn__to_lower(uint32_t cp, uint32_t dst[2]) {

@@ -9,8 +9,8 @@
 
 #include "base/buf.h"
 
-/* What stands at s[0, n), n > 0: k > 0, a character of k bytes, *ret_cp is its code point; k < 0, a maximal ill-formed
- * part of -k bytes; 0, the beginning of a character whose other bytes are missing. */
+/* What stands at s[0, n), n > 0: k > 0, a character of k bytes, *ret_cp is its code point; k < 0, a maximal
+ * ill-formed part of -k bytes; 0, the beginning of a character whose other bytes are missing. */
 int tn__utf8_next(const char *s, size_t n, uint32_t *ret_cp);
 /* The character at s of well-formed text; its length in bytes. */
 size_t tn__utf8_get(const char *s, uint32_t *ret_cp);

@@ -85,8 +85,8 @@ int tn__vocab_add(tn_vocab *v, uint64_t id, const char *s, size_t len, bool hidd
     uint32_t other;
     int show = len > 64 ? 64 : (int)len;
     if (id >= TN_TOKENIZER_MAX_VOCAB)
-        return tn_fail(err, TN_ELIMIT, "token \"%.*s\" has id %llu, the limit is %d", show, s, (unsigned long long)id,
-                       TN_TOKENIZER_MAX_VOCAB - 1);
+        return tn_fail(err, TN_ELIMIT, "token \"%.*s\" has id %llu, the limit is %d", show, s,
+                       (unsigned long long)id, TN_TOKENIZER_MAX_VOCAB - 1);
     if (len >= UINT32_MAX || v->arena_len + len + 1 >= UINT32_MAX)
         return tn_fail(err, TN_ELIMIT, "the vocabulary has more than 4 GiB of text");
     if (tn__vocab_has(v, id))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pieces of a vocabulary: id to bytes and bytes to id. Strings lie in one arena; the hash table holds ids only. */
+/* The pieces of a vocabulary: id to bytes and bytes to id. Strings lie in one arena; the hash table holds ids
+ * only. */
 #ifndef TN_TEXT_VOCAB_H
 #define TN_TEXT_VOCAB_H
 
@@ -12,19 +13,19 @@ typedef struct tn_vocab {
     size_t arena_len, arena_cap;
     struct tn_span {
         uint32_t off, len;
-    } *span;           /* by id; off is TN_VOCAB_HOLE where the id has no piece */
-    uint32_t n_id;     /* highest id + 1 */
+    } * span;      /* by id; off is TN_VOCAB_HOLE where the id has no piece */
+    uint32_t n_id; /* highest id + 1 */
     uint32_t id_cap;
-    uint32_t n_piece;  /* ids with a piece that look-ups find */
-    uint32_t *slot;    /* id + 1, 0 is free; linear probing, at most 2/3 full */
-    uint32_t n_slot;   /* a power of two, or 0 */
-    uint32_t max_len;  /* bytes of the longest piece */
+    uint32_t n_piece; /* ids with a piece that look-ups find */
+    uint32_t *slot;   /* id + 1, 0 is free; linear probing, at most 2/3 full */
+    uint32_t n_slot;  /* a power of two, or 0 */
+    uint32_t max_len; /* bytes of the longest piece */
 } tn_vocab;
 
 #define TN_VOCAB_HOLE UINT32_MAX
 
-/* Gives id the piece s[0, len). hidden: known by its id, not found by look-ups (added tokens that the model does not
- * have). TN_EFORMAT: id or piece is there already; TN_ELIMIT; TN_ENOMEM. */
+/* Gives id the piece s[0, len). hidden: known by its id, not found by look-ups (added tokens that the model
+ * does not have). TN_EFORMAT: id or piece is there already; TN_ELIMIT; TN_ENOMEM. */
 int tn__vocab_add(tn_vocab *v, uint64_t id, const char *s, size_t len, bool hidden, tn_error *err);
 /* Whether s[0, len) is a piece; *ret is its id. */
 bool tn__vocab_find(const tn_vocab *v, const char *s, size_t len, uint32_t *ret);

@@ -17,7 +17,8 @@ int tn__wordpiece_init(tn_wordpiece *w, const tn_vocab *vocab, const bool *usabl
         const char *s = tn__vocab_text(vocab, id, &len);
         if (len > TN_TOKENIZER_MAX_PIECE) {
             free(keys);
-            return tn_fail(err, TN_ELIMIT, "piece %u has %zu bytes, the limit is %d", id, len, TN_TOKENIZER_MAX_PIECE);
+            return tn_fail(err, TN_ELIMIT, "piece %u has %zu bytes, the limit is %d", id, len,
+                           TN_TOKENIZER_MAX_PIECE);
         }
         if (len) keys[n++] = (tn_trie_key){s, (uint32_t)len, id};
     }

@@ -83,10 +83,10 @@ typedef struct reply {
     double start, first;
 } reply;
 
-static bool on_token(void *ctx, int32_t id) {
+static bool on_token(void *ctx, const tn_token *token) {
     reply *r = ctx;
     if (r->first == 0) r->first = seconds();
-    return tn_printer_token(&r->printer, id);
+    return tn_printer_token(&r->printer, token->id);
 }
 
 static int generate(tn_conversation *c, const tn_ids *ids, reply *r, tn_error *err) {

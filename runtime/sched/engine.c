@@ -192,20 +192,27 @@ static void build(tn_engine *e) {
     }
 }
 
+static bool ends(const tn_engine *e, const tn_seq_config *c, int32_t id) {
+    for (uint32_t i = 0; i < c->n_stop_ids; i++)
+        if (c->stop_ids[i] == id) return true;
+    return !c->ignore_end && e->m->tokenizer && tn_tokenizer_is_end(e->m->tokenizer, id);
+}
+
 static void choose(tn_engine *e, tn_seq *s, const float *logits) {
     const tn_seq_config *c = &s->config;
     if (s->n_ids == s->n_max) {
         finish(e, s, TN_FINISH_LENGTH);
         return;
     }
-    int32_t id = tn_sampler_pick(&e->sampler, &c->sampling, s->n_past, logits);
-    bool end = e->m->tokenizer && tn_tokenizer_is_end(e->m->tokenizer, id);
-    if (end && !c->ignore_end) {
+    tn_token token;
+    tn_history history = {.ids = s->ids, .n_prompt = c->n_prompt, .n_ids = s->n_ids};
+    tn_sampler_pick(&e->sampler, &c->sampling, &history, logits, &token);
+    if (ends(e, c, token.id)) {
         finish(e, s, TN_FINISH_STOP);
         return;
     }
-    s->ids[s->n_ids++] = id;
-    if (c->on_token && !c->on_token(c->ctx, id))
+    s->ids[s->n_ids++] = token.id;
+    if (c->on_token && !c->on_token(c->ctx, &token))
         finish(e, s, TN_FINISH_STOP);
     else if (s->n_ids == s->n_max)
         finish(e, s, TN_FINISH_LENGTH);

@@ -34,7 +34,8 @@ static json_t *variables(const tn_chat *c, json_t *messages, json_t *tools, json
     return vars;
 }
 
-int tn_chat_prompt(const tn_chat *c, json_t *messages, json_t *tools, json_t *extra, tn_ids *ret_ids, tn_error *err) {
+int tn_chat_prompt(const tn_chat *c, json_t *messages, json_t *tools, json_t *extra, tn_ids *ret_ids,
+                   tn_error *err) {
     tn_buf text;
     json_t *vars = variables(c, messages, tools, extra);
     if (!vars) return tn_fail(err, TN_ENOMEM, "out of memory");
@@ -42,8 +43,8 @@ int tn_chat_prompt(const tn_chat *c, json_t *messages, json_t *tools, json_t *ex
     int rc = tn_template_render(c->template, vars, NULL, &text, err);
     /* The template writes the special tokens itself, so none are added. */
     if (!rc)
-        rc = tn_tokenizer_encode(c->tokenizer, text.data ? text.data : "", text.len, TN_ENCODE_PARSE_SPECIAL, ret_ids,
-                                 err);
+        rc = tn_tokenizer_encode(c->tokenizer, text.data ? text.data : "", text.len, TN_ENCODE_PARSE_SPECIAL,
+                                 ret_ids, err);
     tn_buf_free(&text);
     json_decref(vars);
     return rc;

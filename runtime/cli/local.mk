@@ -52,8 +52,9 @@ CLEANFILES += %D%/commit.c
 %D%/commit.c: tn-always
 	@$(MKDIR_P) %D%
 	@commit=`$(SHELL) $(top_srcdir)/tools/commit.sh $(top_srcdir)` && { \
-	    echo '#include "cli/version.h"'; \
-	    echo "const char *tn_version_commit(void) { return \"$$commit\"; }"; } > $@.new && \
+	    echo '/* SPDX-License-Identifier: Apache-2.0 */'; \
+	    echo '#include "cli/version.h"'; echo; \
+	    echo "const char tn_version_commit[] = \"$$commit\";"; } > $@.new && \
 	  if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
 .PHONY: tn-always
 EXTRA_DIST += tools/commit.sh .commit

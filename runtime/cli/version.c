@@ -18,7 +18,7 @@ static void cpu_kernels(tn_buf *out) {
 }
 
 void tn_version_text(tn_buf *out) {
-    tn_buf_addf(out, "tenon %s (%s)\n", PACKAGE_VERSION, tn_version_commit());
+    tn_buf_addf(out, "tenon %s (%s)\n", PACKAGE_VERSION, tn_version_commit);
 #ifdef TN_ABI_MAJOR
     tn_buf_addf(out, "module ABI: %d.%d\n", TN_ABI_MAJOR, TN_ABI_MINOR);
 #endif

@@ -9,9 +9,9 @@ typedef struct recorder {
     size_t n, stop_after;
 } recorder;
 
-static bool on_token(void *ctx, int32_t id) {
+static bool on_token(void *ctx, const tn_token *token) {
     recorder *r = ctx;
-    r->ids[r->n++] = id;
+    r->ids[r->n++] = token->id;
     return r->n != r->stop_after;
 }
 

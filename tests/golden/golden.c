@@ -149,9 +149,9 @@ typedef struct continuation {
     size_t n;
 } continuation;
 
-static bool on_token(void *ctx, int32_t id) {
+static bool on_token(void *ctx, const tn_token *token) {
     continuation *c = ctx;
-    c->ids[c->n++] = id;
+    c->ids[c->n++] = token->id;
     return c->n < 64;
 }
 

@@ -92,9 +92,9 @@ typedef struct continuation {
     uint32_t n;
 } continuation;
 
-static bool on_token(void *ctx, int32_t id) {
+static bool on_token(void *ctx, const tn_token *token) {
     continuation *c = ctx;
-    c->ids[c->n++] = id;
+    c->ids[c->n++] = token->id;
     return c->n < N_GREEDY;
 }
 

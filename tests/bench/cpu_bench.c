@@ -106,7 +106,7 @@ static void bench_linear(tn_device *d, tn_type type, tn_compute compute, uint64_
 
 /* q, k and v are one value: 8 key/value heads of 128, 4 queries each. */
 static void bench_attention(tn_device *d, tn_type kv, uint32_t n_row, uint32_t depth) {
-    enum { HEADS = 32, HEADS_KV = 8, DIM = 128, LAYERS = 8, PAGE = 32 };
+    enum { HEADS = 32, HEADS_KV = 8, DIM = 128, LAYERS = 2, PAGE = 32 };
     rng r = {1};
     tn_tensor embd = tensor_random(&r, TN_TYPE_F32, 2, HEADS * DIM, 0, 0);
     tn_program p = {.n_op = 1 + LAYERS, .n_value = 2 + LAYERS, .n_slot = 2, .n_weight = 1, .n_layer = LAYERS};
@@ -176,9 +176,9 @@ int main(int argc, char **argv) {
     }
     if (argc <= 3 || strcmp(argv[3], "attention") == 0) {
         bench_attention(d, TN_TYPE_F16, 1, 1024);
-        bench_attention(d, TN_TYPE_F16, 1, 8192);
-        bench_attention(d, TN_TYPE_BF16, 1, 8192);
-        bench_attention(d, TN_TYPE_F32, 1, 8192);
+        bench_attention(d, TN_TYPE_F16, 1, 4096);
+        bench_attention(d, TN_TYPE_BF16, 1, 4096);
+        bench_attention(d, TN_TYPE_F32, 1, 4096);
         bench_attention(d, TN_TYPE_F16, 512, 0);
         bench_attention(d, TN_TYPE_F16, 512, 4096);
     }

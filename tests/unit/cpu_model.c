@@ -247,6 +247,30 @@ static void make_rope(cpu_model *m) {
     }
 }
 
+/* Lets slots whose values are dead serve again: the recording above gave every chain of values one of its
+ * own. */
+static void reuse_slots(tn_program *p) {
+    uint32_t last[64] = {0}, to[64], free_at[64], n = 0;
+    for (uint32_t i = 0; i < p->n_op; i++)
+        for (int j = 0; j < 3; j++)
+            if (p->ops[i].in[j]) last[p->values[p->ops[i].in[j]].slot] = i;
+    last[p->values[p->logits].slot] = p->n_op;
+    memset(to, 0xff, sizeof to);
+    for (uint32_t i = 0; i < p->n_op; i++) {
+        if (!p->ops[i].out) continue;
+        uint32_t slot = p->values[p->ops[i].out].slot, k = 0;
+        if (to[slot] != UINT32_MAX) continue;
+        while (k < n && (free_at[k] >= i || p->slots[k].rows != p->slots[slot].rows)) k++;
+        tn_slot wanted = p->slots[slot];
+        if (k == n) p->slots[n++] = wanted; /* n <= slot: no slot yet to be placed is overwritten */
+        if (p->slots[k].cols < wanted.cols) p->slots[k].cols = wanted.cols;
+        to[slot] = k;
+        free_at[k] = last[slot];
+    }
+    for (uint32_t v = 1; v <= p->n_value; v++) p->values[v].slot = to[p->values[v].slot];
+    p->n_slot = n;
+}
+
 void cpu_model_init(cpu_model *m, const cpu_model_shape *shape, uint64_t seed) {
     rng r = {seed};
     maker k = {m, &r};
@@ -286,6 +310,7 @@ void cpu_model_init(cpu_model *m, const cpu_model_shape *shape, uint64_t seed) {
                              .f = shape->softcap,
                              .out = value(&k, TN_ROWS_OUTPUT, shape->n_vocab, x)});
     p->logits = x;
+    reuse_slots(p);
     p->n_vocab = shape->n_vocab;
     p->n_embd = shape->n_embd;
     assert(p->n_op < MOST && p->n_value + 1 < MOST && p->n_weight + 1 < MOST && m->n_tensor <= 40);

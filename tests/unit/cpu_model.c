@@ -296,6 +296,12 @@ void cpu_model_init(cpu_model *m, const cpu_model_shape *shape, uint64_t seed) {
         x = add(&k, x, feed_forward(&k, norm(&k, x, shape->n_embd, false), type));
         tap(&k, x);
     }
+    /* Of two layers side by side the second writes where the first reads: nothing but a barrier parts them.
+     */
+    tn_value a =
+        linear(&k, norm(&k, x, shape->n_embd, false), weight(&k, TN_TYPE_F32, 12, shape->n_embd), false);
+    tn_value b = linear(&k, x, weight(&k, TN_TYPE_F32, 12, shape->n_embd), false);
+    x = add(&k, x, linear(&k, add(&k, a, b), weight(&k, TN_TYPE_F32, shape->n_embd, 12), false));
     x = emit(&k, (tn_op){.kind = TN_OP_SCALE,
                          .in = {x},
                          .f = 0.7f,

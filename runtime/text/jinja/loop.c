@@ -5,7 +5,7 @@
 #include "text/jinja/ops.h"
 
 /* Whether the loop's filter lets v through. */
-static int passes(tn_jrun *r, const tn_jloop *loop, tn_jval v, bool *ret) {
+static TN_JASIDE int passes(tn_jrun *r, const tn_jloop *loop, tn_jval v, bool *ret) {
     tn_jscope *scope, *outer = r->scope;
     tn_jval test;
     *ret = true;
@@ -48,7 +48,7 @@ static int advance(tn_jrun *r, tn_jloop *loop, bool first) {
 }
 
 /* Counts the items; with a filter that means applying it to the rest. */
-static int count(tn_jrun *r, tn_jloop *loop) {
+static TN_JASIDE int count(tn_jrun *r, tn_jloop *loop) {
     tn_jlist *rest;
     if (loop->counted) return 0;
     loop->counted = true;
@@ -147,7 +147,7 @@ static int run_round(tn_jrun *r, tn_jloop *loop) {
     return tn_jexec(r, loop->node->u.loop.body);
 }
 
-static int run_otherwise(tn_jrun *r, tn_jloop *loop) {
+static TN_JASIDE int run_otherwise(tn_jrun *r, tn_jloop *loop) {
     if (!loop->node->u.loop.otherwise) return 0;
     TN_TRY(tn_jscope_new(r, loop->scope, &r->scope));
     return tn_jexec(r, loop->node->u.loop.otherwise);

@@ -31,7 +31,14 @@ int tn_jsteps(tn_jrun *r, uint64_t n) {
 }
 
 int tn_jscan(tn_jrun *r, size_t n) {
-    return tn_jsteps(r, n / 128);
+    return tn_jsteps(r, n / 32);
+}
+
+int tn_jenter(tn_jrun *r) {
+    if (r->depth >= TN_JDEPTH_MAX)
+        return tn_jfail(r, TN_ELIMIT, "expressions, blocks and calls are over %d levels deep", TN_JDEPTH_MAX);
+    r->depth++;
+    return 0;
 }
 
 int tn_jnest_enter(tn_jrun *r) {

@@ -9,4 +9,4 @@ dist_zshcompletion_DATA = %D%/completion/_tenon
 fishcompletiondir = $(datadir)/fish/vendor_completions.d
 dist_fishcompletion_DATA = %D%/completion/tenon.fish
 
-dist_doc_DATA = %D%/design.md
+dist_doc_DATA = %D%/design.md %D%/modules.md %D%/families.md

@@ -17,4 +17,9 @@ AC_DEFUN([TN_MODULE_FLAGS], [
     AS_VAR_POPDEF([var])
   done
   AC_SUBST([TN_MODULE_LDFLAGS])
+
+  # The ABI's number is written in the header only.
+  TN_ABI_VERSION=`$SED -n 's/^#define TN_ABI_MAJOR //p' "$srcdir/abi/tenon/module.h"`
+  TN_ABI_VERSION=$TN_ABI_VERSION.`$SED -n 's/^#define TN_ABI_MINOR //p' "$srcdir/abi/tenon/module.h"`
+  AC_SUBST([TN_ABI_VERSION])
 ])

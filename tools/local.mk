@@ -1,7 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-# tools
+# What made the starter model; nothing of it is needed to build or to run.
+EXTRA_DIST += \
+  %D%/train/README.md \
+  %D%/train/bpe.py \
+  %D%/train/chatml.py \
+  %D%/train/check.py \
+  %D%/train/encode.py \
+  %D%/train/evaluate.py \
+  %D%/train/export_gguf.py \
+  %D%/train/gguf.py \
+  %D%/train/judge.py \
+  %D%/train/model.py \
+  %D%/train/optimizer.py \
+  %D%/train/prompts.py \
+  %D%/train/starter_data.py \
+  %D%/train/starter_run.sh \
+  %D%/train/stream.py \
+  %D%/train/train.py \
+  %D%/train/tasks/__init__.py \
+  %D%/train/tasks/calling.py \
+  %D%/train/tasks/context.py \
+  %D%/train/tasks/facts.py \
+  %D%/train/tasks/jsons.py \
+  %D%/train/tasks/knowledge.py \
+  %D%/train/tasks/maths.py \
+  %D%/train/tasks/phrase.py \
+  %D%/train/tasks/stories.py \
+  %D%/train/tasks/talk.py \
+  %D%/train/tasks/words.py
 mslx_sources = \
 	tools/mslx/kernels.py \
 	tools/mslx/mslx.py \
 	tools/mslx/tokens.py
-EXTRA_DIST += $(mslx_sources)
+EXTRA_DIST += $(mslx_sources) tools/mslx/lint.py

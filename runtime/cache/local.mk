@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += %D%/pages.c %D%/pages.h

@@ -37,10 +37,10 @@ typedef struct output {
     json_t *ids;
 } output;
 
-static bool on_token(void *ctx, int32_t id) {
+static bool on_token(void *ctx, const tn_token *token) {
     output *o = ctx;
-    json_array_append_new(o->ids, json_integer(id));
-    return tn_printer_token(&o->printer, id);
+    json_array_append_new(o->ids, json_integer(token->id));
+    return tn_printer_token(&o->printer, token->id);
 }
 
 static int print_json(const output *o, tn_error *err) {

@@ -37,13 +37,27 @@ static bool model_exists(const char *path) {
     return tn_dir_exists(path) || tn_file_exists(path);
 }
 
-/* dir/name or dir/name.gguf, when it is there; *ret_path stays NULL when not. */
+/* %s stands for dir first, then for name. */
+static void add_pattern(tn_buf *path, const char *pattern, const char *dir, const char *name) {
+    const char *next = dir;
+    for (; *pattern; pattern++) {
+        if (*pattern != '%') {
+            tn_buf_addc(path, *pattern);
+            continue;
+        }
+        tn_buf_adds(path, next);
+        next = name;
+        pattern++;
+    }
+}
+
+/* dir/name.gguf, dir/name/name.gguf or dir/name, when it is there; *ret_path stays NULL when not. */
 static int look_in(const char *dir, const char *name, char **ret_path) {
-    static const char *const endings[] = {"", ".gguf"};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const patterns[] = {"%s/%s.gguf", "%s/%s/%s.gguf", "%s/%s"};
+    for (size_t i = 0; i < 3; i++) {
         tn_buf path;
         tn_buf_init(&path, 1 << 16);
-        tn_buf_addf(&path, "%s/%s%s", dir, name, endings[i]);
+        add_pattern(&path, patterns[i], dir, name);
         char *text = tn_buf_steal(&path, NULL);
         tn_buf_free(&path);
         if (!text) return TN_ENOMEM;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/status.h"
 #include "cli/output.h"
 #include "cli/suggest.h"
 
@@ -132,7 +133,8 @@ int tn_frame_run(const tn_command *cmd, tn_frame_args frame, int argc, char **ar
     block->frame = frame;
     if (cmd->defaults) cmd->defaults(block + 1);
     int rc = run_parsed(cmd, block, &frame, argc, argv, &err);
-    int status = rc ? tn_exit_status(rc) : 0;
+    int status = tn_exit_status(rc);
+    if (rc < 0 && !err.text[0]) tn_fail(&err, rc, "%s", tn_status_text(rc));
     if (rc && err.text[0]) status = tn_frame_fail(&frame, who, rc, &err);
     if (tn_output_finish(&err)) {
         int failed = tn_frame_fail(&frame, who, err.code, &err);

@@ -24,7 +24,8 @@ int tn_json_lines(tn_json_line_fn *fn, void *ctx, tn_error *err) {
 }
 
 int tn_json_put(const json_t *value, tn_error *err) {
-    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    /* ASCII, because a reader may take U+2028 and its like for the end of a line. */
+    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
     if (!text) return tn_fail(err, TN_ENOMEM, "out of memory for a line of output");
     puts(text);
     free(text);

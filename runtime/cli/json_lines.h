@@ -19,8 +19,8 @@ typedef int tn_json_line_fn(void *ctx, const char *text, size_t len, tn_error *e
  * with us. A failure gets "line N" in front. [control thread] */
 int tn_json_lines(tn_json_line_fn *fn, void *ctx, tn_error *err);
 
-/* Writes a string, ids, or any value on stdout as compact JSON, with a newline. text: UTF-8, NUL allowed.
- * TN_ENOMEM; write errors are seen when stdout is flushed. */
+/* Writes a string, ids, or any value on stdout as compact ASCII JSON, with a newline. text: UTF-8, NUL
+ * allowed. TN_ENOMEM; write errors are seen when stdout is flushed. */
 int tn_json_put_string(const char *text, size_t len, tn_error *err);
 void tn_json_put_ids(const tn_ids *ids);
 int tn_json_put(const json_t *value, tn_error *err);

@@ -36,7 +36,7 @@ libtenoncli_la_SOURCES = \
 	%D%/suggest.c %D%/suggest.h \
 	%D%/text_model.c %D%/text_model.h \
 	%D%/version.c %D%/version.h
-nodist_libtenoncli_la_SOURCES = %D%/commit.h
+nodist_libtenoncli_la_SOURCES = %D%/commit.c
 libtenoncli_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -DTN_MODEL_DIR='"$(pkgdatadir)/models"'
 libtenoncli_la_LIBADD = $(LIBEDIT_LIBS)
 
@@ -48,12 +48,13 @@ tenon-uninstalled: Makefile
 	  echo 'TENON_MODEL_PATH=$(abs_top_srcdir)/models'; } > $@
 
 # The commit that --version shows: looked up on every make, written only when it changed.
-BUILT_SOURCES += %D%/commit.h
-CLEANFILES += %D%/commit.h
-%D%/commit.h: tn-always
+CLEANFILES += %D%/commit.c
+%D%/commit.c: tn-always
 	@$(MKDIR_P) %D%
-	@commit=`$(SHELL) $(top_srcdir)/tools/commit.sh $(top_srcdir)` && \
-	  echo "#define TN_COMMIT \"$$commit\"" > $@.new && \
+	@commit=`$(SHELL) $(top_srcdir)/tools/commit.sh $(top_srcdir)` && { \
+	    echo '/* SPDX-License-Identifier: Apache-2.0 */'; \
+	    echo '#include "cli/version.h"'; echo; \
+	    echo "const char tn_version_commit[] = \"$$commit\";"; } > $@.new && \
 	  if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
 .PHONY: tn-always
 EXTRA_DIST += tools/commit.sh .commit

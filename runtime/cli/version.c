@@ -6,12 +6,6 @@
 #include <jansson.h>
 #include <tenon/module.h>
 
-#include "runtime/cli/commit.h" /* made by the build: TN_COMMIT */
-
-const char *tn_version_commit(void) {
-    return TN_COMMIT;
-}
-
 static void cpu_kernels(tn_buf *out) {
     tn_buf_adds(out, "cpu kernels: generic");
 #ifdef TN_CPU_AVX2
@@ -24,7 +18,7 @@ static void cpu_kernels(tn_buf *out) {
 }
 
 void tn_version_text(tn_buf *out) {
-    tn_buf_addf(out, "tenon %s (%s)\n", PACKAGE_VERSION, TN_COMMIT);
+    tn_buf_addf(out, "tenon %s (%s)\n", PACKAGE_VERSION, tn_version_commit);
 #ifdef TN_ABI_MAJOR
     tn_buf_addf(out, "module ABI: %d.%d\n", TN_ABI_MAJOR, TN_ABI_MINOR);
 #endif

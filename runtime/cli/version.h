@@ -5,8 +5,8 @@
 
 #include "base/buf.h"
 
-/* The commit this was built from, or "unknown". Static. */
-const char *tn_version_commit(void);
+/* The commit this was built from, or "unknown". The build writes it (commit.c). */
+extern const char tn_version_commit[];
 
 /* Appends the text of --version: version and commit, module ABI, features. */
 void tn_version_text(tn_buf *out);

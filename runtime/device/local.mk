@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
 	%D%/device.c %D%/device.h %D%/program.h \
 	%D%/reference/ops.c %D%/reference/ops.h \

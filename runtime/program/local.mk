@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
 	%D%/hparams.c %D%/hparams.h \
 	%D%/plan.c \

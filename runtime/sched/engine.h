@@ -24,6 +24,8 @@ typedef struct tn_seq_config {
     uint32_t max_new; /* tokens to generate; 0: only run the prompt */
     tn_sampling sampling;
     bool ignore_end; /* end tokens do not end it */
+    const int32_t *stop_ids; /* [n_stop_ids]: further end tokens, also with ignore_end */
+    uint32_t n_stop_ids;
     bool all_logits; /* on_logits for every position, not only those that are sampled from */
     void *ctx;
     /* The logits [n_vocab] after position pos of the sequence; may be NULL. Borrowed during the call. */
@@ -31,7 +33,7 @@ typedef struct tn_seq_config {
     /* Tap values of positions pos .. pos + n of the step just run, for models loaded with taps; may be NULL. */
     void (*on_taps)(void *ctx, tn_exec *exec, uint32_t first_row, uint32_t pos, uint32_t n);
     /* A token was chosen (end tokens are not reported). Returning false stops the sequence. */
-    bool (*on_token)(void *ctx, int32_t id);
+    bool (*on_token)(void *ctx, const tn_token *token);
 } tn_seq_config;
 
 /* m outlives the engine. TN_ENOMEM. [control thread] */
@@ -39,8 +41,12 @@ int tn_engine_new(tn_model *m, tn_engine **ret, tn_error *err);
 /* Removes all sequences. */
 void tn_engine_free(tn_engine *e);
 
-/* Takes a sequence; it waits until pages for its longest possible self are free. TN_EINVAL (an id outside the
- * vocabulary, an empty prompt), TN_ELIMIT (longer than the context: both numbers), TN_ENOMEM. */
+/* Whether a prompt could run: TN_EINVAL (an id outside the vocabulary, an empty prompt), TN_ELIMIT (longer than the
+ * context: both numbers). [any thread] */
+int tn_engine_check(const tn_model *m, const int32_t *prompt, uint32_t n_prompt, tn_error *err);
+
+/* Takes a sequence; it waits until pages for its longest possible self are free. As tn_engine_check,
+ * TN_ENOMEM. */
 int tn_engine_add(tn_engine *e, const tn_seq_config *c, tn_seq **ret, tn_error *err);
 /* Ends a sequence at once and gives its pages back. */
 void tn_engine_remove(tn_engine *e, tn_seq *s);

@@ -30,97 +30,12 @@ void tn__bpe_init(tn_bpe *b, const tn_vocab *vocab, bool byte_level) {
 
 void tn__bpe_fini(tn_bpe *b) {
     free(b->slot);
-    free(b->rank);
     free(b->prefix);
     free(b->suffix);
     *b = (tn_bpe){0};
 }
 
-int tn__bpe_reserve(tn_bpe *b, size_t n, tn_error *err) {
-    if (n > TN_BPE_MAX_MERGES)
-        return tn_fail(err, TN_ELIMIT, "%zu merges, the limit is %d", n, TN_BPE_MAX_MERGES);
-    uint32_t slots = 16;
-    while (slots < n + n / 2) slots *= 2;
-    b->slot = malloc(slots * sizeof *b->slot);
-    if (!b->slot) return tn_fail(err, TN_ENOMEM, "out of memory for %zu merges", n);
-    b->n_slot = slots;
-    for (uint32_t i = 0; i < slots; i++) b->slot[i].left = TN_BPE_NONE;
-    return 0;
-}
-
-static tn_merge *merge_slot(const tn_bpe *b, uint32_t left, uint32_t right) {
-    uint64_t h = ((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15u;
-    uint32_t mask = b->n_slot - 1, i = (uint32_t)(h >> 32) & mask;
-    while (b->slot[i].left != TN_BPE_NONE && (b->slot[i].left != left || b->slot[i].right != right))
-        i = (i + 1) & mask;
-    return &b->slot[i];
-}
-
-static int need_piece(const tn_bpe *b, const char *s, size_t len, uint32_t *ret, tn_error *err) {
-    if (tn__vocab_find(b->vocab, s, len, ret)) return 0;
-    return tn_fail(err, TN_EFORMAT, "merge %u needs the token \"%.*s\", which the vocabulary does not have",
-                   b->n_merge, len > 64 ? 64 : (int)len, s);
-}
-
-int tn__bpe_add_merge(tn_bpe *b, const char *left, size_t left_len, const char *right, size_t right_len,
-                      tn_error *err) {
-    char small[256], *joined = small;
-    size_t skip = b->prefix ? strlen(b->prefix) : 0, len;
-    uint32_t l, r, id;
-    int rc = need_piece(b, left, left_len, &l, err);
-    if (!rc) rc = need_piece(b, right, right_len, &r, err);
-    if (rc) return rc;
-    if (b->n_merge >= TN_BPE_MAX_MERGES || (uint64_t)b->n_merge * 3 >= (uint64_t)b->n_slot * 2 + 2)
-        return tn_fail(err, TN_EBUG, "more merges than were announced");
-    if (skip > right_len) skip = right_len;
-    len = left_len + right_len - skip;
-    if (len > sizeof small && !(joined = malloc(len)))
-        return tn_fail(err, TN_ENOMEM, "out of memory for a merge");
-    memcpy(joined, left, left_len);
-    memcpy(joined + left_len, right + skip, right_len - skip);
-    rc = need_piece(b, joined, len, &id, err);
-    if (joined != small) free(joined);
-    if (rc) return rc;
-    *merge_slot(b, l, r) = (tn_merge){l, r, b->n_merge, id};
-    b->n_merge++;
-    return 0;
-}
-
-typedef struct scored {
-    float score;
-    uint32_t id;
-} scored;
-
-static int compare_scores(const void *pa, const void *pb) {
-    const scored *a = pa, *b = pb;
-    if (a->score != b->score) return a->score > b->score ? -1 : 1;
-    return a->id < b->id ? -1 : a->id > b->id;
-}
-
-int tn__bpe_set_scores(tn_bpe *b, const float *scores, const bool *usable, tn_error *err) {
-    uint32_t n = b->vocab->n_id, rank = 0, count = 0;
-    scored *order = malloc((n + 1) * sizeof *order);
-    b->rank = malloc((n + 1) * sizeof *b->rank);
-    if (!order || !b->rank) {
-        free(order);
-        return tn_fail(err, TN_ENOMEM, "out of memory for %u scores", n);
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        b->rank[i] = TN_BPE_NONE;
-        if (!usable[i]) continue;
-        order[count++] = (scored){scores[i], i};
-        if (b->vocab->span[i].len > b->max_piece) b->max_piece = b->vocab->span[i].len;
-    }
-    qsort(order, count, sizeof *order, compare_scores);
-    for (uint32_t i = 0; i < count; i++) {
-        if (i && order[i].score != order[i - 1].score) rank = i;
-        b->rank[order[i].id] = rank;
-    }
-    free(order);
-    return 0;
-}
-
-/* A symbol of a word: a piece (or, with scores, also a character that is none), linked to its neighbours. */
+/* A symbol of a word: a piece, linked to its neighbours. */
 struct tn_symbol {
     uint32_t id;
     int32_t prev, next; /* -1 for none */
@@ -204,13 +119,8 @@ static int first_symbols(const tn_bpe *b, tn_bpe_work *w, const char *s, size_t 
             known = (id = b->byte[(unsigned char)s[i]]) != TN_BPE_NONE;
         else
             known = find_character(b, w, s, i, k, i + k == len, &id);
-        int rc = 0;
-        if (!known && b->rank)
-            rc = add_symbol(w, TN_BPE_NONE, i, k); /* may still join into a piece */
-        else if (!known)
-            rc = add_unknown(b, w, &u, s, i, k);
-        else if (!(rc = flush_unknown(b, w, &u)))
-            rc = add_symbol(w, id, i, k);
+        int rc = known ? flush_unknown(b, w, &u) : add_unknown(b, w, &u, s, i, k);
+        if (!rc && known) rc = add_symbol(w, id, i, k);
         if (rc) return rc;
     }
     if (flush_unknown(b, w, &u)) return TN_ENOMEM;
@@ -219,23 +129,11 @@ static int first_symbols(const tn_bpe *b, tn_bpe_work *w, const char *s, size_t 
 }
 
 /* Whether symbol i and its next can be joined. */
-static bool can_join(const tn_bpe *b, const tn_bpe_work *w, const char *s, int32_t i, struct tn_join *ret) {
+static bool can_join(const tn_bpe *b, const tn_bpe_work *w, int32_t i, struct tn_join *ret) {
     const struct tn_symbol *l = &w->symbol[i], *r = &w->symbol[l->next];
-    uint32_t rank;
-    if (b->rank) {
-        uint32_t len = l->len + r->len;
-        if (len > b->max_piece || !tn__vocab_find(b->vocab, s + l->off, len, &ret->id)) return false;
-        rank = b->rank[ret->id];
-        if (rank == TN_BPE_NONE) return false;
-    } else {
-        if (!b->n_slot) return false;
-        const tn_merge *m = merge_slot(b, l->id, r->id);
-        if (m->left == TN_BPE_NONE) return false;
-        rank = m->rank;
-        ret->id = m->id;
-    }
-    ret->key = (uint64_t)rank << 32 | (uint32_t)i;
-    ret->len = l->len + r->len;
+    const tn_merge *m = tn__bpe_merge_slot(b, l->id, r->id);
+    if (m->left == TN_BPE_NONE) return false;
+    *ret = (struct tn_join){(uint64_t)m->rank << 32 | (uint32_t)i, m->id, l->len + r->len};
     return true;
 }
 
@@ -249,10 +147,10 @@ static void join(tn_bpe_work *w, int32_t i, uint32_t id) {
     if (l->next >= 0) w->symbol[l->next].prev = i;
 }
 
-static void join_short(const tn_bpe *b, tn_bpe_work *w, const char *s) {
+static void join_short(const tn_bpe *b, tn_bpe_work *w) {
     struct tn_join pair[SHORT_WORD], none = {.key = UINT64_MAX};
     for (size_t i = 0; i + 1 < w->n_symbol; i++)
-        if (!can_join(b, w, s, (int32_t)i, &pair[i])) pair[i] = none;
+        if (!can_join(b, w, (int32_t)i, &pair[i])) pair[i] = none;
     pair[w->n_symbol - 1] = none;
     for (;;) {
         struct tn_join best = none;
@@ -261,8 +159,8 @@ static void join_short(const tn_bpe *b, tn_bpe_work *w, const char *s) {
         if (best.key == UINT64_MAX) return;
         int32_t at = (int32_t)(uint32_t)best.key, prev = w->symbol[at].prev;
         join(w, at, best.id);
-        if (w->symbol[at].next < 0 || !can_join(b, w, s, at, &pair[at])) pair[at] = none;
-        if (prev >= 0 && !can_join(b, w, s, prev, &pair[prev])) pair[prev] = none;
+        if (w->symbol[at].next < 0 || !can_join(b, w, at, &pair[at])) pair[at] = none;
+        if (prev >= 0 && !can_join(b, w, prev, &pair[prev])) pair[prev] = none;
     }
 }
 
@@ -291,19 +189,19 @@ static int push(tn_bpe_work *w, const struct tn_join *x, bool ordered) {
     return 0;
 }
 
-static int push_if(const tn_bpe *b, tn_bpe_work *w, const char *s, int32_t i) {
+static int push_if(const tn_bpe *b, tn_bpe_work *w, int32_t i) {
     struct tn_join x;
-    if (i < 0 || w->symbol[i].next < 0 || !can_join(b, w, s, i, &x)) return 0;
+    if (i < 0 || w->symbol[i].next < 0 || !can_join(b, w, i, &x)) return 0;
     return push(w, &x, true);
 }
 
 /* Entries are not removed when a symbol changes: one that no longer fits its place is passed over. The joined
  * length identifies the pair, since a symbol only ever grows to the right. */
-static int join_long(const tn_bpe *b, tn_bpe_work *w, const char *s) {
+static int join_long(const tn_bpe *b, tn_bpe_work *w) {
     struct tn_join x;
     w->n_heap = 0;
     for (size_t i = 0; i + 1 < w->n_symbol; i++)
-        if (can_join(b, w, s, (int32_t)i, &x) && push(w, &x, false)) return TN_ENOMEM;
+        if (can_join(b, w, (int32_t)i, &x) && push(w, &x, false)) return TN_ENOMEM;
     for (size_t i = w->n_heap / 2; i--;) sift_down(w->heap, w->n_heap, i);
     while (w->n_heap) {
         x = w->heap[0];
@@ -313,22 +211,9 @@ static int join_long(const tn_bpe *b, tn_bpe_work *w, const char *s) {
         const struct tn_symbol *l = &w->symbol[at];
         if (!l->len || l->next < 0 || l->len + w->symbol[l->next].len != x.len) continue;
         join(w, at, x.id);
-        if (push_if(b, w, s, w->symbol[at].prev) || push_if(b, w, s, at)) return TN_ENOMEM;
+        if (push_if(b, w, w->symbol[at].prev) || push_if(b, w, at)) return TN_ENOMEM;
     }
     return 0;
-}
-
-/* Symbols of a scored vocabulary that are no piece become bytes or the unknown token. */
-static int put_unknown(const tn_bpe *b, const char *s, const struct tn_symbol *sym, tn_ids *ret) {
-    bool all = b->byte_fallback;
-    for (uint32_t i = 0; i < sym->len && all; i++)
-        all = b->byte[(unsigned char)s[sym->off + i]] != TN_BPE_NONE;
-    for (uint32_t i = 0; i < sym->len && all; i++) {
-        int32_t id = (int32_t)b->byte[(unsigned char)s[sym->off + i]];
-        if (tn_ids_add(ret, &id, 1)) return TN_ENOMEM;
-    }
-    int32_t unk = (int32_t)b->unk;
-    return all || b->unk == TN_BPE_NONE ? 0 : tn_ids_add(ret, &unk, 1);
 }
 
 /* ignore_merges: the word as a whole. */
@@ -340,24 +225,34 @@ static bool whole_word(const tn_bpe *b, tn_bpe_work *w, const char *s, size_t le
     return !w->spelling.status && tn__vocab_find(b->vocab, w->spelling.data, w->spelling.len, ret);
 }
 
-int tn__bpe_encode(const tn_bpe *b, tn_bpe_work *w, const char *s, size_t len, tn_ids *ret, tn_error *err) {
-    uint32_t id;
-    w->spelling.max = (size_t)1 << 30;
-    if (b->ignore_merges && whole_word(b, w, s, len, &id)) {
-        int32_t one = (int32_t)id;
-        return tn_ids_add(ret, &one, 1) ? tn_fail(err, TN_ENOMEM, "out of memory for token ids") : 0;
-    }
+/* A stretch that nothing outside joins. */
+static int encode_stretch(const tn_bpe *b, tn_bpe_work *w, const char *s, size_t len, tn_ids *ret) {
     int rc = first_symbols(b, w, s, len);
-    if (!rc && w->n_symbol > 1) {
+    if (!rc && w->n_symbol > 1 && b->n_merge) {
         if (w->n_symbol <= SHORT_WORD)
-            join_short(b, w, s);
+            join_short(b, w);
         else
-            rc = join_long(b, w, s);
+            rc = join_long(b, w);
     }
     for (int32_t i = w->n_symbol ? 0 : -1; i >= 0 && !rc; i = w->symbol[i].next) {
         int32_t one = (int32_t)w->symbol[i].id;
-        rc =
-            w->symbol[i].id == TN_BPE_NONE ? put_unknown(b, s, &w->symbol[i], ret) : tn_ids_add(ret, &one, 1);
+        rc = tn_ids_add(ret, &one, 1);
+    }
+    return rc;
+}
+
+int tn__bpe_encode(const tn_bpe *b, tn_bpe_work *w, const char *s, size_t len, tn_ids *ret, tn_error *err) {
+    uint32_t id;
+    int rc = 0;
+    w->spelling.max = (size_t)1 << 30;
+    if (b->ignore_merges && whole_word(b, w, s, len, &id)) {
+        int32_t one = (int32_t)id;
+        rc = tn_ids_add(ret, &one, 1);
+    } else {
+        for (size_t from = 0, to; from < len && !rc; from = to) {
+            to = b->cut_spaces ? tn__bpe_next_space(s, len, from) : len;
+            rc = encode_stretch(b, w, s + from, to - from, ret);
+        }
     }
     return rc ? tn_fail(err, TN_ENOMEM, "out of memory for a word of %zu bytes", len) : 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Byte-pair encoding. A word begins as symbols (characters, or bytes) and neighbours are joined, best pair
- * first, until no pair can be joined. Two sources say what can be joined: a list of merges in order of
- * preference (GPT-2 and all tokenizer.json files), or the scores of the pieces (SentencePiece vocabularies in
- * GGUF). */
+ * first, until no pair can be joined. What can be joined, and in which order of preference, is a list of
+ * merges; where there are only the scores of the pieces (SentencePiece vocabularies in GGUF) the list is made
+ * from these. */
 #ifndef TN_TEXT_BPE_H
 #define TN_TEXT_BPE_H
 
@@ -12,7 +12,11 @@
 #include "text/tokenizer.h"
 #include "text/vocab.h"
 
-enum { TN_BPE_MAX_MERGES = 1 << 24 };
+enum {
+    TN_BPE_MAX_MERGES = 1 << 24,
+    TN_BPE_MAX_SCORED =
+        1024, /* bytes: longer pieces are not made from their parts by tn__bpe_merges_from_scores */
+};
 
 /* The merge of the symbols left and right, the rank-th in the list (0 is best), gives the symbol id. */
 typedef struct tn_merge {
@@ -24,14 +28,12 @@ typedef struct tn_bpe {
     tn_merge *slot;  /* open addressing by (left, right); free where left is TN_BPE_NONE */
     uint32_t n_slot; /* a power of two, or 0 */
     uint32_t n_merge;
-    uint32_t *rank; /* by id, instead of merges: order of the pieces by score; TN_BPE_NONE where a piece never
-                       arises */
-    uint32_t max_piece; /* bytes of the longest piece, with rank */
     bool byte_level;    /* symbols are bytes, spelt in the vocabulary by their stand-ins */
     bool byte_fallback; /* an unknown character becomes <0xXX> pieces */
     bool fuse_unk;      /* neighbouring unknown characters give one unknown token */
     bool ignore_merges; /* a word that is a piece is not split at all */
-    uint32_t unk;       /* TN_BPE_NONE for none: unknown characters give nothing */
+    bool cut_spaces; /* no merge has U+2581 after another character: what comes before one never joins it */
+    uint32_t unk;    /* TN_BPE_NONE for none: unknown characters give nothing */
     uint32_t
         byte[256]; /* with byte_level: the byte's own piece; else its <0xXX>; TN_BPE_NONE where missing */
     char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL for none; owned */
@@ -46,8 +48,17 @@ int tn__bpe_reserve(tn_bpe *b, size_t n, tn_error *err);
 /* Adds the next merge. TN_EFORMAT when left, right or what they give is not a piece (named). */
 int tn__bpe_add_merge(tn_bpe *b, const char *left, size_t left_len, const char *right, size_t right_len,
                       tn_error *err);
-/* Uses scores[0, vocab->n_id) instead of merges; usable[id] says whether a piece may arise by joining. */
-int tn__bpe_set_scores(tn_bpe *b, const float *scores, const bool *usable, tn_error *err);
+/* Makes the list: every way to cut a piece in two pieces is a merge; those of a higher score come first, then
+ * those of a lower id, then of lower ids of their parts. That is how tokenizer.json files are made from
+ * SentencePiece models. scores[0, vocab->n_id); usable[id] says whether a piece may arise by joining.
+ * TN_ELIMIT, TN_ENOMEM. */
+int tn__bpe_merges_from_scores(tn_bpe *b, const float *scores, const bool *usable, tn_error *err);
+/* Once merges and settings are complete: sets cut_spaces. */
+void tn__bpe_finish(tn_bpe *b);
+/* The first place in s[from + 1, len) where cut_spaces allows a cut, or len. */
+size_t tn__bpe_next_space(const char *s, size_t len, size_t from);
+/* Where the merge of left and right is, or would be (left is TN_BPE_NONE there). Needs tn__bpe_reserve. */
+tn_merge *tn__bpe_merge_slot(const tn_bpe *b, uint32_t left, uint32_t right);
 void tn__bpe_fini(tn_bpe *b);
 
 /* Memory of a call, reused from word to word; {0} is ready. */

@@ -5,13 +5,14 @@
 
 enum { MAX_PROMPT_BYTES = 64 << 20 };
 
-int tn_chat_init(tn_chat *c, const tn_tokenizer *t, const char *fallback, tn_error *err) {
-    size_t len = fallback ? strlen(fallback) : 0;
-    const char *own = tn_tokenizer_chat_template(t, NULL, &len);
+int tn_chat_init(tn_chat *c, const tn_tokenizer *t, const char *override, const char *fallback, tn_error *err) {
+    size_t len = 0;
+    const char *text = override ? override : tn_tokenizer_chat_template(t, NULL, &len);
     *c = (tn_chat){.tokenizer = t};
-    if (!own) own = fallback;
-    if (!own) return tn_fail(err, TN_ENOENT, "the model has no chat template");
-    return tn_template_compile(own, len, "chat template", &c->template, err);
+    if (!text) text = fallback;
+    if (!text) return tn_fail(err, TN_ENOENT, "the model has no chat template");
+    if (text == override || text == fallback) len = strlen(text);
+    return tn_template_compile(text, len, "chat template", &c->template, err);
 }
 
 void tn_chat_fini(tn_chat *c) {

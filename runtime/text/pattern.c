@@ -5,6 +5,7 @@
 #include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Limits of one match. The published expressions are linear: a match step for each character of the longest
  * word is what they need. Expressions with nested repetition run into these instead of running for ever. */
@@ -14,7 +15,12 @@ enum {
     HEAP_LIMIT_KIB = 128 << 10,
     STACK_START = 32 << 10,
     STACK_MAX = 8 << 20,
+    CALLS_PER_CHECK = 64,
 };
+
+/* Processor time for the matches of one text: an expression that looks far ahead at each of them is
+ * quadratic. */
+static const double SECONDS = 10, SECONDS_PER_BYTE = 1e-6;
 
 struct tn_pattern {
     pcre2_code *code; /* NULL for a literal */
@@ -120,6 +126,20 @@ static int search(const tn_pattern *p, tn_matcher *m, const char *text, size_t l
     return rc;
 }
 
+static double thread_time(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Whether the matcher has used up its time; looked at now and then. */
+static bool out_of_time(tn_matcher *m, size_t len) {
+    if (m->calls++ % CALLS_PER_CHECK) return false;
+    double t = thread_time();
+    if (m->calls == 1) m->deadline = t + SECONDS;
+    return t > m->deadline + (double)len * SECONDS_PER_BYTE;
+}
+
 static int find_literal(const tn_pattern *p, const char *text, size_t len, size_t from, size_t *ret_start,
                         size_t *ret_end) {
     const char *hit = memmem(text + from, len - from, p->literal, p->literal_len);
@@ -135,6 +155,9 @@ int tn__pattern_find(const tn_pattern *p, tn_matcher *m, const char *text, size_
     if (!p->code) return find_literal(p, text, len, from, ret_start, ret_end);
     int rc = matcher_ready(m, err);
     if (rc) return rc;
+    if (out_of_time(m, len))
+        return tn_fail(err, TN_ELIMIT,
+                       "the tokenizer's splitting expression takes too long on a text of %zu bytes", len);
     rc = search(p, m, text, len, from, PCRE2_NOTEMPTY);
     if (rc == PCRE2_ERROR_NOMATCH) return 0;
     if (rc < 0) {

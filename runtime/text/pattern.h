@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <tenon/status.h>
 
 #include "base/buf.h"
@@ -21,9 +22,11 @@ typedef struct tn_pattern tn_pattern;
 int tn__pattern_new(const char *re, size_t len, bool literal, tn_pattern **ret, tn_error *err);
 void tn__pattern_free(tn_pattern *p);
 
-/* What a search needs beside the pattern; one per thread and call. {0} is ready. */
+/* What a search needs beside the pattern; one per thread and text. {0} is ready. */
 typedef struct tn_matcher {
     void *data, *context, *stack;
+    uint64_t calls;
+    double deadline; /* processor time of this thread, seconds */
 } tn_matcher;
 void tn__matcher_fini(tn_matcher *m);
 

@@ -7,20 +7,38 @@
 
 enum { MAX_NAMED = 4096 };
 
-/* Spellings at which generation ends whatever the configuration says. The first of these that a vocabulary
- * has is its end of turn, unless a role says otherwise. */
-static const char *const end_spellings[] = {
-    "<|eot_id|>",      "<|im_end|>",
-    "<|end|>",         "<end_of_turn>",
-    "<turn|>",         "<|endoftext|>",
-    "<|end_of_text|>", "<|eom_id|>",
-    "<EOT>",           "_<EOT>",
-    "<|return|>",      "<|call|>",
-    "<|endofturn|>",   "<|END_OF_TURN_TOKEN|>",
-    "<|end_of_role|>", "<end_of_utterance>",
-    "<eos>",
+/* Spellings of added tokens at which generation ends whatever the configuration says. Of those that may end a
+ * turn the first that a vocabulary has is its end of turn, unless a role says otherwise. */
+static const struct {
+    const char *text;
+    bool turn;
+} end_spellings[] = {
+    {"<|eot_id|>", true},
+    {"<|im_end|>", true},
+    {"<end_of_turn>", true},
+    {"<turn|>", true},
+    {"<|return|>", true},
+    {"<|end|>", true},
+    {"<end_of_utterance>", true},
+    {"<|END_OF_TURN_TOKEN|>", true},
+    {"[EOT]", true},
+    {"<EOT>", true},
+    {"_<EOT>", true},
+    {"<|end_of_text|>", false},
+    {"<|endoftext|>", false},
+    {"<|eom_id|>", false},
+    {"<|call|>", false},
+    {"<|calls|>", false},
+    {"<|flush|>", false},
+    {"<|tool_response>", false},
+    {"<eos>", false},
+    {"[EOS]", false},
+    {"[e~[", false},
+    {"<\xef\xbd\x9c"
+     "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
+     false},
 };
-enum { N_END = sizeof end_spellings / sizeof *end_spellings, N_END_OF_TURN = 5 };
+enum { N_END = sizeof end_spellings / sizeof *end_spellings };
 
 int tn_ids_add(tn_ids *ids, const int32_t *more, size_t n) {
     if (n > ids->cap - ids->len) {
@@ -125,23 +143,27 @@ int tn__tokenizer_add_token(tn_tokenizer *t, uint64_t id, const char *s, size_t 
             return tn_fail(err, TN_EFORMAT, "added token \"%.*s\" has id %llu, which belongs to \"%.64s\"",
                            show, s, (unsigned long long)id, old);
     } else {
-        int rc = tn__vocab_add(&t->vocab, id, s, len, true, err);
+        int rc = tn__vocab_add(&t->vocab, id, s, len, TN_VOCAB_HIDDEN, err);
         if (rc) return rc;
     }
     flags.id = (uint32_t)id;
     return tn__added_put(&t->added, flags, err);
 }
 
-/* Looks among added tokens too, which vocabulary look-ups do not find. */
-int32_t tn_tokenizer_id(const tn_tokenizer *t, const char *piece, size_t len) {
-    uint32_t id;
-    if (tn__vocab_find(&t->vocab, piece, len, &id)) return (int32_t)id;
+/* The id of an added token, or -1. */
+static int32_t added_id(const tn_tokenizer *t, const char *text, size_t len) {
     for (size_t i = 0; i < t->added.n; i++) {
         size_t n;
         const char *s = tn__vocab_text(&t->vocab, t->added.token[i].id, &n);
-        if (n == len && memcmp(s, piece, len) == 0) return (int32_t)t->added.token[i].id;
+        if (n == len && memcmp(s, text, len) == 0) return (int32_t)t->added.token[i].id;
     }
     return -1;
+}
+
+/* Looks among added tokens too, which vocabulary look-ups do not find. */
+int32_t tn_tokenizer_id(const tn_tokenizer *t, const char *piece, size_t len) {
+    uint32_t id;
+    return tn__vocab_find(&t->vocab, piece, len, &id) ? (int32_t)id : added_id(t, piece, len);
 }
 
 static int32_t role(const tn_tokenizer *t, int32_t known, const char *name) {
@@ -150,26 +172,34 @@ static int32_t role(const tn_tokenizer *t, int32_t known, const char *name) {
     return tn_tokenizer_id(t, n->text, n->text_len);
 }
 
+/* With the harmony format <|end|> ends a message, not a turn: <|return|> and <|call|> do. */
+static bool is_harmony(const tn_tokenizer *t) {
+    return added_id(t, "<|call|>", 8) >= 0 ||
+           (added_id(t, "<|calls|>", 9) >= 0 && added_id(t, "<|flush|>", 9) >= 0);
+}
+
 static void find_roles(tn_tokenizer *t) {
+    bool harmony = is_harmony(t);
     t->bos = role(t, t->bos, "bos_token");
     t->eos = role(t, t->eos, "eos_token");
     t->eot = role(t, t->eot, "eot_token");
     t->pad = role(t, t->pad, "pad_token");
     t->unk = role(t, t->unk, "unk_token");
     for (int i = 0; i < N_END; i++) {
-        int32_t id = tn_tokenizer_id(t, end_spellings[i], strlen(end_spellings[i]));
-        if (id < 0) continue;
-        if (t->eot < 0 && i < N_END_OF_TURN) t->eot = id;
+        int32_t id = added_id(t, end_spellings[i].text, strlen(end_spellings[i].text));
+        if (id < 0 || (harmony && strcmp(end_spellings[i].text, "<|end|>") == 0)) continue;
+        if (t->eot < 0 && end_spellings[i].turn) t->eot = id;
         t->fact[id] |= TN_TOKEN_END;
     }
+    if (t->eot < 0) t->eot = t->eos;
     if (t->eos >= 0) t->fact[t->eos] |= TN_TOKEN_END;
     if (t->eot >= 0) t->fact[t->eot] |= TN_TOKEN_END;
-    if (t->eot < 0) t->eot = t->eos;
 }
 
 int tn__tokenizer_finish(tn_tokenizer *t, tn_error *err) {
     if (!t->vocab.n_id) return tn_fail(err, TN_EFORMAT, "the vocabulary is empty");
     tn__vocab_shrink(&t->vocab);
+    if (t->model == TN_MODEL_BPE) tn__bpe_finish(&t->bpe);
     t->fact = calloc(t->vocab.n_id, 1);
     if (!t->fact) return tn_fail(err, TN_ENOMEM, "out of memory for %u tokens", t->vocab.n_id);
     int rc = tn__added_finish(&t->added, &t->vocab, &t->norm, err);

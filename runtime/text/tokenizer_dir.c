@@ -5,7 +5,6 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "text/json_get.h"
 #include "text/tokenizer_json.h"
@@ -68,11 +67,7 @@ static int read_added_decoder(tn_tokenizer *t, const json_t *config, const char 
         const char *s = json_string_value(text);
         size_t n = json_string_length(text);
         if (tn__vocab_has(&t->vocab, id) || tn_tokenizer_id(t, s, n) >= 0) continue;
-        int rc = tn__json_bool(v, "special", path, &a.special, err);
-        if (!rc) rc = tn__json_bool(v, "normalized", path, &a.normalized, err);
-        if (!rc) rc = tn__json_bool(v, "single_word", path, &a.single_word, err);
-        if (!rc) rc = tn__json_bool(v, "lstrip", path, &a.lstrip, err);
-        if (!rc) rc = tn__json_bool(v, "rstrip", path, &a.rstrip, err);
+        int rc = tn__json_added_flags(v, path, &a, err);
         if (!rc) rc = tn__tokenizer_add_token(t, id, s, n, a, err);
         if (rc) return rc;
     }

@@ -81,8 +81,9 @@ static int grow_arena(tn_vocab *v, size_t len) {
     return 0;
 }
 
-int tn__vocab_add(tn_vocab *v, uint64_t id, const char *s, size_t len, bool hidden, tn_error *err) {
-    uint32_t other;
+int tn__vocab_add(tn_vocab *v, uint64_t id, const char *s, size_t len, tn_vocab_mode mode, tn_error *err) {
+    bool hidden = mode == TN_VOCAB_HIDDEN;
+    uint32_t other = 0;
     int show = len > 64 ? 64 : (int)len;
     if (id >= TN_TOKENIZER_MAX_VOCAB)
         return tn_fail(err, TN_ELIMIT, "token \"%.*s\" has id %llu, the limit is %d", show, s,
@@ -92,7 +93,7 @@ int tn__vocab_add(tn_vocab *v, uint64_t id, const char *s, size_t len, bool hidd
     if (tn__vocab_has(v, id))
         return tn_fail(err, TN_EFORMAT, "id %llu is given to two tokens, \"%.40s\" and \"%.*s\"",
                        (unsigned long long)id, v->arena + v->span[id].off, show, s);
-    if (!hidden && tn__vocab_find(v, s, len, &other))
+    if (mode == TN_VOCAB_UNIQUE && tn__vocab_find(v, s, len, &other))
         return tn_fail(err, TN_EFORMAT, "token \"%.*s\" is there twice, with ids %u and %llu", show, s, other,
                        (unsigned long long)id);
     if (grow_ids(v, (uint32_t)id) || grow_arena(v, len) ||
@@ -104,8 +105,9 @@ int tn__vocab_add(tn_vocab *v, uint64_t id, const char *s, size_t len, bool hidd
     v->arena_len += len + 1;
     if (hidden) return 0;
     if (len > v->max_len) v->max_len = (uint32_t)len;
-    v->slot[probe(v, s, len)] = (uint32_t)id + 1;
-    v->n_piece++;
+    uint32_t at = probe(v, s, len);
+    if (!v->slot[at]) v->n_piece++;
+    v->slot[at] = (uint32_t)id + 1;
     return 0;
 }
 

@@ -24,9 +24,15 @@ typedef struct tn_vocab {
 
 #define TN_VOCAB_HOLE UINT32_MAX
 
-/* Gives id the piece s[0, len). hidden: known by its id, not found by look-ups (added tokens that the model
- * does not have). TN_EFORMAT: id or piece is there already; TN_ELIMIT; TN_ENOMEM. */
-int tn__vocab_add(tn_vocab *v, uint64_t id, const char *s, size_t len, bool hidden, tn_error *err);
+/* How a piece is added. */
+typedef enum tn_vocab_mode {
+    TN_VOCAB_UNIQUE, /* the piece must be new */
+    TN_VOCAB_LATEST, /* of several ids with this piece, look-ups find the one added last */
+    TN_VOCAB_HIDDEN, /* known by its id, not found by look-ups: added tokens that the model does not have */
+} tn_vocab_mode;
+
+/* Gives id the piece s[0, len). TN_EFORMAT: id or piece is there already; TN_ELIMIT; TN_ENOMEM. */
+int tn__vocab_add(tn_vocab *v, uint64_t id, const char *s, size_t len, tn_vocab_mode mode, tn_error *err);
 /* Whether s[0, len) is a piece; *ret is its id. */
 bool tn__vocab_find(const tn_vocab *v, const char *s, size_t len, uint32_t *ret);
 /* Whether id has a piece. */

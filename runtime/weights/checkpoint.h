@@ -10,12 +10,20 @@
 
 typedef struct tn_checkpoint tn_checkpoint;
 
-/* Opens a directory with config.json and *.safetensors (model.safetensors.index.json names the shards where
- * there is one), or a .gguf file. Shards, headers, extents and MLX triples (P.weight, P.scales, P.biases with
- * `quantization` in config.json, per-layer overrides included) are all checked here; an MLX triple appears as
- * one TN_TYPE_AFFINE tensor "P.weight". Errors as tn_gguf_open; a missing shard, a shard's missing tensor and
- * the sizes that disagree are named. [control thread] */
+/* Opens a .gguf file, or a directory with config.json and its weights: model.safetensors; else the shards
+ * that model.safetensors.index.json names; else model*.safetensors. Headers, extents and shards are all
+ * checked here.
+ *
+ * Quantised weights appear as one tensor (see tn_tensor): P.weight, P.scales and P.biases under the
+ * `quantization` of config.json (MLX: affine, mxfp4, mxfp8, nvfp4; overrides by path, an object or a bool) as
+ * "P.weight"; P_blocks and P_scales under quantization_config.quant_method mxfp4 as "P_blocks". Other methods
+ * of quantization_config are refused.
+ *
+ * Errors as tn_gguf_open and tn_safetensors_open. TN_ENOENT names the file that is missing (config.json, a
+ * shard); TN_EFORMAT the tensor that a shard lacks, that is there twice, or whose sizes disagree. [control
+ * thread] */
 int tn_checkpoint_open(const char *path, tn_checkpoint **ret, tn_error *err);
+/* NULL is harmless; ends the life of every tensor and value that was handed out. */
 void tn_checkpoint_close(tn_checkpoint *c);
 
 const char *tn_checkpoint_path(const tn_checkpoint *c);
@@ -25,10 +33,11 @@ const tn_gguf *tn_checkpoint_gguf(const tn_checkpoint *c);
 /* generation_config.json (borrowed), or NULL where absent. */
 json_t *tn_checkpoint_generation_config(const tn_checkpoint *c);
 
+/* at: NULL past the end; find: NULL where absent. */
 uint64_t tn_checkpoint_tensor_count(const tn_checkpoint *c);
 const tn_tensor *tn_checkpoint_tensor_at(const tn_checkpoint *c, uint64_t i);
 const tn_tensor *tn_checkpoint_tensor_find(const tn_checkpoint *c, const char *name);
-/* Bytes of all tensor data. */
+/* Bytes of all tensor data, scales and biases included. */
 uint64_t tn_checkpoint_bytes(const tn_checkpoint *c);
 
 #endif

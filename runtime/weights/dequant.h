@@ -7,7 +7,7 @@
 
 #include "weights/tensor.h"
 
-typedef void tn__dequant(const uint8_t *src, uint64_t n, float *dst);
+typedef void tn__dequant(const uint8_t *restrict src, uint64_t n, float *restrict dst);
 
 /* dequant_plain.c */
 tn__dequant tn__dequant_f32, tn__dequant_f16, tn__dequant_bf16, tn__dequant_f64;

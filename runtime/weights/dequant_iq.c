@@ -33,7 +33,7 @@ static inline unsigned even_signs(unsigned seven) {
 }
 
 /* {f16 d; group[8]: {u8 codes[4]; u32 signs: 4 x 7 bits, scale: 4}}: d * (scale + 1/2) / 4 */
-void tn__dequant_iq2_xxs(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_iq2_xxs(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 66) {
         float d = tn_f16_to_f32(tn_load_u16(src));
         for (int g = 0; g < GROUPS; g++) {
@@ -52,7 +52,7 @@ static inline float iq2_scale(float d, uint8_t nibbles, int half) {
 }
 
 /* {f16 d; u16 qs[32]: code: 9 bits, signs: 7; u8 scales[8]} */
-void tn__dequant_iq2_xs(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_iq2_xs(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 74) {
         float d = tn_f16_to_f32(tn_load_u16(src));
         for (int i = 0; i < SUPER / 8; i++, dst += 8) {
@@ -63,7 +63,7 @@ void tn__dequant_iq2_xs(const uint8_t *src, uint64_t n, float *dst) {
 }
 
 /* {f16 d; u8 qs[32]; u8 signs[32]; u8 qh[8]: two more bits a code; u8 scales[8]} */
-void tn__dequant_iq2_s(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_iq2_s(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 82) {
         const uint8_t *qs = src + 2, *signs = src + 34, *qh = src + 66, *scales = src + 74;
         float d = tn_f16_to_f32(tn_load_u16(src));
@@ -75,7 +75,7 @@ void tn__dequant_iq2_s(const uint8_t *src, uint64_t n, float *dst) {
 }
 
 /* {f16 d; u8 qs[64]; group[8]: u32 signs: 4 x 7 bits, scale: 4}: d * (scale + 1/2) / 2 */
-void tn__dequant_iq3_xxs(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_iq3_xxs(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 98) {
         const uint8_t *qs = src + 2;
         float d = tn_f16_to_f32(tn_load_u16(src));
@@ -93,7 +93,7 @@ void tn__dequant_iq3_xxs(const uint8_t *src, uint64_t n, float *dst) {
 
 /* {f16 d; u8 qs[64]; u8 qh[8]: the ninth bits; u8 signs[32]; u8 scales[4]: a nibble a group}: d * (2 scale +
  * 1) */
-void tn__dequant_iq3_s(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_iq3_s(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 110) {
         const uint8_t *qs = src + 2, *qh = src + 66, *signs = src + 74, *scales = src + 106;
         float d = tn_f16_to_f32(tn_load_u16(src));
@@ -113,7 +113,7 @@ static inline void eight_ternary(uint16_t entry, float delta, float scale, float
 
 /* {f16 d; u8 qs[32]; u16 qh[8]: 4 x 3 more bits a code, scale: 3, sign of delta}: d * (2 scale + 1), delta
  * 1/8 */
-void tn__dequant_iq1_s(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_iq1_s(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 50) {
         const uint8_t *qs = src + 2;
         float d = tn_f16_to_f32(tn_load_u16(src));
@@ -129,7 +129,7 @@ void tn__dequant_iq1_s(const uint8_t *src, uint64_t n, float *dst) {
 /* {u8 qs[32]; u8 qh[16]: a nibble a code: 3 more bits, sign of delta; u16 scales[4]}: each word has four
  * scales of 16 elements in 12 bits; its top four bits are, word by word from the lowest, a part of the F16 d
  */
-void tn__dequant_iq1_m(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_iq1_m(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 56) {
         const uint8_t *qs = src, *qh = src + 32, *scales = src + 48;
         unsigned half = 0;

@@ -19,7 +19,7 @@ static inline int plane(int g) {
 }
 
 /* {u8 scales[16] (scale low, min high nibble); u8 qs[64]; f16 d, dmin}: d * scale * q - dmin * min */
-void tn__dequant_q2_k(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_q2_k(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 84) {
         const uint8_t *scales = src, *qs = src + 16;
         float d = tn_f16_to_f32(tn_load_u16(src + 80)), dmin = tn_f16_to_f32(tn_load_u16(src + 82));
@@ -37,9 +37,9 @@ static inline int q3_scale(const uint8_t *s, int g) {
     return (low | (s[8 + g % 4] >> 2 * (g / 4) & 3) << 4) - 32;
 }
 
-/* {u8 hmask[32]; u8 qs[64]; u8 scales[12]; f16 d}: d * scale * q; bit p of hmask[b] is the top bit of element
- * 32p + b, and q is two's complement with that bit inverted */
-void tn__dequant_q3_k(const uint8_t *src, uint64_t n, float *dst) {
+/* {u8 hmask[32]; u8 qs[64]; u8 scales[12]; f16 d}: d * scale * (q - 4); bit p of hmask[b] is the third bit of
+ * element 32p + b */
+void tn__dequant_q3_k(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 110) {
         const uint8_t *hmask = src, *qs = src + 32, *scales = src + 96;
         float d = tn_f16_to_f32(tn_load_u16(src + 108));
@@ -64,7 +64,7 @@ static inline void k4_scale(const uint8_t *s, int g, float d, float dmin, float 
 
 /* {f16 d, dmin; u8 scales[12]; u8 qs[128]}: d * scale * q - dmin * min, in groups of 32: a pair of groups
  * shares 32 bytes, the first in the low halves */
-void tn__dequant_q4_k(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_q4_k(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 144) {
         const uint8_t *scales = src + 4, *qs = src + 16;
         float d = tn_f16_to_f32(tn_load_u16(src)), dmin = tn_f16_to_f32(tn_load_u16(src + 2)), scale, min;
@@ -78,7 +78,7 @@ void tn__dequant_q4_k(const uint8_t *src, uint64_t n, float *dst) {
 
 /* {f16 d, dmin; u8 scales[12]; u8 qh[32]; u8 qs[128]}: as Q4_K; bit g of qh[i] is the fifth bit of element
  * 32g + i */
-void tn__dequant_q5_k(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_q5_k(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 176) {
         const uint8_t *scales = src + 4, *qh = src + 16, *qs = src + 48;
         float d = tn_f16_to_f32(tn_load_u16(src)), dmin = tn_f16_to_f32(tn_load_u16(src + 2)), scale, min;
@@ -93,7 +93,7 @@ void tn__dequant_q5_k(const uint8_t *src, uint64_t n, float *dst) {
 
 /* {u8 ql[128]; u8 qh[64]; i8 scales[16]; f16 d}: d * scale * (q - 32); qh in planes of 32; in each half's 64
  * bytes of ql elements b and b + 64 share byte b */
-void tn__dequant_q6_k(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_q6_k(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 210) {
         const uint8_t *ql = src, *qh = src + 128, *scales = src + 192;
         float d = tn_f16_to_f32(tn_load_u16(src + 208));
@@ -109,7 +109,7 @@ void tn__dequant_q6_k(const uint8_t *src, uint64_t n, float *dst) {
 }
 
 /* {u8 qs[64]; f16 d}: d * (q - 1), planes of 32 */
-void tn__dequant_tq2_0(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_tq2_0(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 66) {
         float d = tn_f16_to_f32(tn_load_u16(src + 64));
         for (int g = 0; g < SUPER / 32; g++, dst += 32) {
@@ -133,7 +133,7 @@ static float *ternary(const uint8_t *src, int width, int n_digits, float d, floa
 
 /* {u8 qs[48]; u8 qh[4]; f16 d}: d * (digit - 1); five digits in each of 32 and then 16 bytes, four in each of
  * the last 4 */
-void tn__dequant_tq1_0(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_tq1_0(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= SUPER, src += 54) {
         float d = tn_f16_to_f32(tn_load_u16(src + 52));
         dst = ternary(src, 32, 5, d, dst);

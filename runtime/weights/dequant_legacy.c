@@ -9,7 +9,7 @@
 enum { HALF = 16, BLOCK = 32 };
 
 /* {f16 d; u8 qs[16]}: (q - 8) * d */
-void tn__dequant_q4_0(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_q4_0(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= BLOCK, src += 18, dst += BLOCK) {
         float d = tn_f16_to_f32(tn_load_u16(src));
         const uint8_t *qs = src + 2;
@@ -21,7 +21,7 @@ void tn__dequant_q4_0(const uint8_t *src, uint64_t n, float *dst) {
 }
 
 /* {f16 d, m; u8 qs[16]}: q * d + m */
-void tn__dequant_q4_1(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_q4_1(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= BLOCK, src += 20, dst += BLOCK) {
         float d = tn_f16_to_f32(tn_load_u16(src)), m = tn_f16_to_f32(tn_load_u16(src + 2));
         const uint8_t *qs = src + 4;
@@ -33,7 +33,7 @@ void tn__dequant_q4_1(const uint8_t *src, uint64_t n, float *dst) {
 }
 
 /* {f16 d; u32 qh; u8 qs[16]}: (q - 16) * d, bit j of qh is the fifth bit of element j */
-void tn__dequant_q5_0(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_q5_0(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= BLOCK, src += 22, dst += BLOCK) {
         float d = tn_f16_to_f32(tn_load_u16(src));
         uint32_t qh = tn_load_u32(src + 2);
@@ -48,7 +48,7 @@ void tn__dequant_q5_0(const uint8_t *src, uint64_t n, float *dst) {
 }
 
 /* {f16 d, m; u32 qh; u8 qs[16]}: q * d + m */
-void tn__dequant_q5_1(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_q5_1(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= BLOCK, src += 24, dst += BLOCK) {
         float d = tn_f16_to_f32(tn_load_u16(src)), m = tn_f16_to_f32(tn_load_u16(src + 2));
         uint32_t qh = tn_load_u32(src + 4);
@@ -63,7 +63,7 @@ void tn__dequant_q5_1(const uint8_t *src, uint64_t n, float *dst) {
 }
 
 /* {f16 d; i8 qs[32]}: q * d */
-void tn__dequant_q8_0(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_q8_0(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     for (; n; n -= BLOCK, src += 34, dst += BLOCK) {
         float d = tn_f16_to_f32(tn_load_u16(src));
         const uint8_t *qs = src + 2;
@@ -72,7 +72,7 @@ void tn__dequant_q8_0(const uint8_t *src, uint64_t n, float *dst) {
 }
 
 /* {f16 d; u8 bits[16]}: bit j, LSB first, picks +d (1) or -d (0) */
-void tn__dequant_q1_0(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_q1_0(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     enum { ELEMS = 128 };
     for (; n; n -= ELEMS, src += 18, dst += ELEMS) {
         float d = tn_f16_to_f32(tn_load_u16(src));
@@ -82,7 +82,7 @@ void tn__dequant_q1_0(const uint8_t *src, uint64_t n, float *dst) {
 }
 
 /* {f16 d; u8 qs[16]}: (q - 1) * d, four 2-bit codes a byte, LSB first */
-void tn__dequant_q2_0(const uint8_t *src, uint64_t n, float *dst) {
+void tn__dequant_q2_0(const uint8_t *restrict src, uint64_t n, float *restrict dst) {
     enum { ELEMS = 64 };
     for (; n; n -= ELEMS, src += 18, dst += ELEMS) {
         float d = tn_f16_to_f32(tn_load_u16(src));

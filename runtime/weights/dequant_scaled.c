@@ -10,30 +10,45 @@
 #include "weights/bytes.h"
 #include "weights/float.h"
 
-enum { STEP = 8 };
+/* How many codes are unpacked to bytes at a time: it divides every affine group. */
+enum { STEP = 32 };
 
-/* dst[i] = scale * code[i] + bias; bits is a constant in every caller, which makes this a loop without
- * branches. */
-static inline void affine_group(const uint8_t *src, unsigned bits, uint64_t n, float scale, float bias,
-                                float *dst) {
-    const uint32_t mask = (1u << bits) - 1;
-    for (uint64_t i = 0; i < n; i += STEP, src += bits) {
+/* STEP codes of `bits` bits, a constant in every caller. */
+static inline void unpack(const uint8_t *restrict src, unsigned bits, uint8_t *restrict ret) {
+    const uint8_t mask = (uint8_t)((1u << bits) - 1);
+    for (int i = 0; i < STEP; i += 8, src += bits) {
         uint64_t codes = 0;
         memcpy(&codes, src, bits);
-        for (unsigned j = 0; j < STEP; j++)
-            dst[i + j] = scale * (float)(int32_t)((uint32_t)(codes >> j * bits) & mask) + bias;
+        for (unsigned j = 0; j < 8; j++) ret[i + j] = (uint8_t)(codes >> j * bits) & mask;
     }
 }
 
-static void affine(const uint8_t *src, unsigned bits, uint64_t n, float scale, float bias, float *dst) {
+/* The width that matters most, in a form that becomes vector code. */
+static inline void unpack_nibbles(const uint8_t *restrict src, uint8_t *restrict ret) {
+    for (int i = 0; i < STEP / 2; i++) {
+        ret[2 * i] = src[i] & 15;
+        ret[2 * i + 1] = src[i] >> 4;
+    }
+}
+
+static void unpack_any(const uint8_t *src, unsigned bits, uint8_t *ret) {
     switch (bits) {
-    case 2: affine_group(src, 2, n, scale, bias, dst); break;
-    case 3: affine_group(src, 3, n, scale, bias, dst); break;
-    case 4: affine_group(src, 4, n, scale, bias, dst); break;
-    case 5: affine_group(src, 5, n, scale, bias, dst); break;
-    case 6: affine_group(src, 6, n, scale, bias, dst); break;
-    case 8: affine_group(src, 8, n, scale, bias, dst); break;
-    default: assert(!"code width"); break;
+    case 2: unpack(src, 2, ret); break;
+    case 3: unpack(src, 3, ret); break;
+    case 4: unpack_nibbles(src, ret); break;
+    case 5: unpack(src, 5, ret); break;
+    case 6: unpack(src, 6, ret); break;
+    default: memcpy(ret, src, STEP); break;
+    }
+}
+
+/* dst[i] = scale * code[i] + bias */
+static void affine_group(const uint8_t *src, unsigned bits, uint64_t n, float scale, float bias,
+                         float *restrict dst) {
+    uint8_t codes[STEP];
+    for (; n; n -= STEP, src += STEP / 8 * bits, dst += STEP) {
+        unpack_any(src, bits, codes);
+        for (int i = 0; i < STEP; i++) dst[i] = scale * (float)codes[i] + bias;
     }
 }
 
@@ -45,14 +60,14 @@ static float scale_at(const uint8_t *scales, tn_type type, uint64_t i) {
     }
 }
 
-static void fp4_group(const uint8_t *src, uint64_t n, float scale, float *dst) {
+static void fp4_group(const uint8_t *restrict src, uint64_t n, float scale, float *restrict dst) {
     for (uint64_t i = 0; i < n; i += 2, src++) {
         dst[i] = scale * tn_e2m1_to_f32(*src & 15);
         dst[i + 1] = scale * tn_e2m1_to_f32(*src >> 4);
     }
 }
 
-static void fp8_group(const uint8_t *src, uint64_t n, float scale, float *dst) {
+static void fp8_group(const uint8_t *restrict src, uint64_t n, float scale, float *restrict dst) {
     for (uint64_t i = 0; i < n; i++) dst[i] = scale * tn_e4m3_to_f32(src[i]);
 }
 
@@ -66,8 +81,8 @@ void tn__dequant_scaled(const tn_tensor *t, uint64_t row, uint64_t first, uint64
         case TN_TYPE_MLX_NVFP4: fp4_group(src, n, tn_e4m3_to_f32(t->scales[g]), dst); break;
         case TN_TYPE_MLX_MXFP8: fp8_group(src, n, tn_e8m0_to_f32(t->scales[g]), dst); break;
         default:
-            affine(src, t->bits, n, scale_at(t->scales, t->scale_type, g),
-                   scale_at(t->biases, t->scale_type, g), dst);
+            affine_group(src, t->bits, n, scale_at(t->scales, t->scale_type, g),
+                         scale_at(t->biases, t->scale_type, g), dst);
             break;
         }
 }

@@ -20,15 +20,15 @@ static inline uint32_t tn_f32_bits(float f) {
     return bits;
 }
 
-/* Infinities and NaNs (payload kept in the top bits) included. Written as selects, not branches, so that
- * loops over it become vector code. */
+/* Infinities and NaNs (payload kept in the top bits) included. All cases are computed and masks select one,
+ * so that loops over it become vector code. */
 static inline float tn_f16_to_f32(uint16_t h) {
-    uint32_t mag = h & 0x7fffu;
-    uint32_t bits = (mag << 13) + (112u << 23);        /* exponent bias 15 -> 127 */
-    bits = mag >= 0x7c00 ? bits + (112u << 23) : bits; /* all ones stay all ones */
-    bits = mag < 0x0400 ? tn_f32_bits((float)(int32_t)mag * 0x1p-24f)
-                        : bits; /* subnormals are integers * 2^-24 */
-    return tn_f32_from_bits(bits | (uint32_t)(h & 0x8000u) << 16);
+    uint32_t mag = h & 0x7fffu, sign = (uint32_t)(h & 0x8000u) << 16;
+    uint32_t special = 0u - (mag >= 0x7c00), tiny = 0u - (mag < 0x0400);
+    /* Exponent bias 15 -> 127; an exponent of all ones stays one. Subnormals are integers * 2^-24. */
+    uint32_t normal = (mag << 13) + (112u << 23) + (special & 112u << 23);
+    uint32_t subnormal = tn_f32_bits((float)(int32_t)mag * 0x1p-24f);
+    return tn_f32_from_bits(sign | (subnormal & tiny) | (normal & ~tiny));
 }
 
 /* 65520 and above become infinity; NaNs stay NaNs. */
@@ -39,8 +39,7 @@ static inline uint16_t tn_f32_to_f16(float f) {
         out = 0x7e00u | (mag >> 13 & 0x1ffu);
     else if (mag >= 0x477ff000u)
         out = 0x7c00u;
-    else if (mag < 0x38800000u) /* result is subnormal: the sum's last place is 2^-24, the addition does the
-                                   rounding */
+    else if (mag < 0x38800000u) /* subnormal: the last place of the sum is 2^-24, the addition rounds */
         out = tn_f32_bits(tn_f32_from_bits(mag) + 0.5f) - 0x3f000000u;
     else
         out = (mag - (112u << 23) + 0xfffu + (mag >> 13 & 1u)) >> 13;
@@ -77,8 +76,9 @@ static inline float tn_e4m3_to_f32(uint8_t v) {
     return tn_f32_from_bits(bits | sign);
 }
 
-/* E2M1, the four-bit element of MXFP4 and NVFP4, times two: then all are integers. */
-static const float tn_e2m1_doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, -0.0f, -1, -2, -3, -4, -6, -8, -12};
+/* E2M1, the four-bit element of MXFP4 and NVFP4, times two: then all are integers. Minus zero reads as zero,
+ * as it does with integer tables. */
+static const float tn_e2m1_doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 /* E2M1 itself: the low four bits of v. */
 static inline float tn_e2m1_to_f32(unsigned v) {

@@ -67,7 +67,7 @@ static bool find_uint(const tn_gguf_part *part, const char *key, uint64_t *ret) 
 
 /* How many files the model of this first part has, 1 where it is not split. */
 static int count_parts(const tn_gguf_part *first, const char *path, uint32_t *ret, tn_error *err) {
-    uint32_t name_no, name_count;
+    uint32_t name_no = 0, name_count = 0;
     uint64_t count = 1, no = 0;
     *ret = 1;
     bool named = split_name(path, &name_no, &name_count);

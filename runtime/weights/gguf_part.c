@@ -3,10 +3,12 @@
  * that is handed out lies inside the mapping, an array's elements included, and a tensor's bytes fit its type
  * and shape.
  *
- *   magic "GGUF", u32 version, u64 tensors, u64 entries
- *   entries:  string key, u32 type, value         (string: u64 length, bytes; array: u32 type, u64 count,
- * elements) tensors:  string name, u32 n_dims, u64 dims[] (innermost first), u32 type, u64 offset padding to
- * general.alignment, then the data that offsets count from */
+ *   magic "GGUF", u32 version, u64 tensor count, u64 entry count
+ *   entries:  string key, u32 type, value
+ *   tensors:  string name, u32 n_dims, u64 dims[] (innermost first), u32 type, u64 offset
+ *   padding to general.alignment, then the data that offsets count from
+ *
+ * A string is a u64 length and its bytes; an array a u32 element type, a u64 count and the elements. */
 #include "weights/gguf_part.h"
 
 #include <stdlib.h>
@@ -18,7 +20,7 @@
 #include "weights/names.h"
 
 enum {
-    GGUF_VERSION = 3,
+    GGUF_VERSION = 3, /* 2 is the same without big-endian files */
     GGUF_MAX_DIM = 4,
     KV_MIN_BYTES = 8 + 1 + 4 + 1, /* smallest entry and tensor record: bounds the counts by the file's size */
     TENSOR_MIN_BYTES = 8 + 1 + 4 + 8 + 4 + 8,
@@ -220,7 +222,7 @@ static int read_type(cursor *c, tn_tensor *t) {
     if (removed)
         return tn_fail(
             c->err, TN_ENOTSUP,
-            "%s: tensor %s has type %s (%u), which GGUF no longer allows in files: convert the model again",
+            "%s: tensor %s has type %s (%u), which GGUF files cannot have any more: convert it again",
             c->map->path, t->name, removed, type);
     if (type >= TN_TYPE_AFFINE || !tn_type_info_get(type))
         return tn_fail(c->err, TN_ENOTSUP, "%s: tensor %s has the unknown type %u", c->map->path, t->name,
@@ -306,12 +308,12 @@ static int check_count(cursor *c, const char *what, uint64_t count, uint64_t min
 }
 
 static int check_version(cursor *c, uint32_t version) {
-    if (version == GGUF_VERSION) return 0;
+    if (version == GGUF_VERSION || version == 2) return 0;
     if (version == __builtin_bswap32(GGUF_VERSION))
         return tn_fail(c->err, TN_ENOTSUP,
                        "%s: a big-endian GGUF file; only little-endian ones are supported", c->map->path);
     return tn_fail(c->err, TN_ENOTSUP,
-                   "%s: GGUF version %u, only version %d is supported: convert the model again", c->map->path,
+                   "%s: GGUF version %u, only 2 and %d are supported: convert the model again", c->map->path,
                    version, GGUF_VERSION);
 }
 
@@ -334,7 +336,7 @@ static int read_header(cursor *c, uint64_t *ret_tensors, uint64_t *ret_kv) {
 
 /* Over ret->map; closes ret on failure. */
 static int parse(tn_gguf_part *ret, tn_error *err) {
-    uint64_t n_tensors, n_kv;
+    uint64_t n_tensors = 0, n_kv = 0;
     cursor c = {.map = &ret->map, .err = err};
     int rc = read_header(&c, &n_tensors, &n_kv);
     if (!rc) rc = read_metadata(&c, ret, n_kv);

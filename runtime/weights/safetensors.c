@@ -146,7 +146,7 @@ static int parse_header(const tn_safetensors *s, uint64_t len, json_t **ret, tn_
     *ret = json_loadb((const char *)s->map.data + LENGTH_BYTES, len, JSON_REJECT_DUPLICATES, &je);
     if (*ret && json_is_object(*ret)) return 0;
     if (*ret) return tn_fail(err, TN_EFORMAT, "%s: its header is not a JSON object", s->map.path);
-    if (json_error_code(&je) == json_error_out_of_memory) return no_memory(s, err);
+    if (!je.text[0]) return no_memory(s, err); /* jansson says nothing else then */
     return tn_fail(err, TN_EFORMAT, "%s: its header is not valid JSON at byte %d: %s", s->map.path,
                    je.position, je.text);
 }

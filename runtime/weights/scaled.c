@@ -206,9 +206,17 @@ static int check_method(const joiner *j, const json_t *config, bool *ret_blocks)
         j->dir, tn_name_printable(method, strlen(method)) ? method : "(unprintable)");
 }
 
+/* MLX writes its settings under both names; other libraries have a quant_method under the second. */
+static const json_t *find_mlx(const json_t *config) {
+    const json_t *q = json_object_get(config, "quantization");
+    if (json_is_object(q)) return q;
+    q = json_object_get(config, "quantization_config");
+    return json_is_object(q) && !json_object_get(q, "quant_method") ? q : NULL;
+}
+
 int tn__scaled_join(tn_tensor *tensors, uint64_t *n, const json_t *names, const json_t *config,
                     const char *dir, tn_error *err) {
-    joiner j = {tensors, names, json_object_get(config, "quantization"), dir, err};
+    joiner j = {tensors, names, find_mlx(config), dir, err};
     bool blocks;
     int rc = check_method(&j, config, &blocks);
     for (uint64_t i = 0; !rc && i < *n; i++) rc = join_one(&j, &tensors[i], blocks);

@@ -9,8 +9,7 @@
 #include <stdint.h>
 #include <tenon/status.h>
 
-/* Element types. Values up to 42 are the ids of GGUF v3 files; those from 1000 on exist in safetensors only.
- */
+/* Element types. Values up to 42 are the ids of GGUF files; those from 1000 on exist in safetensors only. */
 typedef enum tn_type {
     TN_TYPE_F32 = 0,
     TN_TYPE_F16 = 1,
@@ -64,7 +63,8 @@ typedef struct tn_type_info {
 
 /* Facts about a type, or NULL for an id that no live type has (removed ones included). [any thread] */
 const tn_type_info *tn_type_info_get(uint32_t type);
-/* The name of a removed GGUF type ("Q4_0_4_4"), or NULL. [any thread] */
+/* The name of a GGUF type that files cannot have: removed ("Q4_0_4_4") or for activations only ("Q8_1"); else
+ * NULL. [any thread] */
 const char *tn_type_removed_name(uint32_t gguf_type);
 
 /* GGUF stops at 4; the patch embeddings of vision checkpoints (conv3d) have 5. */
@@ -73,23 +73,24 @@ enum { TN_MAX_DIM = 6 };
 /* Borrowed from the file that was opened: valid until that is closed.
  *
  * Types with separate scales (TN_TYPE_AFFINE, TN_TYPE_MLX_*): data holds codes of `bits` bits, a row being
- * one stream of bits, least significant first; scales (and biases) are [rows, cols / group]. Element = scale
- * * code + bias for affine; scale * value for MLX_MXFP4 (code E2M1, scale E8M0), MLX_MXFP8 (E4M3, E8M0) and
- * MLX_NVFP4 (E2M1, E4M3). */
+ * one stream of bits, least significant first; scales and biases are [rows, cols / group]. An element is
+ *
+ *   AFFINE     scale * code + bias
+ *   MLX_MXFP4  scale * value of the code: E2M1, scale E8M0
+ *   MLX_MXFP8  the same: E4M3, scale E8M0
+ *   MLX_NVFP4  the same: E2M1, scale E4M3 */
 typedef struct tn_tensor {
-    const char
-        *name; /* as in the file; that of the codes where scales are separate ("P.weight", "P_blocks") */
+    const char *name; /* as in the file; with separate scales that of the codes ("P.weight", "P_blocks") */
     tn_type type;
     uint32_t n_dim;           /* 1 .. TN_MAX_DIM */
-    uint64_t dim[TN_MAX_DIM]; /* outermost first; dim[n_dim - 1] is contiguous. Logical elements, also when
-                                 packed */
+    uint64_t dim[TN_MAX_DIM]; /* elements, outermost first; dim[n_dim - 1] is contiguous */
     const uint8_t *data;      /* mapped; any alignment */
     uint64_t bytes;           /* of data; checked against type, shape and file */
-    uint32_t bits,
-        group; /* separate scales: code width (affine 2 3 4 5 6 8) and elements per scale; else 0 */
-    const uint8_t *scales; /* separate scales: of scale_type, any alignment; else NULL */
-    const uint8_t *biases; /* TN_TYPE_AFFINE: as scales; else NULL */
-    tn_type scale_type;    /* TN_TYPE_AFFINE: F32, F16 or BF16; TN_TYPE_MLX_*: U8; else unset */
+    uint32_t bits;            /* separate scales: width of a code (affine 2 3 4 5 6 8); else 0 */
+    uint32_t group;           /* separate scales: elements per scale; else 0 */
+    const uint8_t *scales;    /* separate scales: of scale_type, any alignment; else NULL */
+    const uint8_t *biases;    /* TN_TYPE_AFFINE: as scales; else NULL */
+    tn_type scale_type;       /* TN_TYPE_AFFINE: F32, F16 or BF16; TN_TYPE_MLX_*: U8; else unset */
 } tn_tensor;
 
 /* Rows (product of all dims but the last) and columns (the last dim). A file's reader has checked the

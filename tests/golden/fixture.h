@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "modules/loader.h"
 #include "sched/engine.h"
 
 /* A model below the vectors' folder. Those whose file is absent are skipped, saying so. */

@@ -149,9 +149,9 @@ typedef struct continuation {
     size_t n;
 } continuation;
 
-static bool on_token(void *ctx, int32_t id) {
+static bool on_token(void *ctx, const tn_token *token) {
     continuation *c = ctx;
-    c->ids[c->n++] = id;
+    c->ids[c->n++] = token->id;
     return c->n < 64;
 }
 
@@ -203,6 +203,7 @@ int main(void) {
     size_t n_bounds = sizeof bounds / sizeof *bounds, n = 0;
     struct CMUnitTest *tests = calloc(n_fixtures * n_bounds, sizeof *tests);
     golden_case *cases = calloc(n_fixtures * n_bounds, sizeof *cases);
+    tn_loader_set_preopened();
     for (size_t b = 0; b < n_bounds; b++)
         for (size_t i = 0; i < n_fixtures; i++, n++) {
             cases[n] = (golden_case){.f = &fixtures[i], .b = &bounds[b]};

@@ -79,8 +79,9 @@ kernel void write_past_a_variable(device float *out [[buffer(0)]],
                                   uint tid [[thread_index_in_threadgroup]])
 {
     threadgroup float shared[32];
-    shared[tid] = 0.0f;
-    out[tid] = shared[0];
+    threadgroup float *p = shared;
+    p[tid] = 0.0f;
+    out[tid] = p[0];
 }
 
 kernel void too_many_variables(device float *out [[buffer(0)]],

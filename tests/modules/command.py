@@ -117,6 +117,22 @@ def of_two_with_one_id_the_first_on_the_path_is_used():
 
 
 @test
+def names_that_are_no_utf8_are_shown_with_question_marks():
+    with tempfile.TemporaryDirectory() as folder:
+        inside = os.fsdecode(os.path.join(os.fsencode(folder), b"m\xff"))
+        try:
+            os.mkdir(inside)
+        except OSError:
+            raise Skip("this file system takes no such name")
+        shutil.copy(sample("good"), inside)
+        shutil.copy(sample("bad_major"), inside)
+        result = listed(folder)
+        assert [m["path"] for m in result["modules"] if m["id"] == "good"] == [folder + "/m?/good.so"], result
+        told = [p for p in result["problems"] if p["code"] == "TN_EABI"]
+        assert told and told[0]["path"] == folder + "/m?/bad_major.so" and "ABI 7.1" in told[0]["text"], told
+
+
+@test
 def the_cache_is_kept_where_xdg_says():
     with tempfile.TemporaryDirectory() as home:
         env = {"TENON_MODULE_PATH": sample("good"), "TENON_MODULE_CACHE": "", "XDG_CACHE_HOME": home}

@@ -104,10 +104,14 @@ check_LTLIBRARIES += \
 %C%_bad_exit_la_LDFLAGS = $(shared_module_ldflags)
 CLEANFILES += %D%/cache.json
 
-# Scripts.
-modules_tests = %D%/contract.sh
-EXTRA_DIST += $(modules_tests) %D%/command.py
+# Scripts; installed.sh belongs to make installcheck.
+modules_tests = %D%/contract.sh %D%/stranger.sh
+EXTRA_DIST += $(modules_tests) %D%/command.py %D%/installed.sh %D%/stranger.c
 TESTS += $(modules_tests)
 if HAVE_PYTHON
 TESTS += %D%/command.py
 endif
+
+installcheck-local:
+	@$(AM_TESTS_ENVIRONMENT) PYTHON='$(PYTHON)' $(SHELL) $(top_srcdir)/tests/modules/installed.sh \
+	  '$(DESTDIR)$(bindir)/tenon$(EXEEXT)' '$(DESTDIR)$(moduledir)'

@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Every C file looks as clang-format 14 with our .clang-format makes it. Another version formats differently, so it is not
-# asked.
+# asked. With --fix it is made so ("make format").
 src=${TN_SRCDIR:-.}
-echo 1..1
+sources() { find abi runtime plugins tests metal tools \( -name '*.c' -o -name '*.h' \) ! -path '*/vectors/*' | sort; }
+
+[ "${1:-}" = --fix ] || echo 1..1
 for tool in clang-format-14 clang-format; do
     version=$("$tool" --version 2>/dev/null) || continue
     case $version in *'version 14.'*) found=$tool; break ;; esac
@@ -13,9 +15,12 @@ if [ -z "${found:-}" ]; then
     exit 0
 fi
 cd "$src" || exit 1
+if [ "${1:-}" = --fix ]; then
+    sources | xargs "$found" --style=file -i
+    exit
+fi
 # A file at a time, so that the message names those that differ.
-bad=$(find abi runtime plugins tests metal tools \( -name '*.c' -o -name '*.h' \) ! -path '*/vectors/*' | sort |
-    while read -r file; do
+bad=$(sources | while read -r file; do
         "$found" --style=file "$file" | cmp -s - "$file" || echo "$file"
     done)
 if [ -n "$bad" ]; then

@@ -73,7 +73,7 @@ static const linear_case linear_cases[] = {
     {TN_TYPE_Q6_K, 25, 1280, 5, 0, 0, false},  {TN_TYPE_IQ4_NL, 14, 96, 3, 0, 0, false},
     {TN_TYPE_IQ4_XS, 14, 512, 3, 0, 0, false}, {TN_TYPE_AFFINE, 14, 640, 3, 4, 64, false},
     {TN_TYPE_AFFINE, 14, 576, 3, 3, 32, true}, {TN_TYPE_AFFINE, 9, 768, 2, 8, 128, false},
-    {TN_TYPE_AFFINE, 9, 480, 2, 6, 48, false},
+    {TN_TYPE_AFFINE, 9, 480, 2, 6, 32, false},
 };
 
 static uint32_t test_chunk(const tn_tensor *t) {

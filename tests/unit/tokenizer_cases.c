@@ -39,7 +39,8 @@ static tn_ids ids_from_json(const json_t *list) {
     return ids;
 }
 
-static void check_ids(tally *t, const char *what, const json_t *input, const json_t *want, const tn_ids *got) {
+static void check_ids(tally *t, const char *what, const json_t *input, const json_t *want,
+                      const tn_ids *got) {
     json_t *list = ids_to_json(got);
     char *text = json_dumps(list, JSON_COMPACT);
     report(t, json_equal(list, want), what, input, text);
@@ -47,13 +48,15 @@ static void check_ids(tally *t, const char *what, const json_t *input, const jso
     json_decref(list);
 }
 
-static void check_text(tally *t, const char *what, const json_t *input, const json_t *want, const tn_buf *got) {
+static void check_text(tally *t, const char *what, const json_t *input, const json_t *want,
+                       const tn_buf *got) {
     bool ok = json_string_length(want) == got->len &&
               memcmp(json_string_value(want), got->data ? got->data : "", got->len) == 0;
     report(t, ok, what, input, got->data ? got->data : "");
 }
 
-static void check_encode(tally *t, const tn_tokenizer *tok, const json_t *c, const char *key, unsigned flags) {
+static void check_encode(tally *t, const tn_tokenizer *tok, const json_t *c, const char *key,
+                         unsigned flags) {
     const json_t *text = json_object_get(c, "text"), *want = json_object_get(c, key);
     tn_ids ids = {0};
     tn_error err = {0};
@@ -66,8 +69,8 @@ static void check_encode(tally *t, const tn_tokenizer *tok, const json_t *c, con
     tn_ids_free(&ids);
 }
 
-static void check_decode(tally *t, const tn_tokenizer *tok, const json_t *ids, const json_t *want, const char *what,
-                         unsigned flags) {
+static void check_decode(tally *t, const tn_tokenizer *tok, const json_t *ids, const json_t *want,
+                         const char *what, unsigned flags) {
     tn_ids list = ids_from_json(ids);
     tn_buf out;
     tn_error err = {0};
@@ -97,8 +100,8 @@ static void check_pair(tally *t, const tn_tokenizer *tok, const json_t *c) {
     tn_ids ids = {0};
     tn_error err = {0};
     int rc = tn_tokenizer_encode_pair(tok, json_string_value(a), json_string_length(a), json_string_value(b),
-                                      json_string_length(b), TN_ENCODE_ADD_SPECIAL | TN_ENCODE_PARSE_SPECIAL, &ids,
-                                      &err);
+                                      json_string_length(b), TN_ENCODE_ADD_SPECIAL | TN_ENCODE_PARSE_SPECIAL,
+                                      &ids, &err);
     assert_int_equal(rc, 0);
     check_ids(t, "pair", c, json_object_get(c, "ids"), &ids);
     tn_ids_free(&ids);
@@ -108,10 +111,11 @@ static bool ends_in_replacement(const char *s, size_t n) {
     return n >= 3 && memcmp(s + n - 3, "\xef\xbf\xbd", 3) == 0;
 }
 
-/* After each id the stream is what all ids so far decode to, or, where that ends in the middle of a character, a part
- * of it from before that character; it never goes back, and ends at the whole. */
+/* After each id the stream is what all ids so far decode to, or, where that ends in the middle of a
+ * character, a part of it from before that character; it never goes back, and ends at the whole. */
 static void check_stream(tally *t, const tn_tokenizer *tok, const json_t *c) {
-    const json_t *list = json_object_get(c, "ids"), *prefixes = json_object_get(c, "prefix_decoded"), *want = NULL;
+    const json_t *list = json_object_get(c, "ids"), *prefixes = json_object_get(c, "prefix_decoded"),
+                 *want = NULL;
     tn_ids ids = ids_from_json(list);
     tn_detok *d = tn_detok_new(tok, 0);
     tn_buf out;
@@ -125,7 +129,8 @@ static void check_stream(tally *t, const tn_tokenizer *tok, const json_t *c) {
         assert_int_equal(tn_detok_push(d, ids.data[i], &out), 0);
         bool whole = out.len == n && memcmp(s, out.data ? out.data : "", n) == 0;
         report(t, whole || ends_in_replacement(s, n), "stream", want, out.data ? out.data : "");
-        report(t, !ends_in_replacement(out.data, out.len), "half a character", want, out.data ? out.data : "");
+        report(t, !ends_in_replacement(out.data, out.len), "half a character", want,
+               out.data ? out.data : "");
     }
     assert_int_equal(tn_detok_finish(d, &out), 0);
     check_text(t, "whole stream", list, want, &out);
@@ -144,8 +149,8 @@ static void check_facts(tally *t, const tn_tokenizer *tok, const json_t *root) {
         report(t, s && tn_tokenizer_id(tok, s, n) == id, "id of piece", root, piece);
     }
     snprintf(piece, sizeof piece, "%d", tn_tokenizer_n_vocab(tok));
-    report(t, tn_tokenizer_n_vocab(tok) == json_integer_value(json_object_get(root, "vocab_size")), "vocab_size", NULL,
-           piece);
+    report(t, tn_tokenizer_n_vocab(tok) == json_integer_value(json_object_get(root, "vocab_size")),
+           "vocab_size", NULL, piece);
     for (size_t i = 0; (name = tn_tokenizer_named_token_at(tok, i, &text)); i++)
         report(t, tn_tokenizer_id(tok, text, strlen(text)) >= 0, name, NULL, text);
 }
@@ -177,10 +182,12 @@ static void folder(void **state) {
     tn_tokenizer_free(tok);
 }
 
-#define FOLDERS(X)                                                                                                     \
-    X(bert_cased) X(bert_uncased) X(deepseek) X(embeddinggemma) X(gemma) X(gemma4) X(gpt2) X(gpt_oss) X(llama2)        \
-    X(llama3) X(mistral) X(phi3) X(qwen2) X(qwen2_audio) X(qwen3) X(qwen3_5) X(qwen3_asr) X(qwen3_embedding)           \
-    X(tekken) X(whisper) X(xlmr)
+#define FOLDERS(X)                                                                                           \
+    X(bert_cased)                                                                                            \
+    X(bert_uncased)                                                                                          \
+    X(deepseek) X(embeddinggemma) X(gemma) X(gemma4) X(gpt2) X(gpt_oss) X(llama2) X(llama3) X(mistral)       \
+        X(phi3) X(qwen2) X(qwen2_audio) X(qwen3) X(qwen3_5) X(qwen3_asr) X(qwen3_embedding) X(tekken)        \
+            X(whisper) X(xlmr)
 
 /* A folder that the list above does not have would not be tested. */
 static void all_folders_are_listed(void **state) {
@@ -206,10 +213,9 @@ static void all_folders_are_listed(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_folders_are_listed),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_folders_are_listed),
 #define TEST(name) {#name, folder, NULL, NULL, #name},
-        FOLDERS(TEST)
+                                       FOLDERS(TEST)
 #undef TEST
     };
     return unit_main(tests);

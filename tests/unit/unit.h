@@ -54,8 +54,8 @@ static inline void unit_filter(void) {
     exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
-/* The folder with the test vectors: $TENON_VECTORS, else the full set beside the source tree where it is, else
- * the part of it in tests/vectors. */
+/* The folder with the test vectors: $TENON_VECTORS, else the full set beside the source tree where it is,
+ * else the part of it in tests/vectors. */
 static inline const char *unit_vectors(void) {
     static char path[4096];
     const char *dir = getenv("TENON_VECTORS"), *src = getenv("TN_SRCDIR");

@@ -32,7 +32,7 @@ int tn_jlist_add(tn_jrun *r, tn_jlist *list, tn_jval v) {
 }
 
 int tn_jpair(tn_jrun *r, tn_jval a, tn_jval b, tn_jval *ret) {
-    tn_jlist *list;
+    tn_jlist *list = NULL;
     TN_TRY(tn_jlist_new(r, 2, &list));
     list->item[0] = a;
     list->item[1] = b;

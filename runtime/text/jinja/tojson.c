@@ -17,7 +17,7 @@ typedef struct dumper {
 static int dump(dumper *d, tn_jval v);
 
 static int unicode_escape(dumper *d, uint32_t unit) {
-    char text[8];
+    char text[16];
     snprintf(text, sizeof text, "\\u%04x", (unsigned)unit);
     return tn_jsink_addz(d->r, d->s, text);
 }

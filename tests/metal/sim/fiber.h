@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-// x86-64 switches stacks in a dozen instructions; other machines take the C library's slower contexts.
-#if !defined(__x86_64__) && !defined(SIM_FIBER_UCONTEXT)
+// x86-64 (ELF) switches stacks in a dozen instructions; other machines take the C library's slower contexts.
+#if !(defined(__x86_64__) && defined(__ELF__)) && !defined(SIM_FIBER_UCONTEXT)
 #    define SIM_FIBER_UCONTEXT 1
 #endif
 #ifdef SIM_FIBER_UCONTEXT
@@ -31,6 +31,8 @@ bool fiber_start(fiber *f, uint32_t i, void (*entry)());
 void fiber_resume(fiber *f);
 // Goes back to the scheduler. Called on f only.
 void fiber_suspend(fiber *f);
+// Some fibers will not be resumed although they have not come to their end.
+void fibers_given_up();
 // Whether an address lies in the closed page below a stack: the stack has overflowed.
 bool fiber_stack_overflowed(const void *address);
 

@@ -5,7 +5,6 @@
  * kernel's mistake. */
 #include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,7 +76,7 @@ const char *file_name(const site &at) {
 }
 
 bool same_site(const site &a, const site &b) {
-    return a.line == b.line && strcmp(a.file, b.file) == 0;
+    return a.line == b.line && (a.file == b.file || strcmp(a.file, b.file) == 0);
 }
 
 void describe(const thread &t, char *buf, size_t size) {
@@ -302,6 +301,7 @@ int run_grid(const sim_kernel *kernel_, const arguments &args_, const grid &g) {
     volatile int rc = -1; // set before the jump back
     if (sigsetjmp(fault_exit, 1) == 0) rc = run_groups(g);
     watch.end();
+    if (rc != 0) fibers_given_up();
     return rc;
 }
 

@@ -61,7 +61,6 @@ static TN_JASIDE int eval_concat(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     for (const tn_jnode *c = n->u.list.first; c; c = c->next) {
         TN_TRY(tn_jeval(r, c, &part));
         TN_TRY(tn_jto_str(r, part, &part));
-        TN_TRY(tn_jscan(r, ret->len + part.len));
         TN_TRY(tn_jconcat(r, *ret, part, ret));
     }
     ret->flags = 0;

@@ -191,9 +191,11 @@ int tn_jloop_call(tn_jrun *r, const tn_jloop *loop, const tn_jargs *args, tn_jva
     if (args->n_positional != 1 || args->n_keyword)
         return tn_jfail(r, TN_EINVAL, "loop() takes one argument, the items");
     tn_jsink sink = {0}, *out = r->out;
+    TN_TRY(tn_jenter(r));
     r->out = &sink;
     int rc = run_loop(r, loop->node, loop->scope, args->positional[0], loop->depth + 1);
     r->out = out;
+    r->depth--;
     *ret = tn_jsink_value(&sink);
     return rc;
 }

@@ -77,17 +77,27 @@ static TN_JASIDE int bind_rest(tn_jrun *r, const tn_jmacro *m, const tn_jargs *a
     return 0;
 }
 
-int tn_jmacro_call(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, tn_jval *ret) {
-    tn_jscope *scope, *outer = r->scope;
+/* Binds the arguments in scope. */
+static int bind(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, tn_jscope *scope) {
+    tn_jscope *outer = r->scope;
     bool *used = tn_jzalloc(r, args->n_keyword + 1);
     if (!used) return tn_jnomem(r);
-    TN_TRY(tn_jscope_new(r, m->scope, &scope));
     r->scope = scope;
     TN_TRY(bind_caller(r, m, args, used));
     TN_TRY(bind_params(r, m, args, used));
     TN_TRY(bind_rest(r, m, args, used));
     r->scope = outer;
-    return tn_jcapture(r, m->body, scope, ret);
+    return 0;
+}
+
+int tn_jmacro_call(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, tn_jval *ret) {
+    tn_jscope *scope;
+    TN_TRY(tn_jenter(r));
+    TN_TRY(tn_jscope_new(r, m->scope, &scope));
+    TN_TRY(bind(r, m, args, scope));
+    TN_TRY(tn_jcapture(r, m->body, scope, ret));
+    r->depth--;
+    return 0;
 }
 
 static TN_JASIDE int param_names(tn_jrun *r, const tn_jsignature *s, tn_jval *ret) {

@@ -70,7 +70,7 @@ int tn_jnative_call(tn_jrun *r, const tn_jnative *native, tn_jval self, const tn
     TN_TRY(tn_jsteps(r, 1));
     if (tn_jis_string(self)) TN_TRY(tn_jscan(r, self.len));
     if (native->params) TN_TRY(bind(r, &c));
-    TN_TRY(tn_jenter(r)); /* map may call map */
+    TN_TRY(tn_jenter(r));
     int rc = native->fn(r, &c, ret);
     r->depth--;
     return rc;

@@ -81,7 +81,7 @@ int tn_jsink_addc(tn_jrun *r, tn_jsink *s, char c) {
 
 int tn_jsink_cp(tn_jrun *r, tn_jsink *s, uint32_t cp) {
     char bytes[4];
-    return tn_jsink_add(r, s, bytes, tn_jutf8_put(bytes, cp));
+    return tn_jsink_add(r, s, bytes, tn__utf8_put(cp, bytes));
 }
 
 int tn_jsink_fill(tn_jrun *r, tn_jsink *s, const char *bytes, size_t len, size_t n) {

@@ -14,7 +14,7 @@
 #include "text/jinja/value.h"
 
 /* Expressions, statements and calls inside each other while rendering; bounds the use of the C stack. */
-#define TN_JDEPTH_MAX 800
+#define TN_JDEPTH_MAX 700
 /* For functions off the path of the recursion: inlined, their variables would take stack at every level. */
 #define TN_JASIDE __attribute__((noinline))
 /* Containers inside each other, when they are read, printed or compared. */

@@ -6,4 +6,5 @@ libtenon_la_SOURCES += \
 	%D%/json.c %D%/json.h \
 	%D%/log.c %D%/log.h \
 	%D%/status.c %D%/status.h \
+	%D%/suggest.c %D%/suggest.h \
 	%D%/team.c %D%/team.h

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
 	%D%/assign.c %D%/assign.h \
+	%D%/check.c %D%/check.h \
 	%D%/finish.c \
 	%D%/listen.c %D%/listen.h \
 	%D%/load.c \
 	%D%/reader.c %D%/reader.h \
 	%D%/settings.c %D%/settings.h \
+	%D%/show.c %D%/show.h \
 	%D%/table.c %D%/table.h \
 	%D%/text.c %D%/text.h \
 	%D%/unknown.c %D%/unknown.h \

@@ -243,7 +243,7 @@ static void print_size(uint64_t bytes, tn_buf *out) {
     tn_buf_addf(out, "%llu%s", (unsigned long long)bytes, suffixes[i]);
 }
 
-static void print_quoted(const char *text, tn_buf *out) {
+void tn_setting_quote(const char *text, tn_buf *out) {
     tn_buf_addc(out, '"');
     for (; *text; text++) {
         if (*text == '"' || *text == '\\' || *text == '$') tn_buf_addc(out, '\\');
@@ -256,7 +256,7 @@ static void print_list(const tn_setting_row *row, const tn_string_list *list, tn
     tn_buf_addc(out, '{');
     for (size_t i = 0; i < list->n; i++) {
         if (i) tn_buf_adds(out, ", ");
-        print_quoted(row->secret ? MASK : list->item[i], out);
+        tn_setting_quote(row->secret ? MASK : list->item[i], out);
     }
     tn_buf_addc(out, '}');
 }
@@ -278,7 +278,7 @@ void tn_setting_print(const tn_setting_row *row, const void *field, tn_buf *out)
     case TN_SETTING_WORD: tn_buf_adds(out, *(char *const *)field); return;
     case TN_SETTING_TEXT:
     case TN_SETTING_FILE:
-    case TN_SETTING_MODEL: print_quoted(*(char *const *)field, out); return;
+    case TN_SETTING_MODEL: tn_setting_quote(*(char *const *)field, out); return;
     case TN_SETTING_LISTEN: tn_listen_print(field, out); return;
     case TN_SETTING_LIST: print_list(row, field, out); return;
     }

@@ -32,6 +32,8 @@ int tn_setting_copy(const tn_setting_row *row, const void *from, void *to, tn_er
 bool tn_setting_is_unset(const tn_setting_row *row, const void *field);
 /* The value as a configuration file would have it, secrets masked; nothing when it is unset. */
 void tn_setting_print(const tn_setting_row *row, const void *field, tn_buf *out);
+/* Appends text in double quotes, as a configuration file would have it. */
+void tn_setting_quote(const char *text, tn_buf *out);
 /* The same as JSON: sizes in bytes, times in seconds; null when it is unset or memory ran out. A new
  * reference. */
 json_t *tn_setting_json(const tn_setting_row *row, const void *field);

@@ -2,6 +2,7 @@
 libtenon_la_SOURCES += \
 	%D%/buf.c %D%/buf.h \
 	%D%/checked.h \
+	%D%/clock.h \
 	%D%/file.c %D%/file.h \
 	%D%/json.c %D%/json.h \
 	%D%/log.c %D%/log.h \

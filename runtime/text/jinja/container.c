@@ -198,7 +198,7 @@ static int iterate_string(tn_jrun *r, tn_jval v, tn_jlist *ret) {
     TN_TRY(tn_jlist_new(r, tn_jutf8_count(v.u.s, v.len), &list));
     for (size_t at = 0, k; at < v.len; at += k) {
         k = tn_jutf8_next(v.u.s + at, v.len - at, &cp);
-        TN_TRY(tn_jlist_add(r, list, tn_jstring_as(v, v.u.s + at, k)));
+        TN_TRY(tn_jlist_add(r, list, tn_jstring(v.u.s + at, k)));
     }
     *ret = *list;
     return 0;

@@ -157,6 +157,7 @@ static int filter_groupby(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
             TN_TRY(tn_jlist_new(r, 1, &group));
             TN_TRY(tn_jsort_key(r, list.item[at], c->arg[0], c->arg[1], true, &shown));
             TN_TRY(tn_jpair(r, shown, tn_jof_list(TN_J_LIST, group), &pair));
+            pair.flags = TN_J_GROUP;
             TN_TRY(tn_jlist_add(r, out, pair));
         }
         TN_TRY(tn_jlist_add(r, group, list.item[at]));

@@ -70,7 +70,7 @@ static int field_value(formatter *f, tn_jval name, tn_jval *ret) {
         at++;
         TN_TRY(tn_jgetitem(f->r, *ret, tn_jparse_int(part.u.s, part.len, 10, &i) ? tn_jint(i) : part, ret));
     }
-    return ret->type == TN_J_UNDEFINED ? tn_jundefined_error(f->r, *ret) : 0;
+    return 0;
 }
 
 static int take_number(formatter *f, const char **at, const char *end, int64_t *ret) {

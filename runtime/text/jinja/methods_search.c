@@ -129,7 +129,8 @@ static int replace_empty(tn_jrun *r, tn_jval s, tn_jval to, int64_t max, tn_jsin
     for (size_t at = 0; at <= s.len;) {
         uint32_t cp;
         size_t k = at < s.len ? tn_jutf8_next(s.u.s + at, s.len - at, &cp) : 0;
-        if (max < 0 || max-- > 0) TN_TRY(tn_jsink_add(r, sink, to.u.s, to.len));
+        if (max) TN_TRY(tn_jsink_add(r, sink, to.u.s, to.len));
+        max -= max > 0;
         if (!k) break;
         TN_TRY(tn_jsink_add(r, sink, s.u.s + at, k));
         at += k;

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the OpenAI routes say: request bodies into tn_api_request, and generated text into response bodies and stream
+ * events. Pure functions over JSON and text; no sockets, no threads, no engine. Wire shapes are those of the OpenAI API
+ * reference for POST /v1/chat/completions and POST /v1/completions. */
+#ifndef TN_SERVE_API_H
+#define TN_SERVE_API_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "sched/sampler.h"
+
+/* A failed request, as {"error": {"message", "type", "param", "code"}}. */
+typedef struct tn_api_error {
+    unsigned status;   /* HTTP: 400, 404, 413, 429, 500, 503 */
+    const char *type;  /* "invalid_request_error", "server_error", ...; static */
+    const char *code;  /* "context_length_exceeded", "model_not_found", ...; static, or NULL */
+    char param[64];    /* the field, "messages[2].content"; "" for none */
+    char message[512];
+} tn_api_error;
+
+/* Fills e (type and code follow from the status where NULL is given) and returns -1. [any thread] */
+int tn_api_fail(tn_api_error *e, unsigned status, const char *code, const char *param, const char *fmt, ...)
+    TN_PRINTF(5, 6);
+/* From a tn_error: input errors are 400, TN_ENOENT 404, limits 400, environment 503, bugs 500. */
+int tn_api_fail_status(tn_api_error *e, int code, const char *param, const char *text);
+/* Appends the body. */
+void tn_api_error_body(const tn_api_error *e, tn_buf *out);
+
+/* What a server allows. */
+typedef struct tn_api_limits {
+    uint32_t max_n;          /* choices of a request, and prompts of a completion together */
+    uint32_t max_stop;       /* stop strings */
+    uint32_t max_stop_bytes; /* of one */
+    uint32_t max_logit_bias; /* entries */
+    uint32_t max_tokens;     /* most that may be asked for; 0: no such limit */
+} tn_api_limits;
+
+/* Bits of tn_api_request.given: sampling fields that the request set, others are the server's to fill. */
+enum {
+    TN_GIVEN_TEMPERATURE = 1,
+    TN_GIVEN_TOP_P = 2,
+    TN_GIVEN_TOP_K = 4,
+    TN_GIVEN_MIN_P = 8,
+    TN_GIVEN_REPETITION_PENALTY = 16,
+    TN_GIVEN_SEED = 32,
+};
+
+/* One prompt of a completion: text, or ids. */
+typedef struct tn_api_prompt {
+    const char *text; /* NULL: ids. Borrowed from the body */
+    size_t len;
+    int32_t *ids; /* owned; not checked against a vocabulary */
+    uint32_t n_ids;
+} tn_api_prompt;
+
+typedef struct tn_api_request {
+    json_t *body; /* owned: what is borrowed below points into it */
+    bool chat;
+    const char *model; /* NULL: not given */
+    json_t *messages;  /* chat: array, checked: roles, contents; multi-part text joined into strings. New reference */
+    json_t *tools;     /* chat: array or NULL. Borrowed */
+    json_t *template_vars; /* chat_template_kwargs with enable_thinking, reasoning_effort...; object or NULL, new ref */
+    tn_api_prompt *prompts; /* completion: [n_prompts], owned */
+    uint32_t n_prompts;     /* 1 for chat */
+    bool echo;              /* completion: the prompt stands before the answer */
+    bool stream, include_usage;
+    uint32_t n;          /* choices per prompt */
+    uint32_t max_tokens; /* 0: not given (max_completion_tokens wins over max_tokens) */
+    bool ignore_eos;
+    unsigned given; /* TN_GIVEN_* */
+    tn_sampling sampling; /* sampling.bias points to bias */
+    tn_logit_bias *bias;  /* owned; ids not checked against a vocabulary */
+    const char **stop;    /* [n_stop], owned array of borrowed strings, none empty */
+    size_t *stop_len;
+    uint32_t n_stop;
+    int32_t *stop_ids; /* stop_token_ids (an extension), owned */
+    uint32_t n_stop_ids;
+} tn_api_request;
+
+/* Parses a body of len bytes. Unknown fields are accepted; each of their names is passed to unknown (may be NULL), which
+ * may log it once. -1 with e filled: invalid JSON (with line and column), a wrong type, a value out of range (field,
+ * value and range), too many of something (both numbers), fields that are recognised but not supported when they ask for
+ * something we would silently not do (response_format other than text, audio output, tool_choice "required" or a named
+ * one, image parts). [any thread] */
+int tn_api_parse(const char *text, size_t len, bool chat, const tn_api_limits *limits,
+                 void (*unknown)(void *ctx, const char *field), void *ctx, tn_api_request *ret, tn_api_error *e);
+/* Frees what parsing made; harmless on a zeroed one. */
+void tn_api_request_fini(tn_api_request *r);
+
+/* Log probabilities of one token, ready to print. */
+typedef struct tn_api_logprob {
+    const char *bytes; /* what the token contributes; any bytes */
+    size_t len;
+    float logprob;
+    uint32_t n_top;
+    struct {
+        const char *bytes;
+        size_t len;
+        float logprob;
+    } top[TN_TOP_LOGPROBS_MAX];
+} tn_api_logprob;
+
+/* Identifies one response; the same in all its events. */
+typedef struct tn_api_head {
+    bool chat;
+    const char *id;    /* "chatcmpl-...", "cmpl-..." */
+    const char *model;
+    int64_t created;   /* seconds since 1970 */
+} tn_api_head;
+
+typedef struct tn_api_usage {
+    uint32_t prompt_tokens, completion_tokens, cached_tokens;
+} tn_api_usage;
+
+/* A choice of a whole response. finish: "stop", "length". text is valid UTF-8. */
+typedef struct tn_api_choice {
+    const char *text;
+    size_t len;
+    const char *finish;
+    const tn_api_logprob *logprobs; /* [n_logprobs], NULL when not asked for */
+    uint32_t n_logprobs;
+    uint32_t first_offset; /* completion logprobs: text_offset of the first token */
+} tn_api_choice;
+
+/* Appends the body of a whole response. */
+void tn_api_response(const tn_api_head *h, const tn_api_choice *choices, uint32_t n, const tn_api_usage *usage,
+                     tn_buf *out);
+/* Appends one event, "data: {...}\n\n": the opening one of a chat choice (role), a piece of text (delta; finish NULL),
+ * or the last one of a choice (finish set, text possibly empty). */
+void tn_api_event_role(const tn_api_head *h, uint32_t index, tn_buf *out);
+void tn_api_event_text(const tn_api_head *h, uint32_t index, const tn_api_choice *piece, tn_buf *out);
+/* The usage event (choices empty), and "data: [DONE]\n\n". An error inside a stream: {"error": {...}}. */
+void tn_api_event_usage(const tn_api_head *h, const tn_api_usage *usage, tn_buf *out);
+void tn_api_event_done(tn_buf *out);
+void tn_api_event_error(const tn_api_error *e, tn_buf *out);
+
+/* GET /v1/models, and one entry of it. */
+void tn_api_models_body(const char *const *names, const int64_t *created, uint32_t n, tn_buf *out);
+void tn_api_model_body(const char *name, int64_t created, tn_buf *out);
+
+#endif

@@ -8,13 +8,14 @@
 #     tenonmodule_LTLIBRARIES = example.la
 #     example_la_SOURCES = example.c
 #     example_la_CPPFLAGS = $(TENON_CFLAGS) -DTN_MODULE_NAME=example
-#     example_la_LDFLAGS = $(TENON_MODULE_LDFLAGS)
+#     example_la_LDFLAGS = -module $(TENON_MODULE_LDFLAGS)
 
 # TENON_MODULE([ACTION-IF-FOUND], [ACTION-IF-NOT-FOUND])
 # ------------------------------------------------------
 # Finds Tenon by pkg-config and sets, for makefiles too:
 #   TENON_CFLAGS           where <tenon/module.h> is
-#   TENON_MODULE_LDFLAGS   how to link a module with libtool: one exported symbol, complete, bound when opened
+#   TENON_MODULE_LDFLAGS   how to link it with libtool, after the word -module, which automake has to see:
+#                          one exported symbol, complete, bound when opened
 #   tenonmoduledir         where it is installed: Tenon's own folder, or $(libdir)/tenon/modules after
 #                          ./configure --with-tenonmoduledir=own, which TENON_MODULE_PATH has to name then
 #   TENON                  the program: `$(TENON) modules inspect ./.libs/example.so` in `make check`
@@ -31,7 +32,7 @@ AC_DEFUN([TENON_MODULE], [
       [], [with_tenonmoduledir=`$PKG_CONFIG --variable=moduledir tenon`])
     AS_IF([test "$with_tenonmoduledir" = own], [with_tenonmoduledir='$(libdir)/tenon/modules'])
     tenonmoduledir=$with_tenonmoduledir
-    TENON_MODULE_LDFLAGS='-module -avoid-version -shared -export-symbols-regex tn_module_entry'
+    TENON_MODULE_LDFLAGS='-avoid-version -shared -export-symbols-regex tn_module_entry'
     for tenon_flag in -Wl,-z,defs -Wl,-z,now; do
       AC_MSG_CHECKING([whether the linker accepts $tenon_flag])
       tenon_saved=$LDFLAGS; LDFLAGS="$LDFLAGS $tenon_flag"

@@ -5,6 +5,7 @@ family_modules =
 
 include plugins/gemma/local.mk
 include plugins/llama/local.mk
+include plugins/phi3/local.mk
 include plugins/qwen3/local.mk
 include plugins/template/local.mk
 

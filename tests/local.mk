@@ -23,6 +23,7 @@ TESTS += $(unit_tests)
 endif
 
 include tests/unit/local.mk
+include tests/bench/local.mk
 include tests/fuzz/local.mk
 include tests/golden/local.mk
 include tests/cli/local.mk

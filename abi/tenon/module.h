@@ -5,7 +5,7 @@
  * an id ("tenon.family/0"), says what it can make. A factory's *description* holds facts, and an *instance*
  * holds state. The entry is data, so that a program can judge a module before it runs any of it.
  *
- *     #include <tenon/module.h>
+ *     #include <tenon/family.h>
  *
  *     static const tn_option options[] = {
  *         TN_OPTION_INT_INIT("window", "4096", 1, 1 << 20, "tokens that one layer looks back"),
@@ -14,7 +14,7 @@
  *
  *     static const void *get_factory(const tn_host *host, const char *factory_id) {
  *         (void)host;
- *         return strcmp(factory_id, TN_FAMILY_ID) == 0 ? &family : NULL;
+ *         return strcmp(factory_id, TN_FAMILY_FACTORY) == 0 ? &family : NULL;
  *     }
  *
  *     TN_MODULE_ENTRY(.id = "example", .version = "1.0", .licence = "Apache-2.0", .options = options,
@@ -77,16 +77,16 @@ struct tn_host {
     const char *program_version;   /* "0.1.0": for messages, not for decisions */
 
     /* One line of UTF-8 without a newline at its end; cut past 2000 bytes. Messages that pour in are counted
-     * and summed up instead of printed. [any thread] */
+     * and summed up instead of printed. [any] */
     void (*log)(const tn_host *host, uint32_t severity, const char *text);
 
     /* The table of a service ("tenon.NAME/REVISION"; others use reverse domain names: "org.example.thing/2"),
      * or NULL when this program does not have it. It is constant and valid until the process ends; its header
-     * says its type. [any thread] */
+     * says its type. [any] */
     const void *(*get_service)(const tn_host *host, const char *service_id);
 };
 
-/* printf to the host's log. [any thread] */
+/* printf to the host's log. [any] */
 static inline void tn_host_logf(const tn_host *host, uint32_t severity, const char *fmt, ...) TN_PRINTF(3, 4);
 static inline void tn_host_logf(const tn_host *host, uint32_t severity, const char *fmt, ...) {
     char text[1024];
@@ -162,7 +162,7 @@ typedef struct tn_module {
     /* The factory with that id, a constant structure of the module's whose header says its type, or NULL for
      * every id that the module does not know. May return NULL as well when the host lacks a service that the
      * factory needs (having logged which). Does nothing slow: it is also called when modules are only listed.
-     * [control] */
+     * [any] */
     const void *(*get_factory)(const tn_host *host, const char *factory_id);
 } tn_module;
 

@@ -34,7 +34,7 @@ int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool 
     int rc = tn_load(args->model.model, &args->compute, config, &c->loaded, err);
     tn_model *m = c->loaded.model;
     if (!rc) rc = tn_need_tokenizer(m, err);
-    if (!rc && need_template) rc = tn_chat_init(&c->chat, m->tokenizer, m->family->chat.template_fallback, err);
+    if (!rc && need_template) rc = tn_chat_init(&c->chat, m->tokenizer, NULL, m->family->chat.template_fallback, err);
     if (!rc) rc = tn_engine_new(m, &c->engine, err);
     if (!rc) rc = tn_conversation_reset(c, err);
     if (rc) tn_conversation_fini(c);

@@ -69,21 +69,6 @@ void tn_sampling_defaults(tn_sampling_args *args) {
     *args = (tn_sampling_args){.temperature = -1, .top_p = -1, .min_p = -1, .top_k = NOT_GIVEN, .seed = NOT_GIVEN};
 }
 
-/* A number the checkpoint recommends, or def. */
-static double recommended(const tn_model *m, const char *name, double def) {
-    char key[64];
-    json_t *config = tn_checkpoint_generation_config(m->checkpoint);
-    const tn_gguf *g = tn_checkpoint_gguf(m->checkpoint);
-    json_t *value = json_object_get(config, strcmp(name, "temp") == 0 ? "temperature" : name);
-    if (json_is_number(value)) return json_number_value(value);
-    snprintf(key, sizeof key, "general.sampling.%s", name);
-    const tn_gguf_value *v = g ? tn_gguf_find(g, key) : NULL;
-    if (!v) return def;
-    if (v->type == TN_GGUF_F32 || v->type == TN_GGUF_F64) return v->f;
-    if (v->type == TN_GGUF_I32 || v->type == TN_GGUF_I64) return (double)v->i;
-    return v->type == TN_GGUF_U32 || v->type == TN_GGUF_U64 ? (double)v->u : def;
-}
-
 static double within(double value, double min, double max, double def) {
     return value >= min && value <= max ? value : def;
 }
@@ -98,10 +83,10 @@ tn_sampling tn_sampling_choose(const tn_sampling_args *a, const tn_model *m) {
     tn_sampling s = {0};
     if (a->greedy) return s;
     double t = a->temperature, p = a->top_p, min_p = a->min_p;
-    double k = a->top_k == NOT_GIVEN ? recommended(m, "top_k", 40) : (double)a->top_k;
-    s.temperature = (float)within(t < 0 ? recommended(m, "temp", 0.7) : t, 0, 100, 0.7);
-    s.top_p = (float)within(p < 0 ? recommended(m, "top_p", 0.95) : p, 0, 1, 0.95);
-    s.min_p = (float)within(min_p < 0 ? recommended(m, "min_p", 0) : min_p, 0, 1, 0);
+    double k = a->top_k == NOT_GIVEN ? tn_model_recommended(m, "top_k", 40) : (double)a->top_k;
+    s.temperature = (float)within(t < 0 ? tn_model_recommended(m, "temp", 0.7) : t, 0, 100, 0.7);
+    s.top_p = (float)within(p < 0 ? tn_model_recommended(m, "top_p", 0.95) : p, 0, 1, 0.95);
+    s.min_p = (float)within(min_p < 0 ? tn_model_recommended(m, "min_p", 0) : min_p, 0, 1, 0);
     s.top_k = (uint32_t)within(k, 0, 1 << 24, 40);
     s.seed = a->seed == NOT_GIVEN ? random_seed() : a->seed;
     return s;

@@ -33,7 +33,6 @@ libtenoncli_la_SOURCES = \
 	%D%/output.c %D%/output.h \
 	%D%/paths.c %D%/paths.h \
 	%D%/progress.c %D%/progress.h \
-	%D%/suggest.c %D%/suggest.h \
 	%D%/text_model.c %D%/text_model.h \
 	%D%/version.c %D%/version.h
 nodist_libtenoncli_la_SOURCES = %D%/commit.c

@@ -2,10 +2,12 @@
 #include "modules/discover.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -83,6 +85,21 @@ static int add_folder(walk *w, const char *folder, int depth) {
     return rc;
 }
 
+/* An element of the path, made absolute: files are opened later, perhaps from another folder. */
+static int add_element(walk *w, const char *element) {
+    char here[PATH_MAX];
+    char *path = NULL;
+    if (element[0] == '/')
+        path = strdup(element);
+    else if (getcwd(here, sizeof here))
+        path = tn_path_join(here, element);
+    else
+        return 0;
+    int rc = path ? add_path(w, path, 0) : tn_fail(w->err, TN_ENOMEM, "out of memory");
+    free(path);
+    return rc;
+}
+
 int tn_discover(const char *search_path, tn_module_files *ret, tn_error *err) {
     int rc = 0;
     *ret = (tn_module_files){.path = calloc(TN_DISCOVER_FILES, sizeof(char *))};
@@ -95,7 +112,7 @@ int tn_discover(const char *search_path, tn_module_files *ret, tn_error *err) {
     w->files = ret;
     w->err = err;
     for (char *element; !rc && (element = strsep(&rest, ":"));)
-        if (*element) rc = add_path(w, element, 0);
+        if (*element) rc = add_element(w, element);
 out:
     free(copy);
     free(w);

@@ -22,8 +22,9 @@ enum {
 char *tn_discover_default_path(void);
 
 /* Files of every element of a ':'-separated path, elements in order, names sorted within each; an element may
- * be one file. Hidden folders are passed over, except libtool's ".libs". A file that is met twice is listed
- * once. What cannot be read is passed over: an absent folder is normal. TN_ELIMIT, TN_ENOMEM. [control] */
+ * be one file. Hidden folders are passed over, except libtool's ".libs". Paths come out absolute.
+ * A file that is met twice is listed once. What cannot be read is passed over: an absent folder is normal.
+ * TN_ELIMIT, TN_ENOMEM. [control] */
 int tn_discover(const char *search_path, tn_module_files *ret, tn_error *err);
 void tn_module_files_free(tn_module_files *files);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "modules/list.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -9,6 +10,18 @@
 static const char *text_of(const json_t *object, const char *key) {
     const char *text = json_string_value(json_object_get(object, key));
     return text ? text : "";
+}
+
+/* Paths are bytes; what is not UTF-8 becomes question marks. */
+static json_t *text_json(const char *text) {
+    if (!text) return json_null();
+    json_t *value = json_string(text);
+    char *copy = value ? NULL : strdup(text);
+    for (char *p = copy; p && *p; p++)
+        if (*p & 0x80) *p = '?';
+    if (copy) value = json_string(copy);
+    free(copy);
+    return value;
 }
 
 static const char *place_text(const char *path) {
@@ -52,18 +65,20 @@ static void add_option(tn_buf *out, const json_t *o) {
 
 void tn_module_text(const json_t *facts, const char *path, tn_buf *out) {
     const json_t *options = json_object_get(facts, "options"), *o;
+    const json_t *factories = json_object_get(facts, "factories");
     size_t i;
     tn_buf_addf(out, "id         %s\nversion    %s\nlicence    %s\nmodule ABI %s\nfile       %s\nfactories  ",
                 text_of(facts, "id"), text_of(facts, "version"), text_of(facts, "licence"),
                 text_of(facts, "abi"), place_text(path));
-    add_joined(out, json_object_get(facts, "factories"), ", ");
+    add_joined(out, factories, ", ");
+    if (json_array_size(factories) == 0) tn_buf_adds(out, "none");
     tn_buf_adds(out, json_array_size(options) ? "\noptions\n" : "\noptions    none\n");
     json_array_foreach(options, i, o) add_option(out, o);
 }
 
 json_t *tn_module_json(const json_t *facts, const char *path) {
     json_t *copy = json_deep_copy(facts);
-    if (copy && json_object_set_new(copy, "path", path ? json_string(path) : json_null()) == 0) return copy;
+    if (copy && json_object_set_new(copy, "path", text_json(path)) == 0) return copy;
     json_decref(copy);
     return NULL;
 }
@@ -114,7 +129,8 @@ void tn_modules_list_text(const tn_registry *r, tn_buf *out) {
 }
 
 static json_t *problem_json(const tn_module_problem *p) {
-    return json_pack("{s:s?,s:s,s:s}", "path", p->path, "code", tn_status_name(p->code), "text", p->text);
+    return json_pack("{s:o,s:s,s:o}", "path", text_json(p->path), "code", tn_status_name(p->code), "text",
+                     text_json(p->text));
 }
 
 json_t *tn_modules_list_json(const tn_registry *r) {

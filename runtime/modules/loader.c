@@ -2,6 +2,7 @@
 #include "modules/loader.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -123,7 +124,13 @@ static int open_locked(const char *path, const tn_loaded **ret, tn_error *err) {
 }
 
 int tn_loader_open(const char *path, const tn_loaded **ret, tn_error *err) {
+    char here[PATH_MAX];
     if (!*path) return tn_fail(err, TN_EINVAL, "a module's path is empty");
+    if (!strchr(path, '/')) { /* the dynamic linker would look for it among the libraries */
+        if ((size_t)snprintf(here, sizeof here, "./%s", path) >= sizeof here)
+            return tn_fail(err, TN_EINVAL, "a module's path is longer than %d bytes", PATH_MAX);
+        path = here;
+    }
     pthread_mutex_lock(&g_lock);
     int rc = open_locked(path, ret, err);
     pthread_mutex_unlock(&g_lock);

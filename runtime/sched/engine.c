@@ -67,14 +67,14 @@ void tn_engine_free(tn_engine *e) {
     free(e);
 }
 
-static int check(const tn_engine *e, const tn_seq_config *c, tn_error *err) {
-    if (c->n_prompt == 0) return tn_fail(err, TN_EINVAL, "the prompt is empty: there is nothing to continue");
-    if (c->n_prompt > e->m->n_ctx)
-        return tn_fail(err, TN_ELIMIT, "the prompt has %u tokens, the context holds %u", c->n_prompt, e->m->n_ctx);
-    for (uint32_t i = 0; i < c->n_prompt; i++)
-        if (c->prompt[i] < 0 || (uint32_t)c->prompt[i] >= e->m->program->n_vocab)
-            return tn_fail(err, TN_EINVAL, "token id %d at position %u is outside the vocabulary of %u", c->prompt[i],
-                           i, e->m->program->n_vocab);
+int tn_engine_check(const tn_model *m, const int32_t *prompt, uint32_t n_prompt, tn_error *err) {
+    if (n_prompt == 0) return tn_fail(err, TN_EINVAL, "the prompt is empty: there is nothing to continue");
+    if (n_prompt > m->n_ctx)
+        return tn_fail(err, TN_ELIMIT, "the prompt has %u tokens, the context holds %u", n_prompt, m->n_ctx);
+    for (uint32_t i = 0; i < n_prompt; i++)
+        if (prompt[i] < 0 || (uint32_t)prompt[i] >= m->program->n_vocab)
+            return tn_fail(err, TN_EINVAL, "token id %d at position %u is outside the vocabulary of %u", prompt[i], i,
+                           m->program->n_vocab);
     return 0;
 }
 
@@ -86,7 +86,7 @@ static uint32_t rope_variant(const tn_program *p, uint32_t n_prompt) {
 }
 
 int tn_engine_add(tn_engine *e, const tn_seq_config *c, tn_seq **ret, tn_error *err) {
-    int rc = check(e, c, err);
+    int rc = tn_engine_check(e->m, c->prompt, c->n_prompt, err);
     if (rc) return rc;
     tn_seq *s = calloc(1, sizeof *s), **at = &e->seqs;
     if (!s) return tn_fail(err, TN_ENOMEM, "out of memory");

@@ -41,8 +41,12 @@ int tn_engine_new(tn_model *m, tn_engine **ret, tn_error *err);
 /* Removes all sequences. */
 void tn_engine_free(tn_engine *e);
 
-/* Takes a sequence; it waits until pages for its longest possible self are free. TN_EINVAL (an id outside the
- * vocabulary, an empty prompt), TN_ELIMIT (longer than the context: both numbers), TN_ENOMEM. */
+/* Whether a prompt could run: TN_EINVAL (an id outside the vocabulary, an empty prompt), TN_ELIMIT (longer than the
+ * context: both numbers). [any thread] */
+int tn_engine_check(const tn_model *m, const int32_t *prompt, uint32_t n_prompt, tn_error *err);
+
+/* Takes a sequence; it waits until pages for its longest possible self are free. As tn_engine_check,
+ * TN_ENOMEM. */
 int tn_engine_add(tn_engine *e, const tn_seq_config *c, tn_seq **ret, tn_error *err);
 /* Ends a sequence at once and gives its pages back. */
 void tn_engine_remove(tn_engine *e, tn_seq *s);

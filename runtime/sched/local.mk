@@ -2,4 +2,5 @@
 libtenon_la_SOURCES += \
 	%D%/engine.c %D%/engine.h \
 	%D%/model.c %D%/model.h \
+	%D%/runner.c %D%/runner.h \
 	%D%/sampler.c %D%/sampler.h

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "modules/option_table.h"
 #include "program/record.h"
+#include "program/unread.h"
 
 enum { MAX_SEQS = 4096, MAX_STEP_TOKENS = 1 << 16 };
 
@@ -89,6 +90,7 @@ static int load_program(tn_registry *r, const tn_model_config *o, tn_model *m, t
     rc = choose_family(r, o, &h, m, err);
     if (!rc) rc = create_instance(r, &h, m, err);
     if (!rc) rc = tn_program_record(m->family, m->instance, &h, &m->program, err);
+    if (!rc) tn_program_log_unread(m->program, m->checkpoint);
     tn_hparams_fini(&h);
     return rc;
 }
@@ -186,6 +188,20 @@ int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret
     }
     *ret = m;
     return 0;
+}
+
+double tn_model_recommended(const tn_model *m, const char *name, double def) {
+    char key[64];
+    json_t *config = tn_checkpoint_generation_config(m->checkpoint);
+    const tn_gguf *g = tn_checkpoint_gguf(m->checkpoint);
+    json_t *value = json_object_get(config, strcmp(name, "temp") == 0 ? "temperature" : name);
+    if (json_is_number(value)) return json_number_value(value);
+    snprintf(key, sizeof key, "general.sampling.%s", name);
+    const tn_gguf_value *v = g ? tn_gguf_find(g, key) : NULL;
+    if (!v) return def;
+    if (v->type == TN_GGUF_F32 || v->type == TN_GGUF_F64) return v->f;
+    if (v->type == TN_GGUF_I32 || v->type == TN_GGUF_I64) return (double)v->i;
+    return v->type == TN_GGUF_U32 || v->type == TN_GGUF_U64 ? (double)v->u : def;
 }
 
 void tn_model_free(tn_model *m) {

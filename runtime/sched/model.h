@@ -52,6 +52,9 @@ typedef struct tn_model {
 /* Loads a model. Errors say which file, tensor or parameter: TN_ENOENT, TN_EFORMAT, TN_ENOTSUP (no module takes it: lists
  * what was looked at), TN_ELIMIT, TN_ENOMEM, TN_EDEVICE. r outlives the model. [control thread] */
 int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err);
+/* A sampling parameter that the checkpoint recommends ("temp", "top_k", "top_p", "min_p", "repetition_penalty"):
+ * generation_config.json, or general.sampling.* of a GGUF file; else def. [any thread] */
+double tn_model_recommended(const tn_model *m, const char *name, double def);
 /* NULL is harmless. */
 void tn_model_free(tn_model *m);
 

@@ -225,13 +225,8 @@ static bool whole_word(const tn_bpe *b, tn_bpe_work *w, const char *s, size_t le
     return !w->spelling.status && tn__vocab_find(b->vocab, w->spelling.data, w->spelling.len, ret);
 }
 
-int tn__bpe_encode(const tn_bpe *b, tn_bpe_work *w, const char *s, size_t len, tn_ids *ret, tn_error *err) {
-    uint32_t id;
-    w->spelling.max = (size_t)1 << 30;
-    if (b->ignore_merges && whole_word(b, w, s, len, &id)) {
-        int32_t one = (int32_t)id;
-        return tn_ids_add(ret, &one, 1) ? tn_fail(err, TN_ENOMEM, "out of memory for token ids") : 0;
-    }
+/* A stretch that nothing outside joins. */
+static int encode_stretch(const tn_bpe *b, tn_bpe_work *w, const char *s, size_t len, tn_ids *ret) {
     int rc = first_symbols(b, w, s, len);
     if (!rc && w->n_symbol > 1 && b->n_merge) {
         if (w->n_symbol <= SHORT_WORD)
@@ -242,6 +237,22 @@ int tn__bpe_encode(const tn_bpe *b, tn_bpe_work *w, const char *s, size_t len, t
     for (int32_t i = w->n_symbol ? 0 : -1; i >= 0 && !rc; i = w->symbol[i].next) {
         int32_t one = (int32_t)w->symbol[i].id;
         rc = tn_ids_add(ret, &one, 1);
+    }
+    return rc;
+}
+
+int tn__bpe_encode(const tn_bpe *b, tn_bpe_work *w, const char *s, size_t len, tn_ids *ret, tn_error *err) {
+    uint32_t id;
+    int rc = 0;
+    w->spelling.max = (size_t)1 << 30;
+    if (b->ignore_merges && whole_word(b, w, s, len, &id)) {
+        int32_t one = (int32_t)id;
+        rc = tn_ids_add(ret, &one, 1);
+    } else {
+        for (size_t from = 0, to; from < len && !rc; from = to) {
+            to = b->cut_spaces ? tn__bpe_next_space(s, len, from) : len;
+            rc = encode_stretch(b, w, s + from, to - from, ret);
+        }
     }
     return rc ? tn_fail(err, TN_ENOMEM, "out of memory for a word of %zu bytes", len) : 0;
 }

@@ -32,7 +32,8 @@ typedef struct tn_bpe {
     bool byte_fallback; /* an unknown character becomes <0xXX> pieces */
     bool fuse_unk;      /* neighbouring unknown characters give one unknown token */
     bool ignore_merges; /* a word that is a piece is not split at all */
-    uint32_t unk;       /* TN_BPE_NONE for none: unknown characters give nothing */
+    bool cut_spaces; /* no merge has U+2581 after another character: what comes before one never joins it */
+    uint32_t unk;    /* TN_BPE_NONE for none: unknown characters give nothing */
     uint32_t
         byte[256]; /* with byte_level: the byte's own piece; else its <0xXX>; TN_BPE_NONE where missing */
     char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL for none; owned */
@@ -52,6 +53,10 @@ int tn__bpe_add_merge(tn_bpe *b, const char *left, size_t left_len, const char *
  * SentencePiece models. scores[0, vocab->n_id); usable[id] says whether a piece may arise by joining.
  * TN_ELIMIT, TN_ENOMEM. */
 int tn__bpe_merges_from_scores(tn_bpe *b, const float *scores, const bool *usable, tn_error *err);
+/* Once merges and settings are complete: sets cut_spaces. */
+void tn__bpe_finish(tn_bpe *b);
+/* The first place in s[from + 1, len) where cut_spaces allows a cut, or len. */
+size_t tn__bpe_next_space(const char *s, size_t len, size_t from);
 /* Where the merge of left and right is, or would be (left is TN_BPE_NONE there). Needs tn__bpe_reserve. */
 tn_merge *tn__bpe_merge_slot(const tn_bpe *b, uint32_t left, uint32_t right);
 void tn__bpe_fini(tn_bpe *b);

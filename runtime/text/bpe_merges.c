@@ -55,6 +55,31 @@ int tn__bpe_add_merge(tn_bpe *b, const char *left, size_t left_len, const char *
     return 0;
 }
 
+/* The place of the first U+2581 in s[from, len) that follows another character, or len. */
+size_t tn__bpe_next_space(const char *s, size_t len, size_t from) {
+    static const char space[] = "\xe2\x96\x81";
+    for (size_t at = from + 1; at < len;) {
+        const char *hit = memmem(s + at, len - at, space, 3);
+        if (!hit) return len;
+        at = (size_t)(hit - s);
+        if (at < 3 || memcmp(hit - 3, space, 3) != 0) return at;
+        at += 3;
+    }
+    return len;
+}
+
+void tn__bpe_finish(tn_bpe *b) {
+    b->cut_spaces = b->byte_fallback && !b->byte_level && !b->ignore_merges && !b->prefix && !b->suffix;
+    for (int i = 0; i < 256; i++)
+        if (b->byte[i] == TN_BPE_NONE) b->cut_spaces = false; /* unknown characters could be fused across */
+    for (uint32_t i = 0; b->cut_spaces && i < b->n_slot; i++) {
+        size_t len;
+        if (b->slot[i].left == TN_BPE_NONE) continue;
+        const char *s = tn__vocab_text(b->vocab, b->slot[i].id, &len);
+        b->cut_spaces = tn__bpe_next_space(s, len, 0) == len;
+    }
+}
+
 /* Merges on their way into the table. */
 typedef struct cuts {
     tn_merge *v;

@@ -5,13 +5,14 @@
 
 enum { MAX_PROMPT_BYTES = 64 << 20 };
 
-int tn_chat_init(tn_chat *c, const tn_tokenizer *t, const char *fallback, tn_error *err) {
-    size_t len = fallback ? strlen(fallback) : 0;
-    const char *own = tn_tokenizer_chat_template(t, NULL, &len);
+int tn_chat_init(tn_chat *c, const tn_tokenizer *t, const char *override, const char *fallback, tn_error *err) {
+    size_t len = 0;
+    const char *text = override ? override : tn_tokenizer_chat_template(t, NULL, &len);
     *c = (tn_chat){.tokenizer = t};
-    if (!own) own = fallback;
-    if (!own) return tn_fail(err, TN_ENOENT, "the model has no chat template");
-    return tn_template_compile(own, len, "chat template", &c->template, err);
+    if (!text) text = fallback;
+    if (!text) return tn_fail(err, TN_ENOENT, "the model has no chat template");
+    if (text == override || text == fallback) len = strlen(text);
+    return tn_template_compile(text, len, "chat template", &c->template, err);
 }
 
 void tn_chat_fini(tn_chat *c) {
@@ -34,7 +35,8 @@ static json_t *variables(const tn_chat *c, json_t *messages, json_t *tools, json
     return vars;
 }
 
-int tn_chat_prompt(const tn_chat *c, json_t *messages, json_t *tools, json_t *extra, tn_ids *ret_ids, tn_error *err) {
+int tn_chat_prompt(const tn_chat *c, json_t *messages, json_t *tools, json_t *extra, tn_ids *ret_ids,
+                   tn_error *err) {
     tn_buf text;
     json_t *vars = variables(c, messages, tools, extra);
     if (!vars) return tn_fail(err, TN_ENOMEM, "out of memory");
@@ -42,8 +44,8 @@ int tn_chat_prompt(const tn_chat *c, json_t *messages, json_t *tools, json_t *ex
     int rc = tn_template_render(c->template, vars, NULL, &text, err);
     /* The template writes the special tokens itself, so none are added. */
     if (!rc)
-        rc = tn_tokenizer_encode(c->tokenizer, text.data ? text.data : "", text.len, TN_ENCODE_PARSE_SPECIAL, ret_ids,
-                                 err);
+        rc = tn_tokenizer_encode(c->tokenizer, text.data ? text.data : "", text.len, TN_ENCODE_PARSE_SPECIAL,
+                                 ret_ids, err);
     tn_buf_free(&text);
     json_decref(vars);
     return rc;

@@ -199,6 +199,7 @@ static void find_roles(tn_tokenizer *t) {
 int tn__tokenizer_finish(tn_tokenizer *t, tn_error *err) {
     if (!t->vocab.n_id) return tn_fail(err, TN_EFORMAT, "the vocabulary is empty");
     tn__vocab_shrink(&t->vocab);
+    if (t->model == TN_MODEL_BPE) tn__bpe_finish(&t->bpe);
     t->fact = calloc(t->vocab.n_id, 1);
     if (!t->fact) return tn_fail(err, TN_ENOMEM, "out of memory for %u tokens", t->vocab.n_id);
     int rc = tn__added_finish(&t->added, &t->vocab, &t->norm, err);

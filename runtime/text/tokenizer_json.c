@@ -302,6 +302,15 @@ static int read_model(tn_tokenizer *t, const json_t *m, const parts *p, tn_error
     return tn_fail(err, TN_ENOTSUP, "%s of type \"%.64s\" is not supported", where, type);
 }
 
+int tn__json_added_flags(const json_t *v, const char *place, tn_added_token *ret, tn_error *err) {
+    int rc = tn__json_bool(v, "special", place, &ret->special, err);
+    ret->normalized = !ret->special;
+    if (!rc) rc = tn__json_bool(v, "normalized", place, &ret->normalized, err);
+    if (!rc) rc = tn__json_bool(v, "single_word", place, &ret->single_word, err);
+    if (!rc) rc = tn__json_bool(v, "lstrip", place, &ret->lstrip, err);
+    return rc ? rc : tn__json_bool(v, "rstrip", place, &ret->rstrip, err);
+}
+
 static int read_added(tn_tokenizer *t, const json_t *list, tn_error *err) {
     static const char place[] = "added_tokens";
     const json_t *v;
@@ -315,12 +324,7 @@ static int read_added(tn_tokenizer *t, const json_t *list, tn_error *err) {
         int rc = tn__json_string(v, "content", place, &s, &n, err);
         if (!rc) rc = tn__json_size(v, "id", place, TN_TOKENIZER_MAX_VOCAB, &id, err);
         if (!rc && id == SIZE_MAX) rc = tn_fail(err, TN_EFORMAT, "%s: \"%.64s\" has no id", place, s);
-        if (!rc) rc = tn__json_bool(v, "special", place, &a.special, err);
-        a.normalized = !a.special;
-        if (!rc) rc = tn__json_bool(v, "normalized", place, &a.normalized, err);
-        if (!rc) rc = tn__json_bool(v, "single_word", place, &a.single_word, err);
-        if (!rc) rc = tn__json_bool(v, "lstrip", place, &a.lstrip, err);
-        if (!rc) rc = tn__json_bool(v, "rstrip", place, &a.rstrip, err);
+        if (!rc) rc = tn__json_added_flags(v, place, &a, err);
         if (!rc) rc = tn__tokenizer_add_token(t, id, s, n, a, err);
         if (rc) return rc;
     }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # One target per parser of outside bytes; fuzz.h says how they are run.
-fuzz_targets = tests/fuzz/gguf tests/fuzz/safetensors
+fuzz_targets = tests/fuzz/gguf tests/fuzz/safetensors tests/fuzz/tokenizer
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
 
@@ -11,3 +11,12 @@ tests_fuzz_gguf_LDADD = libtenon.la
 tests_fuzz_safetensors_SOURCES = %D%/safetensors.c %D%/fuzz.c %D%/fuzz.h tests/unit/model_files.h
 tests_fuzz_safetensors_CPPFLAGS = $(test_cppflags)
 tests_fuzz_safetensors_LDADD = libtenon.la
+
+tests_fuzz_tokenizer_SOURCES = %D%/tokenizer.c %D%/fuzz.c %D%/fuzz.h
+tests_fuzz_tokenizer_CPPFLAGS = $(test_cppflags)
+tests_fuzz_tokenizer_LDADD = libtenon.la
+
+fuzz_targets += tests/fuzz/jinja
+tests_fuzz_jinja_SOURCES = %D%/jinja.c %D%/fuzz.c %D%/fuzz.h
+tests_fuzz_jinja_CPPFLAGS = $(test_cppflags)
+tests_fuzz_jinja_LDADD = libtenon.la

@@ -9,7 +9,7 @@
 enum { N_SEQ = 6, N_SCHEDULE = 6, MAX_IDS = 150 };
 
 static const char *const paths[] = {"models/llama3",  "models/mistral", "models/qwen2",
-                                    "models/qwen3",   "models/gemma2",  "models/gemma3",
+                                    "models/qwen3",   "models/gemma2",  "models/gemma3",  "models/phi3",
                                     "gguf/llama2/llama2-Q8_0.gguf", "gguf/llama3_wide/llama3_wide-Q4_K_M.gguf",
                                     "gguf/llama3_wide/llama3_wide-Q4_0.gguf",
                                     "gguf/qwen3_wide/qwen3_wide-Q4_K.gguf",

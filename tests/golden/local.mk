@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Whole models: against recorded references, and against themselves in other company.
-unit_tests += tests/golden/starter tests/golden/engine tests/golden/equalities tests/golden/golden
+unit_tests += tests/golden/runner tests/golden/starter tests/golden/engine tests/golden/equalities tests/golden/golden
 tests_golden_golden_SOURCES = %D%/golden.c %D%/fixture.c %D%/fixture.h
 tests_golden_golden_CPPFLAGS = $(test_cppflags)
 tests_golden_golden_LDADD = $(test_ldadd)
@@ -17,3 +17,6 @@ tests_golden_engine_LDADD = $(test_ldadd)
 tests_golden_starter_SOURCES = %D%/starter.c %D%/fixture.c %D%/fixture.h
 tests_golden_starter_CPPFLAGS = $(test_cppflags)
 tests_golden_starter_LDADD = $(test_ldadd)
+tests_golden_runner_SOURCES = %D%/runner.c %D%/fixture.c %D%/fixture.h
+tests_golden_runner_CPPFLAGS = $(test_cppflags)
+tests_golden_runner_LDADD = $(test_ldadd)

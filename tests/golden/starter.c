@@ -31,7 +31,7 @@ static starter open_starter(tn_compute compute) {
                          .max_step_tokens = 128};
     int rc = tn_registry_new(NULL, &s.r.registry, &err);
     if (!rc) rc = tn_model_load(s.r.registry, &c, &s.r.model, &err);
-    if (!rc) rc = tn_chat_init(&s.chat, s.r.model->tokenizer, NULL, &err);
+    if (!rc) rc = tn_chat_init(&s.chat, s.r.model->tokenizer, NULL, NULL, &err);
     if (rc) fail_msg("%s", err.text);
     return s;
 }

@@ -4,7 +4,7 @@
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM;
 
 metal_tests = tests/metal/faults tests/metal/kernels tests/metal/models tests/metal/program
-EXTRA_DIST += %D%/faults.metal %D%/lint.py %D%/skip.sh
+EXTRA_DIST += %D%/README.md %D%/faults.metal %D%/lint.py %D%/skip.sh
 
 if HAVE_PYTHON
 TESTS += %D%/lint.py
@@ -70,15 +70,18 @@ tests_metal_kernels_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_kernels_CXXFLAGS = $(TN_CXXFLAGS)
 tests_metal_kernels_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
 
+# dummy.cpp, which does not exist, makes automake link by the C++ compiler: the libraries want its run time.
 tests_metal_program_SOURCES = \
 	%D%/program.c \
 	%D%/check_random.c \
 	%D%/tiny_model.c %D%/tiny_model.h
 tests_metal_program_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_program_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
-tests_metal_program_LINK = $(CXXLINK)
+nodist_EXTRA_tests_metal_program_SOURCES = dummy.cpp
 
 tests_metal_models_SOURCES = %D%/models.c tests/golden/fixture.c tests/golden/fixture.h
 tests_metal_models_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_models_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
-tests_metal_models_LINK = $(CXXLINK)
+nodist_EXTRA_tests_metal_models_SOURCES = dummy.cpp
+tests_metal_models_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_models_DEPENDENCIES = $(preopen_modules)

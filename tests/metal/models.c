@@ -5,6 +5,7 @@
 
 #include "device_sim.h"
 #include "golden/fixture.h"
+#include "modules/loader.h"
 
 /* Bounds on a logit: the fixtures' README for F32; two devices that both sum in F32 or better are closer. */
 static const double golden_bound = 1e-3, reference_bound = 2e-4;
@@ -154,6 +155,7 @@ int main(void) {
     static char paths[][32] = {"models/llama3", "models/mistral", "models/gemma2", "models/qwen2",
                                "models/qwen3"};
     struct CMUnitTest tests[sizeof paths / sizeof *paths];
+    tn_loader_set_preopened();
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         tests[i] = (struct CMUnitTest){paths[i], model_runs_on_kernels, NULL, NULL, paths[i]};
     return unit_main(tests);

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from tap import BUILD, TENON, Skip, fails, main, succeed, tenon, test
 
 SAMPLES = os.path.join(BUILD, "tests", "modules", ".libs")
-FAMILIES = ["gemma", "llama", "qwen3"]
+FAMILIES = ["gemma", "llama", "phi3", "qwen3"]
 
 # The program scans with itself here, and remembers nothing.
 os.environ.pop("TENON_MODULE_SCANNER", None)
@@ -114,6 +114,22 @@ def of_two_with_one_id_the_first_on_the_path_is_used():
         assert [m["path"] for m in result["modules"] if m["id"] == "good"] == [os.path.join(b, "good.so")]
         told = [p for p in result["problems"] if p["path"] == os.path.join(a, "good.so")]
         assert len(told) == 1 and told[0]["code"] == "TN_OK" and "which comes first" in told[0]["text"], told
+
+
+@test
+def names_that_are_no_utf8_are_shown_with_question_marks():
+    with tempfile.TemporaryDirectory() as folder:
+        inside = os.fsdecode(os.path.join(os.fsencode(folder), b"m\xff"))
+        try:
+            os.mkdir(inside)
+        except OSError:
+            raise Skip("this file system takes no such name")
+        shutil.copy(sample("good"), inside)
+        shutil.copy(sample("bad_major"), inside)
+        result = listed(folder)
+        assert [m["path"] for m in result["modules"] if m["id"] == "good"] == [folder + "/m?/good.so"], result
+        told = [p for p in result["problems"] if p["code"] == "TN_EABI"]
+        assert told and told[0]["path"] == folder + "/m?/bad_major.so" and "ABI 7.1" in told[0]["text"], told
 
 
 @test

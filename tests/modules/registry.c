@@ -224,6 +224,31 @@ static void a_damaged_cache_is_as_good_as_none(void **state) {
     work_dir_fini(&d);
 }
 
+static void paths_may_be_relative(void **state) {
+    (void)state;
+    work_dir d;
+    tn_error err = {0};
+    char before[4096];
+    const void *factory;
+    json_t *facts = NULL;
+    tn_scan_config scan = {.program = g_scanner};
+    assert_non_null(getcwd(before, sizeof before));
+    assert_true(work_dir_init(&d));
+    assert_true(work_dir_copy(built("good"), work_dir_at(&d, "good.so"), (size_t)-1));
+    assert_int_equal(chdir(d.path), 0);
+    assert_int_equal(tn_scan_file(&scan, "good.so", &facts, &err), 0);
+    json_decref(facts);
+    tn_registry *r = open_path(".", "off");
+    assert_int_equal(chdir("/"), 0);
+    const tn_module_info *m = tn_registry_find(r, "good");
+    assert_non_null(m);
+    assert_int_equal(m->path[0], '/');
+    assert_int_equal(tn_registry_factory(r, m, "tenon.family/0", &factory, &err), 0);
+    tn_registry_free(r);
+    assert_int_equal(chdir(before), 0);
+    work_dir_fini(&d);
+}
+
 static void a_module_changed_after_the_scan_is_noticed(void **state) {
     (void)state;
     work_dir d;
@@ -306,6 +331,7 @@ int main(void) {
         cmocka_unit_test(facts_and_factories_of_a_good_module),
         cmocka_unit_test(the_cache_replaces_scans_until_the_file_changes),
         cmocka_unit_test(a_damaged_cache_is_as_good_as_none),
+        cmocka_unit_test(paths_may_be_relative),
         cmocka_unit_test(a_module_changed_after_the_scan_is_noticed),
         cmocka_unit_test(a_program_without_the_option_does_not_start_itself_for_ever),
         cmocka_unit_test(many_threads_open_one_module),

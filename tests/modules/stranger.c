@@ -15,6 +15,6 @@ static const void *get_factory(const tn_host *host, const char *factory_id) {
 #ifdef __cplusplus
 TN_MODULE_ENTRY("org.example.stranger", "2.0", "LGPL-3.0-only", options, get_factory);
 #else
-TN_MODULE_ENTRY(.id = "org.example.stranger", .version = "2.0", .licence = "LGPL-3.0-only", .options = options,
-                .get_factory = get_factory);
+TN_MODULE_ENTRY(.id = "org.example.stranger", .version = "2.0", .licence = "LGPL-3.0-only",
+                .options = options, .get_factory = get_factory);
 #endif

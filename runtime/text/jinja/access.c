@@ -44,6 +44,11 @@ static int get_attribute(tn_jrun *r, tn_jval object, tn_jval name, tn_jval *ret)
     case TN_J_NAMESPACE: return tn_jdict_get(r, object.u.dict, name, ret);
     case TN_J_LOOP: TN_TRY(tn_jloop_attr(r, object, name, ret)); break;
     case TN_J_MACRO: TN_TRY(tn_jmacro_attr(r, object, name, ret)); break;
+    case TN_J_TUPLE:
+        *ret = tn_jabsent();
+        if (object.flags & TN_J_GROUP && tn_jstring_is(name, "grouper")) *ret = object.u.list->item[0];
+        if (object.flags & TN_J_GROUP && tn_jstring_is(name, "list")) *ret = object.u.list->item[1];
+        break;
     case TN_J_CYCLER:
         *ret = tn_jabsent();
         if (tn_jstring_is(name, "current")) *ret = object.u.cycler->list.item[object.u.cycler->next];
@@ -223,6 +228,6 @@ int tn_jslice(tn_jrun *r, tn_jval object, const tn_jval part[3], tn_jval *ret) {
     case TN_J_LIST:
     case TN_J_TUPLE: return slice_list(r, object, part, ret);
     case TN_J_RANGE: return slice_range(r, object.u.range, part, ret);
-    default: *ret = tn_jundefined(TN_J_UNDEF_ITEM, (tn_jtype)object.type, "", 0); return 0;
+    default: return tn_jfail(r, TN_EINVAL, "'%s' object cannot be sliced", tn_jtype_name(object));
     }
 }

@@ -271,7 +271,7 @@ static int filter_slice(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
     for (size_t i = 0; i < slices; i++) {
         size_t end = at + each + (i < longer);
         tn_jval part;
-        TN_TRY(part_of(r, &list, at, end, c->arg[1], tn_jarg_some(c, 1) && i >= longer && longer, &part));
+        TN_TRY(part_of(r, &list, at, end, c->arg[1], tn_jarg_some(c, 1) && i >= longer, &part));
         TN_TRY(tn_jlist_add(r, &out, part));
         at = end;
     }

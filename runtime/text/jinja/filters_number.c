@@ -12,28 +12,35 @@ static int filter_abs(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
     return tn_jnegate(r, c->self, negative, ret);
 }
 
-/* int(f); false when it has no such value. */
-static bool truncate_float(double f, int64_t *ret) {
-    if (!(f > -9223372036854775808.0 && f < 9223372036854775808.0)) return false;
+/* int(f): *ret_ok is false for what has no integer value. */
+static int truncate_float(tn_jrun *r, double f, int64_t *ret, bool *ret_ok) {
+    *ret_ok = isfinite(f);
+    if (!*ret_ok) return 0;
+    if (!(f > -9223372036854775808.0 && f < 9223372036854775808.0))
+        return tn_jfail(r, TN_ENOTSUP, "integers over 64 bits are not supported");
     *ret = (int64_t)f;
-    return true;
+    return 0;
+}
+
+static int string_to_int(tn_jrun *r, tn_jval s, int base, int64_t *ret, bool *ret_ok) {
+    double f;
+    *ret_ok = tn_jparse_int(s.u.s, s.len, base, ret);
+    if (*ret_ok || !tn_jparse_float(s.u.s, s.len, &f)) return 0;
+    return truncate_float(r, f, ret, ret_ok);
 }
 
 static int filter_int(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
-    int64_t base, i;
-    double f;
-    bool ok = false;
+    int64_t base, i = 0;
+    bool ok = tn_jis_int(c->self);
     TN_TRY(tn_jarg_int(r, c, 1, 10, &base));
     if (base != 0 && (base < 2 || base > 36))
         return tn_jfail(r, TN_EINVAL, "int() base must be 0 or 2 to 36");
     if (c->self.type == TN_J_UNDEFINED) return tn_jundefined_error(r, c->self);
-    if (tn_jis_int(c->self))
-        i = tn_jas_int(c->self), ok = true;
-    else if (c->self.type == TN_J_FLOAT)
-        ok = truncate_float(c->self.u.f, &i);
-    else if (tn_jis_string(c->self))
-        ok = tn_jparse_int(c->self.u.s, c->self.len, (int)base, &i) ||
-             (tn_jparse_float(c->self.u.s, c->self.len, &f) && truncate_float(f, &i));
+    if (ok) i = tn_jas_int(c->self);
+    if (c->self.type == TN_J_FLOAT && isinf(c->self.u.f))
+        return tn_jfail(r, TN_EINVAL, "infinity is no integer");
+    if (c->self.type == TN_J_FLOAT) TN_TRY(truncate_float(r, c->self.u.f, &i, &ok));
+    if (tn_jis_string(c->self)) TN_TRY(string_to_int(r, c->self, (int)base, &i, &ok));
     *ret = ok ? tn_jint(i) : tn_jarg_given(c, 0) ? c->arg[0] : tn_jint(0);
     return 0;
 }

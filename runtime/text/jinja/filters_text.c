@@ -111,7 +111,10 @@ static int filter_truncate(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
         TN_TRY(tn_jarg_int(r, c, 3, 5, &leeway));
     else
         leeway = 5;
-    TN_TRY(tn_jto_str(r, c->self, ret));
+    *ret = c->self;
+    if (ret->type == TN_J_UNDEFINED) return 0;
+    if (!tn_jis_string(*ret))
+        return tn_jfail(r, TN_EINVAL, "truncate needs a string, not %s", tn_jtype_name(*ret));
     int64_t n = (int64_t)tn_jutf8_count(ret->u.s, ret->len),
             n_end = (int64_t)tn_jutf8_count(end.u.s, end.len);
     if (length < n_end || leeway < 0)

@@ -70,7 +70,7 @@ static int field_value(formatter *f, tn_jval name, tn_jval *ret) {
         at++;
         TN_TRY(tn_jgetitem(f->r, *ret, tn_jparse_int(part.u.s, part.len, 10, &i) ? tn_jint(i) : part, ret));
     }
-    return ret->type == TN_J_UNDEFINED ? tn_jundefined_error(f->r, *ret) : 0;
+    return 0;
 }
 
 static int take_number(formatter *f, const char **at, const char *end, int64_t *ret) {
@@ -136,7 +136,7 @@ static int put_number(formatter *f, tn_jformat *how, tn_jval v, tn_jsink *s) {
     int64_t cp = tn_jas_int(v);
     char bytes[4];
     if (cp < 0 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000)) return bad(f, "a number is no character");
-    return tn_jformat_padded(f->r, s, how, "", tn_jstring(bytes, tn_jutf8_put(bytes, (uint32_t)cp)));
+    return tn_jformat_padded(f->r, s, how, "", tn_jstring(bytes, tn__utf8_put((uint32_t)cp, bytes)));
 }
 
 static int put_value(formatter *f, tn_jval v, tn_jval spec, tn_jsink *s) {

@@ -271,10 +271,10 @@ static int lex_part(lexer *x) {
     size_t inside = begin + 2 + (sign != 0);
     TN_TRY(emit_data(x, begin, sign, kind != '{'));
     x->at = inside;
-    if (kind == '#') return lex_comment(x, begin);
+    if (kind == '#') return inside < x->len ? lex_comment(x, begin) : 0;
     if (kind == '%' && bare_tag(x, inside, "raw", false, &raw_end, &raw_sign)) {
         x->at = after_tag(x, raw_end, raw_sign, false);
-        return lex_raw(x, begin);
+        return x->at < x->len ? lex_raw(x, begin) : 0; /* as Jinja does, nothing at all needs no end */
     }
     return lex_tag(x, kind == '%', begin);
 }

@@ -74,7 +74,7 @@ static int method_count(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
         s.len -= (size_t)at + part.len;
     }
     *ret = tn_jint(n);
-    return 0;
+    return tn_jsteps(r, (uint64_t)n);
 }
 
 static bool has_affix(tn_jval s, tn_jval affix, bool end) {
@@ -129,7 +129,8 @@ static int replace_empty(tn_jrun *r, tn_jval s, tn_jval to, int64_t max, tn_jsin
     for (size_t at = 0; at <= s.len;) {
         uint32_t cp;
         size_t k = at < s.len ? tn_jutf8_next(s.u.s + at, s.len - at, &cp) : 0;
-        if (max < 0 || max-- > 0) TN_TRY(tn_jsink_add(r, sink, to.u.s, to.len));
+        if (max) TN_TRY(tn_jsink_add(r, sink, to.u.s, to.len));
+        max -= max > 0;
         if (!k) break;
         TN_TRY(tn_jsink_add(r, sink, s.u.s + at, k));
         at += k;
@@ -143,6 +144,7 @@ int tn_jstring_replace(tn_jrun *r, tn_jval s, tn_jval from, tn_jval to, int64_t 
     *ret = s;
     if (from.len) {
         for (ptrdiff_t at; max != 0 && (at = search(rest, from, false)) >= 0; max -= max > 0) {
+            TN_TRY(tn_jsteps(r, 1));
             TN_TRY(tn_jsink_add(r, &sink, rest.u.s, (size_t)at));
             TN_TRY(tn_jsink_add(r, &sink, to.u.s, to.len));
             rest.u.s += (size_t)at + from.len;

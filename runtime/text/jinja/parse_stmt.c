@@ -157,6 +157,12 @@ static int parse_signature(tn_jparser *p, tn_jnode *n, tn_jsignature *ret) {
     return 0;
 }
 
+static bool has_param(const tn_jsignature *signature, const char *name) {
+    for (const tn_jnode *p = signature->params; p; p = p->next)
+        if (tn_jstring_is(p->u.name, name)) return true;
+    return false;
+}
+
 /* The body of a macro or call block, noting which of caller, kwargs and varargs it mentions. What an inner
  * one mentions counts for the outer one as well. */
 static int parse_macro_body(tn_jparser *p, const char *end, tn_jnode *n, tn_jsignature *signature,
@@ -164,9 +170,9 @@ static int parse_macro_body(tn_jparser *p, const char *end, tn_jnode *n, tn_jsig
     bool caller = p->saw_caller, kwargs = p->saw_kwargs, varargs = p->saw_varargs;
     p->saw_caller = p->saw_kwargs = p->saw_varargs = false;
     TN_TRY(parse_function_body(p, end, n, ret));
-    signature->caller = p->saw_caller;
-    signature->catch_kwargs = p->saw_kwargs;
-    signature->catch_varargs = p->saw_varargs;
+    signature->caller = p->saw_caller && !has_param(signature, "caller");
+    signature->catch_kwargs = p->saw_kwargs && !has_param(signature, "kwargs");
+    signature->catch_varargs = p->saw_varargs && !has_param(signature, "varargs");
     p->saw_caller |= caller;
     p->saw_kwargs |= kwargs;
     p->saw_varargs |= varargs;
@@ -222,10 +228,27 @@ static int parse_autoescape(tn_jparser *p, tn_jnode **ret) {
     return parse_block_body(p, "endautoescape", *ret, &(*ret)->u.set.body);
 }
 
-static int parse_print(tn_jparser *p, tn_jnode **ret) {
+static int parse_output(tn_jparser *p, tn_jnode **ret) {
     TN_TRY(tn_jnode_new(p, TN_JN_OUTPUT, ret));
     TN_TRY(tn_jparse_tuple(p, true, NULL, &(*ret)->u.unary.operand));
     return tn_jadopt(p, *ret, (*ret)->u.unary.operand);
+}
+
+/* {% print a, b %} writes one after the other, {{ a, b }} a tuple. */
+static int parse_print(tn_jparser *p, tn_jnode **ret) {
+    tn_jnode *all, *part;
+    tn_jrow row = {0};
+    TN_TRY(tn_jnode_new(p, TN_JN_OUTPUT, ret));
+    TN_TRY(tn_jnode_new(p, TN_JN_CONCAT, &all));
+    while (tn_jpeek(p)->type != TN_JT_BLOCK_END) {
+        if (row.n) TN_TRY(tn_jexpect(p, TN_JT_COMMA, "',' or '%}'"));
+        TN_TRY(tn_jparse_expression(p, true, &part));
+        TN_TRY(tn_jrow_add(p, all, &row, part));
+    }
+    all->u.list.first = row.first;
+    all->n = row.n;
+    (*ret)->u.unary.operand = all;
+    return tn_jadopt(p, *ret, all);
 }
 
 static int parse_jump(tn_jparser *p, tn_jnode_kind kind, tn_jnode **ret) {
@@ -278,7 +301,7 @@ static int parse_part(tn_jparser *p, tn_jnode **ret) {
     }
     if (t->type == TN_JT_VAR_BEGIN) {
         tn_jskip(p);
-        TN_TRY(parse_print(p, ret));
+        TN_TRY(parse_output(p, ret));
         return tn_jexpect(p, TN_JT_VAR_END, "'}}'");
     }
     return parse_statement(p, ret);

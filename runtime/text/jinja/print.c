@@ -136,8 +136,7 @@ int tn_jwrite_repr(tn_jrun *r, tn_jsink *s, tn_jval v) {
 
 int tn_jwrite_str(tn_jrun *r, tn_jsink *s, tn_jval v) {
     if (tn_jis_string(v)) return tn_jsink_add(r, s, v.u.s, v.len);
-    if (v.type != TN_J_UNDEFINED) return tn_jwrite_repr(r, s, v);
-    return v.flags == TN_J_UNDEF_UNSAFE ? tn_jundefined_error(r, v) : 0;
+    return v.type == TN_J_UNDEFINED ? 0 : tn_jwrite_repr(r, s, v);
 }
 
 int tn_jto_str(tn_jrun *r, tn_jval v, tn_jval *ret) {

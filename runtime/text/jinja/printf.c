@@ -93,7 +93,7 @@ static int put_char(printer *p, const tn_jformat *f, tn_jval v) {
     int64_t cp = tn_jis_int(v) ? tn_jas_int(v) : -1;
     if (cp < 0 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000))
         return tn_jfail(p->r, TN_EINVAL, "%%c requires a character or its number");
-    return tn_jformat_padded(p->r, &p->sink, f, "", tn_jstring(bytes, tn_jutf8_put(bytes, (uint32_t)cp)));
+    return tn_jformat_padded(p->r, &p->sink, f, "", tn_jstring(bytes, tn__utf8_put((uint32_t)cp, bytes)));
 }
 
 static int put_number(printer *p, tn_jformat *f, bool zero, tn_jval v) {
@@ -117,6 +117,7 @@ static int convert(printer *p) {
     tn_jformat f = {.align = '>', .sign = '-', .fill = tn_jstringz(" "), .precision = -1};
     tn_jval v = tn_jabsent();
     bool zero = false;
+    if (p->at < p->end && *p->at == '%') return tn_jsink_addc(p->r, &p->sink, *p->at++);
     if (p->at < p->end && *p->at == '(') TN_TRY(named_arg(p, &v));
     flags(p, &f, &zero);
     TN_TRY(number(p, &f.width));
@@ -132,7 +133,6 @@ static int convert(printer *p) {
     while (p->at < p->end && (*p->at == 'h' || *p->at == 'l' || *p->at == 'L')) p->at++;
     if (p->at == p->end) return tn_jfail(p->r, TN_EINVAL, "incomplete format");
     f.type = *p->at++;
-    if (f.type == '%') return tn_jsink_addc(p->r, &p->sink, '%');
     if (!f.type || !strchr("srcdiuxXoeEfFgG", f.type))
         return tn_jfail(p->r, TN_EINVAL, "unsupported format character U+%04X", (unsigned char)f.type);
     if (v.type == TN_J_ABSENT) TN_TRY(next_arg(p, &v));
@@ -154,9 +154,9 @@ int tn_jprintf(tn_jrun *r, tn_jval format, tn_jval args, tn_jval *ret) {
         TN_TRY(tn_jsteps(r, 1));
         TN_TRY(convert(&p));
     }
-    size_t given = args.type == TN_J_TUPLE                            ? args.u.list->n
-                   : args.type == TN_J_DICT || args.type == TN_J_LIST ? 0
-                                                                      : 1;
+    bool lookup = args.type == TN_J_DICT || args.type == TN_J_LIST || args.type == TN_J_RANGE ||
+                  args.type == TN_J_UNDEFINED; /* such need not be used */
+    size_t given = args.type == TN_J_TUPLE ? args.u.list->n : lookup ? 0 : 1;
     if (p.next < given) return tn_jfail(r, TN_EINVAL, "not all arguments converted during string formatting");
     *ret = tn_jstring_as(format, p.sink.data ? p.sink.data : "", p.sink.len);
     return 0;

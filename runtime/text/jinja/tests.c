@@ -65,6 +65,7 @@ static int is_iterable(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
 
 static int is_callable(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
     switch (c->self.type) {
+    case TN_J_UNDEFINED: /* it can be called, which fails */
     case TN_J_FUNCTION:
     case TN_J_METHOD:
     case TN_J_MACRO:

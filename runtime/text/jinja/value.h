@@ -33,23 +33,22 @@ typedef enum tn_jtype {
 } tn_jtype;
 
 /* Flags: of a string, that it is marked as safe (Markup): adding an unmarked string to it escapes that one.
- * Of an undefined value, why it is undefined. */
-enum { TN_J_MARKUP = 1 };
+ * Of a tuple, that it is a group of groupby. Of an undefined value, why it is undefined. */
+enum { TN_J_MARKUP = 1, TN_J_GROUP = 2 };
 enum { TN_J_UNDEF_NAME, TN_J_UNDEF_ATTRIBUTE, TN_J_UNDEF_ITEM, TN_J_UNDEF_UNSAFE, TN_J_UNDEF_TEXT };
 
 struct tn_jnative;
 
 typedef struct tn_jval {
     uint8_t type;   /* tn_jtype */
-    uint8_t flags;  /* string: TN_J_MARKUP; undefined: TN_J_UNDEF_x */
+    uint8_t flags;  /* TN_J_x */
     uint16_t owner; /* undefined: the tn_jtype of what lacks it */
     uint32_t reserved;
     union {
         bool b;
         int64_t i;
         double f;
-        const char
-            *s; /* valid UTF-8, len bytes, not always NUL-terminated, may hold NUL; undefined: the name */
+        const char *s;         /* valid UTF-8, NUL may be anywhere or nowhere; undefined: the name */
         struct tn_jlist *list; /* list, tuple, view */
         struct tn_jdict *dict; /* dict, namespace */
         struct tn_jrange *range;

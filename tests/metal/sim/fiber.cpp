@@ -78,7 +78,7 @@ void fiber_suspend(fiber *f) {
 #else
 
 // sim_switch_stack(save, to): pushes what the System V ABI lets a callee keep, leaves the stack pointer in
-// *save, continues where `to` was left. Only x86-64 Linux and BSDs: Mach-O would want underscores.
+// *save, continues where `to` was left.
 extern "C" void sim_switch_stack(void **save, void *to);
 asm(".text\n"
     ".globl sim_switch_stack\n"

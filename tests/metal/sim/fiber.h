@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-// x86-64 switches stacks in a dozen instructions; other machines take the C library's slower contexts.
-#if !defined(__x86_64__) && !defined(SIM_FIBER_UCONTEXT)
+// x86-64 (ELF) switches stacks in a dozen instructions; other machines take the C library's slower contexts.
+#if !(defined(__x86_64__) && defined(__ELF__)) && !defined(SIM_FIBER_UCONTEXT)
 #    define SIM_FIBER_UCONTEXT 1
 #endif
 #ifdef SIM_FIBER_UCONTEXT

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine thread: jobs in, tokens out. One thread steps the engines of all models in turn; everybody else hands jobs
+ * over and reads their tokens without ever making it wait.
+ *
+ * A job's tokens land in arrays that are allocated when it is submitted; the engine writes behind an atomic count, one
+ * reader reads before it. After each step that produced something the engine calls `notify` once. */
+#ifndef TN_SCHED_RUNNER_H
+#define TN_SCHED_RUNNER_H
+
+#include "sched/engine.h"
+
+typedef struct tn_runner tn_runner;
+typedef struct tn_job tn_job;
+
+typedef struct tn_runner_config {
+    tn_model *const *models; /* [n_model], copied; the models outlive the runner */
+    uint32_t n_model;
+    uint32_t queue_length; /* jobs that may wait to be started; 0: no bound */
+    void (*notify)(void *ctx); /* [engine thread] must not block */
+    void *ctx;
+} tn_runner_config;
+
+/* Starts the thread. TN_ENOMEM, TN_EIO. [control thread] */
+int tn_runner_new(const tn_runner_config *config, tn_runner **ret, tn_error *err);
+/* Ends all jobs as cancelled, joins the thread. Jobs stay readable until released. */
+void tn_runner_free(tn_runner *r);
+
+/* What to generate. Everything is copied. */
+typedef struct tn_job_config {
+    uint32_t model;
+    const int32_t *prompt; /* [n_prompt] */
+    uint32_t n_prompt;
+    uint32_t max_new; /* cut to what the context leaves; 0: only run the prompt */
+    tn_sampling sampling;
+    bool ignore_end;
+    const int32_t *stop_ids; /* [n_stop_ids] */
+    uint32_t n_stop_ids;
+} tn_job_config;
+
+/* Takes a job. The caller holds it until tn_job_release. TN_EINVAL, TN_ELIMIT (prompt longer than the context: both
+ * numbers), TN_ECANCELED (the queue is full: its length), TN_ENOMEM. [any thread] */
+int tn_runner_submit(tn_runner *r, const tn_job_config *config, tn_job **ret, tn_error *err);
+
+typedef enum tn_job_state {
+    TN_JOB_WAITING,
+    TN_JOB_RUNNING,
+    TN_JOB_STOPPED,   /* an end token */
+    TN_JOB_LENGTH,    /* max_new, or the context is full */
+    TN_JOB_CANCELLED, /* tn_job_cancel, or the runner ended */
+    TN_JOB_FAILED,    /* tn_job_error says why */
+} tn_job_state;
+
+/* The state first, then the tokens: a final state means that all tokens are there. [any thread] */
+tn_job_state tn_job_get_state(const tn_job *j);
+bool tn_job_is_final(tn_job_state s);
+/* Tokens so far, and the i-th of them. [one reader] */
+uint32_t tn_job_n_tokens(const tn_job *j);
+int32_t tn_job_token(const tn_job *j, uint32_t i);
+/* Its log probabilities, for jobs that asked for them. */
+void tn_job_logprobs(const tn_job *j, uint32_t i, tn_token *ret);
+const tn_error *tn_job_error(const tn_job *j);
+/* Ends the job within one step. [any thread] */
+void tn_job_cancel(tn_job *j);
+/* The caller is done with it; a job that still runs is cancelled. NULL is harmless. [any thread] */
+void tn_job_release(tn_job *j);
+
+/* Jobs submitted and not final. [any thread] */
+uint32_t tn_runner_n_jobs(const tn_runner *r);
+
+#endif

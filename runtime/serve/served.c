@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/served.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/status.h"
+
+enum { MAX_TEMPLATE = 1 << 20 };
+
+/* A model without a template still completes text. */
+static int init_chat(tn_served *s, tn_error *err) {
+    const tn_model_settings *c = s->settings;
+    char *text = NULL;
+    if (c->chat_template) {
+        int rc = tn_file_read(c->chat_template, MAX_TEMPLATE, &text, NULL, err);
+        if (rc) return rc;
+    }
+    int rc = tn_chat_init(&s->chat, s->model->tokenizer, text, s->model->family->chat.template_fallback,
+                          &s->chat_error);
+    free(text);
+    s->has_chat = rc == 0;
+    return rc && c->chat_template ? tn_fail(err, rc, "%s: %s", c->chat_template, s->chat_error.text) : 0;
+}
+
+int tn_served_load(tn_registry *registry, const char *path, const tn_model_settings *c, tn_served *ret, tn_error *err) {
+    tn_model_config config = {.path = path, .family = c->family, .device = c->device,
+                              .n_thread = (uint32_t)c->threads,
+                              .compute = c->compute && strcmp(c->compute, "f32") == 0 ? TN_COMPUTE_F32 : TN_COMPUTE_AUTO,
+                              .kv_type = c->kv_type, .n_ctx = (uint32_t)c->context, .max_seqs = (uint32_t)c->parallel,
+                              .max_step_tokens = (uint32_t)c->step_tokens};
+    *ret = (tn_served){.settings = c, .created = (int64_t)time(NULL)};
+    int rc = tn_model_load(registry, &config, &ret->model, err);
+    if (!rc && !ret->model->tokenizer)
+        rc = tn_fail(err, ret->model->tokenizer_error.code, "%s", ret->model->tokenizer_error.text);
+    if (!rc) rc = init_chat(ret, err);
+    if (rc) {
+        tn_error_prefix(err, rc, "model %s", c->name);
+        tn_served_fini(ret);
+    }
+    return rc;
+}
+
+void tn_served_fini(tn_served *s) {
+    tn_chat_fini(&s->chat);
+    tn_model_free(s->model);
+    *s = (tn_served){0};
+}
+
+/* Template variables of the request; the operator's choice about thinking stands under the client's. */
+static json_t *template_vars(const tn_served *s, const tn_api_request *r) {
+    json_t *vars = r->template_vars ? json_deep_copy(r->template_vars) : json_object();
+    if (vars && s->settings->think != TN_THINK_AUTO && !json_object_get(vars, "enable_thinking"))
+        json_object_set_new(vars, "enable_thinking", json_boolean(s->settings->think == TN_THINK_ON));
+    return vars;
+}
+
+static int chat_prompt(const tn_served *s, const tn_api_request *r, tn_ids *ret, tn_api_error *e) {
+    tn_error err = {0};
+    if (!s->has_chat) return tn_api_fail(e, 400, NULL, "model", "this model cannot chat: %s", s->chat_error.text);
+    json_t *vars = template_vars(s, r);
+    int rc = vars ? tn_chat_prompt(&s->chat, r->messages, r->tools, vars, ret, &err) : TN_ENOMEM;
+    json_decref(vars);
+    return rc ? tn_api_fail_status(e, rc, "messages", err.text) : 0;
+}
+
+int tn_served_prompt(const tn_served *s, const tn_api_request *r, uint32_t i, tn_ids *ret, tn_api_error *e) {
+    tn_error err = {0};
+    if (r->chat) return chat_prompt(s, r, ret, e);
+    const tn_api_prompt *p = &r->prompts[i];
+    int rc = p->text ? tn_tokenizer_encode(s->model->tokenizer, p->text, p->len,
+                                           TN_ENCODE_ADD_SPECIAL | TN_ENCODE_PARSE_SPECIAL, ret, &err)
+                     : tn_ids_add(ret, p->ids, p->n_ids);
+    return rc ? tn_api_fail_status(e, rc, "prompt", err.text) : 0;
+}
+
+static uint64_t random_seed(void) {
+    uint64_t seed = (uint64_t)time(NULL);
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0) seed *= 0x9e3779b97f4a7c15u;
+    return seed;
+}
+
+/* The setting where there is one, else what the checkpoint recommends, else def. */
+static float choose(const tn_served *s, double setting, const char *name, double def) {
+    return (float)(isnan(setting) ? tn_model_recommended(s->model, name, def) : setting);
+}
+
+tn_sampling tn_served_sampling(const tn_served *s, const tn_api_request *r, uint32_t choice) {
+    const tn_model_settings *c = s->settings;
+    tn_sampling p = r->sampling;
+    if (!(r->given & TN_GIVEN_TEMPERATURE)) p.temperature = choose(s, c->temperature, "temp", 1);
+    if (!(r->given & TN_GIVEN_TOP_P)) p.top_p = choose(s, c->top_p, "top_p", 1);
+    if (!(r->given & TN_GIVEN_MIN_P)) p.min_p = choose(s, c->min_p, "min_p", 0);
+    if (!(r->given & TN_GIVEN_REPETITION_PENALTY))
+        p.repetition_penalty = choose(s, c->repetition_penalty, "repetition_penalty", 1);
+    if (!(r->given & TN_GIVEN_TOP_K))
+        p.top_k = c->top_k == TN_UNSET ? (uint32_t)tn_model_recommended(s->model, "top_k", 0) : (uint32_t)c->top_k;
+    if (!(r->given & TN_GIVEN_SEED))
+        p.seed = random_seed();
+    else
+        p.seed += choice * 0x9e3779b97f4a7c15u;
+    return p;
+}

@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "base/suggest.h"
 #include "cli/output.h"
-#include "cli/suggest.h"
 
 const tn_option_row tn_frame_options[] = {
     {TN_OPT_FLAG, 'h', .name = "help", .help = "print this help", .offset = offsetof(tn_frame_args, help)},

@@ -335,15 +335,14 @@ static int resolve(const tn_listen *l, struct addrinfo **ret, tn_error *err) {
 
 static int start_daemon(tn_server *s, const struct addrinfo *a, tn_error *err) {
     const tn_server_settings *t = &s->settings->server;
-    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TCP_FASTOPEN;
-    flags &= ~(unsigned)MHD_USE_TCP_FASTOPEN;
+    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     if (a->ai_family == AF_INET6) flags |= MHD_USE_IPv6;
     errno = 0;
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_http, NULL, MHD_OPTION_SOCK_ADDR, a->ai_addr,
         MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_CONNECTION_LIMIT, (unsigned)t->max_connections,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)t->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
     if (s->daemon) return 0;
     return tn_fail(err, TN_EIO, "cannot listen on %s port %u: %s", t->listen.host, t->listen.port,
                    errno ? strerror(errno) : "the address is in use or not this machine's");

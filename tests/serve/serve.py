@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """tenon serve over HTTP: answers, streams, company, hang-ups, and what bad requests get."""
-import http.client
 import json
 import os
 import socket
@@ -165,11 +164,11 @@ def wrong_fields_are_named():
     bad("temperature", "2", temperature=2.5)
     bad("temperature", "number", temperature="hot")
     bad("top_p", "1", top_p=1.5)
-    bad("n", "at least 1" if False else "n", n=0)
+    bad("n", "n is 0", n=0)
     bad("max_tokens", "max_tokens", max_tokens=-1)
     bad("logit_bias", "outside the vocabulary", logit_bias={"99999": 1})
     bad("top_logprobs", "20", logprobs=True, top_logprobs=21)
-    bad("stop", "stop", stop=[1])
+    bad("stop[0]", "string", stop=[1])
     bad("messages", "messages", messages=[])
     bad("messages[0].role", "role", messages=[{"role": "wizard", "content": "x"}])
 
@@ -280,7 +279,6 @@ def half_a_request_stops_nobody():
 def garbage_is_no_http():
     s = socket.create_connection((server.host, int(server.port)), timeout=20)
     s.sendall(b"\x00\xff garbage \r\n\r\n")
-    assert s.recv(4096)[:5] in (b"HTTP/", b"")
     s.close()
     assert server.request("GET", "/health")[0] == 200
 

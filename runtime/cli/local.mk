@@ -12,6 +12,7 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_bench.c \
 	%D%/cmd_chat.c \
 	%D%/cmd_complete.c \
+	%D%/cmd_config.c \
 	%D%/cmd_detokenize.c \
 	%D%/cmd_generate.c \
 	%D%/cmd_help.c \
@@ -33,6 +34,7 @@ libtenoncli_la_SOURCES = \
 	%D%/output.c %D%/output.h \
 	%D%/paths.c %D%/paths.h \
 	%D%/progress.c %D%/progress.h \
+	%D%/settings_args.c %D%/settings_args.h \
 	%D%/text_model.c %D%/text_model.h \
 	%D%/version.c %D%/version.h
 nodist_libtenoncli_la_SOURCES = %D%/commit.c

@@ -19,3 +19,8 @@ tests_fuzz_safetensors_LDADD = libtenon.la
 tests_fuzz_tokenizer_SOURCES = %D%/tokenizer.c %D%/fuzz.c %D%/fuzz.h
 tests_fuzz_tokenizer_CPPFLAGS = $(test_cppflags)
 tests_fuzz_tokenizer_LDADD = libtenon.la
+
+fuzz_targets += tests/fuzz/jinja
+tests_fuzz_jinja_SOURCES = %D%/jinja.c %D%/fuzz.c %D%/fuzz.h
+tests_fuzz_jinja_CPPFLAGS = $(test_cppflags)
+tests_fuzz_jinja_LDADD = libtenon.la

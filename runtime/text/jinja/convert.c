@@ -4,7 +4,7 @@
 #include "text/jinja/utf8.h"
 
 static int string_of(tn_jrun *r, const char *s, size_t n, tn_jval *ret) {
-    if (!tn_jutf8_valid(s, n)) return tn_jfail(r, TN_EINVAL, "a string of the input is not valid UTF-8");
+    if (!tn__utf8_valid(s, n)) return tn_jfail(r, TN_EINVAL, "a string of the input is not valid UTF-8");
     *ret = tn_jstring(s, n);
     return 0;
 }

@@ -55,11 +55,13 @@ static int map_filter(tn_jrun *r, const tn_jcall *c, const tn_jlist *list, tn_jl
     if (!filter) return unknown(r, "filter", rest.positional[0]);
     rest.positional++;
     rest.n_positional--;
+    TN_TRY(tn_jenter(r)); /* map may call map */
     for (size_t i = 0; i < list->n; i++) {
         tn_jval v;
         TN_TRY(tn_jnative_call(r, filter, list->item[i], &rest, &v));
         TN_TRY(tn_jlist_add(r, out, v));
     }
+    r->depth--;
     return 0;
 }
 

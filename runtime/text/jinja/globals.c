@@ -168,8 +168,7 @@ static int dict_values(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
 }
 
 static int dict_get(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
-    if (!tn_jhashable(c->arg[0]))
-        return tn_jfail(r, TN_EINVAL, "a %s is no key of a dict", tn_jtype_name(c->arg[0]));
+    TN_TRY(tn_jcheck_key(r, c->arg[0]));
     TN_TRY(tn_jdict_get(r, c->self.u.dict, c->arg[0], ret));
     if (ret->type == TN_J_ABSENT) *ret = tn_jarg_given(c, 1) ? c->arg[1] : tn_jnone();
     return 0;

@@ -5,7 +5,7 @@
 #include "text/jinja/ops.h"
 
 /* Whether the loop's filter lets v through. */
-static int passes(tn_jrun *r, const tn_jloop *loop, tn_jval v, bool *ret) {
+static TN_JASIDE int passes(tn_jrun *r, const tn_jloop *loop, tn_jval v, bool *ret) {
     tn_jscope *scope, *outer = r->scope;
     tn_jval test;
     *ret = true;
@@ -48,7 +48,7 @@ static int advance(tn_jrun *r, tn_jloop *loop, bool first) {
 }
 
 /* Counts the items; with a filter that means applying it to the rest. */
-static int count(tn_jrun *r, tn_jloop *loop) {
+static TN_JASIDE int count(tn_jrun *r, tn_jloop *loop) {
     tn_jlist *rest;
     if (loop->counted) return 0;
     loop->counted = true;
@@ -147,7 +147,7 @@ static int run_round(tn_jrun *r, tn_jloop *loop) {
     return tn_jexec(r, loop->node->u.loop.body);
 }
 
-static int run_otherwise(tn_jrun *r, tn_jloop *loop) {
+static TN_JASIDE int run_otherwise(tn_jrun *r, tn_jloop *loop) {
     if (!loop->node->u.loop.otherwise) return 0;
     TN_TRY(tn_jscope_new(r, loop->scope, &r->scope));
     return tn_jexec(r, loop->node->u.loop.otherwise);
@@ -191,9 +191,11 @@ int tn_jloop_call(tn_jrun *r, const tn_jloop *loop, const tn_jargs *args, tn_jva
     if (args->n_positional != 1 || args->n_keyword)
         return tn_jfail(r, TN_EINVAL, "loop() takes one argument, the items");
     tn_jsink sink = {0}, *out = r->out;
+    TN_TRY(tn_jenter(r));
     r->out = &sink;
     int rc = run_loop(r, loop->node, loop->scope, args->positional[0], loop->depth + 1);
     r->out = out;
+    r->depth--;
     *ret = tn_jsink_value(&sink);
     return rc;
 }

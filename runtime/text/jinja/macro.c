@@ -28,7 +28,7 @@ static tn_jval take_keyword(const tn_jargs *args, bool *used, tn_jval name) {
 }
 
 /* Parameters from arguments, then from defaults, which may use the parameters before them. */
-static int bind_params(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, bool *used) {
+static TN_JASIDE int bind_params(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, bool *used) {
     static const char why[] = "a parameter of a macro was not provided";
     const tn_jsignature *s = m->signature;
     const tn_jnode *otherwise = s->defaults;
@@ -44,7 +44,7 @@ static int bind_params(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, boo
     return 0;
 }
 
-static int bind_caller(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, bool *used) {
+static TN_JASIDE int bind_caller(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, bool *used) {
     static const char why[] = "no caller defined: the macro was not called by a call block";
     if (!m->signature->caller) return 0;
     tn_jval v = take_keyword(args, used, tn_jstringz("caller"));
@@ -53,7 +53,7 @@ static int bind_caller(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, boo
 }
 
 /* Arguments left over: into kwargs and varargs, or errors. */
-static int bind_rest(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, const bool *used) {
+static TN_JASIDE int bind_rest(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, const bool *used) {
     tn_jdict *kwargs;
     tn_jlist *varargs;
     TN_TRY(tn_jdict_new(r, 0, &kwargs));
@@ -77,20 +77,30 @@ static int bind_rest(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, const
     return 0;
 }
 
-int tn_jmacro_call(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, tn_jval *ret) {
-    tn_jscope *scope, *outer = r->scope;
+/* Binds the arguments in scope. */
+static int bind(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, tn_jscope *scope) {
+    tn_jscope *outer = r->scope;
     bool *used = tn_jzalloc(r, args->n_keyword + 1);
     if (!used) return tn_jnomem(r);
-    TN_TRY(tn_jscope_new(r, m->scope, &scope));
     r->scope = scope;
     TN_TRY(bind_caller(r, m, args, used));
     TN_TRY(bind_params(r, m, args, used));
     TN_TRY(bind_rest(r, m, args, used));
     r->scope = outer;
-    return tn_jcapture(r, m->body, scope, ret);
+    return 0;
 }
 
-static int param_names(tn_jrun *r, const tn_jsignature *s, tn_jval *ret) {
+int tn_jmacro_call(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, tn_jval *ret) {
+    tn_jscope *scope;
+    TN_TRY(tn_jenter(r));
+    TN_TRY(tn_jscope_new(r, m->scope, &scope));
+    TN_TRY(bind(r, m, args, scope));
+    TN_TRY(tn_jcapture(r, m->body, scope, ret));
+    r->depth--;
+    return 0;
+}
+
+static TN_JASIDE int param_names(tn_jrun *r, const tn_jsignature *s, tn_jval *ret) {
     tn_jlist *list;
     TN_TRY(tn_jlist_new(r, s->n_params, &list));
     for (const tn_jnode *p = s->params; p; p = p->next) TN_TRY(tn_jlist_add(r, list, p->u.name));

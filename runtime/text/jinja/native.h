@@ -47,9 +47,6 @@ const tn_jnative *tn_jmethod_find(tn_jval v, tn_jval name, bool *ret_mutates);
 const tn_jnative *tn_jnative_in(const tn_jnative *table, tn_jval name);
 
 int tn_jnative_call(tn_jrun *r, const tn_jnative *native, tn_jval self, const tn_jargs *args, tn_jval *ret);
-/* The same with positional arguments only. */
-int tn_jnative_call_plain(tn_jrun *r, const tn_jnative *native, tn_jval self, const tn_jval *arg,
-                          size_t n_arg, tn_jval *ret);
 /* Calls any value that can be. */
 int tn_jcall_value(tn_jrun *r, tn_jval callee, const tn_jargs *args, tn_jval *ret);
 

@@ -132,29 +132,29 @@ static int parse_add(tn_jparser *p, tn_jnode **ret) {
     }
 }
 
-static int parse_compare(tn_jparser *p, tn_jnode **ret) {
-    TN_TRY(parse_add(p, ret));
-    tn_jcompare op[TN_JTREE_MAX];
-    tn_jnode *n = NULL;
+/* The rest of a comparison that begins with first. */
+static int parse_operands(tn_jparser *p, tn_jcompare op, tn_jnode *first, tn_jnode **ret) {
+    tn_jnode *n, *operand;
     tn_jrow row = {0};
-    while (row.n < TN_JTREE_MAX && accept_compare(p, &op[row.n])) {
-        tn_jnode *right;
-        if (!n) {
-            TN_TRY(tn_jnode_new(p, TN_JN_COMPARE, &n));
-            n->u.compare.first = *ret;
-            TN_TRY(tn_jadopt(p, n, *ret));
-        }
-        TN_TRY(parse_add(p, &right));
-        TN_TRY(tn_jrow_add(p, n, &row, right));
-    }
-    if (!n) return 0;
+    TN_TRY(tn_jnode_new(p, TN_JN_COMPARE, &n));
+    n->u.compare.first = first;
+    TN_TRY(tn_jadopt(p, n, first));
+    do {
+        TN_TRY(tn_jnode_new(p, TN_JN_OPERAND, &operand));
+        operand->u.operand.op = op;
+        TN_TRY(parse_add(p, &operand->u.operand.value));
+        TN_TRY(tn_jadopt(p, operand, operand->u.operand.value));
+        TN_TRY(tn_jrow_add(p, n, &row, operand));
+    } while (accept_compare(p, &op));
     n->u.compare.operands = row.first;
-    n->u.compare.op = tn_jarena_alloc(p->arena, row.n * sizeof *op);
-    if (!n->u.compare.op) return tn_fail(p->err, p->arena->status, "template too large");
-    memcpy(n->u.compare.op, op, row.n * sizeof *op);
-    n->n = row.n;
     *ret = n;
     return 0;
+}
+
+static int parse_compare(tn_jparser *p, tn_jnode **ret) {
+    tn_jcompare op;
+    TN_TRY(parse_add(p, ret));
+    return accept_compare(p, &op) ? parse_operands(p, op, *ret, ret) : 0;
 }
 
 static int parse_not(tn_jparser *p, tn_jnode **ret) {

@@ -93,7 +93,7 @@ static int put_char(printer *p, const tn_jformat *f, tn_jval v) {
     int64_t cp = tn_jis_int(v) ? tn_jas_int(v) : -1;
     if (cp < 0 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000))
         return tn_jfail(p->r, TN_EINVAL, "%%c requires a character or its number");
-    return tn_jformat_padded(p->r, &p->sink, f, "", tn_jstring(bytes, tn_jutf8_put(bytes, (uint32_t)cp)));
+    return tn_jformat_padded(p->r, &p->sink, f, "", tn_jstring(bytes, tn__utf8_put((uint32_t)cp, bytes)));
 }
 
 static int put_number(printer *p, tn_jformat *f, bool zero, tn_jval v) {

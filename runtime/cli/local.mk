@@ -42,7 +42,8 @@ libtenoncli_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -DTN_MODEL_DIR='"$(pk
 libtenoncli_la_LIBADD = $(LIBEDIT_LIBS)
 
 # These know installation folders: another prefix has to compile them again.
-objects_with_folders = %D%/libtenoncli_la-common.lo runtime/modules/libtenon_la-discover.lo
+objects_with_folders = %D%/libtenoncli_la-common.lo runtime/modules/libtenon_la-discover.lo \
+	runtime/config/libtenon_la-load.lo
 $(objects_with_folders): Makefile
 
 # Beside the program in a build tree, never installed: see paths.h.

@@ -170,6 +170,15 @@ def a_configured_name_is_a_model():
         assert tenon("tokenize", path, stdin=b"Hello", env=env).stdout == ids
 
 
+@test
+def configured_names_are_completed():
+    with Folder(tenon="model mine { path = starter }\nmodel other { path = starter }") as f:
+        env = {"TENON_CONF": f.path("tenon.conf")}
+        assert tenon("complete", "--", "tokenize", "mi", env=env).stdout == b"mine\tconfigured model\n:file\n"
+        f.write("tenon.conf", "nonsense")
+        assert tenon("complete", "--", "tokenize", "mi", env=env).stdout == b":file\n"
+
+
 # ---- tenon.conf(5) ----
 
 def keys_of_program():

@@ -32,3 +32,5 @@ include tests/abi/local.mk
 include tests/modules/local.mk
 EXTRA_DIST += tests/vectors tools/vectors/copy_vectors.py
 include tests/metal/local.mk
+include tests/serve/local.mk
+include tests/clients/local.mk

@@ -20,6 +20,7 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_modules.c \
 	%D%/cmd_render.c \
 	%D%/cmd_run.c \
+	%D%/cmd_serve.c \
 	%D%/cmd_tokenize.c \
 	%D%/command.h %D%/commands.c \
 	%D%/common.c %D%/common.h \

@@ -12,6 +12,7 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_bench.c \
 	%D%/cmd_chat.c \
 	%D%/cmd_complete.c \
+	%D%/cmd_config.c \
 	%D%/cmd_detokenize.c \
 	%D%/cmd_generate.c \
 	%D%/cmd_help.c \
@@ -34,6 +35,7 @@ libtenoncli_la_SOURCES = \
 	%D%/output.c %D%/output.h \
 	%D%/paths.c %D%/paths.h \
 	%D%/progress.c %D%/progress.h \
+	%D%/settings_args.c %D%/settings_args.h \
 	%D%/text_model.c %D%/text_model.h \
 	%D%/version.c %D%/version.h
 nodist_libtenoncli_la_SOURCES = %D%/commit.c
@@ -41,7 +43,8 @@ libtenoncli_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -DTN_MODEL_DIR='"$(pk
 libtenoncli_la_LIBADD = $(LIBEDIT_LIBS)
 
 # These know installation folders: another prefix has to compile them again.
-objects_with_folders = %D%/libtenoncli_la-common.lo runtime/modules/libtenon_la-discover.lo
+objects_with_folders = %D%/libtenoncli_la-common.lo runtime/modules/libtenon_la-discover.lo \
+	runtime/config/libtenon_la-load.lo
 $(objects_with_folders): Makefile
 
 # Beside the program in a build tree, never installed: see paths.h.

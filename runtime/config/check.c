@@ -17,16 +17,18 @@ static const char *nearest_module(const tn_registry *r, const char *id) {
     return tn_did_you_mean(id, ids);
 }
 
-static int find_module(const tn_registry *r, const char *id, tn_setting_source source, const tn_module_info **ret,
-                       tn_error *err) {
+static int find_module(const tn_registry *r, const char *id, tn_setting_source source,
+                       const tn_module_info **ret, tn_error *err) {
     char where[TN_SETTING_WHERE_BYTES];
     *ret = tn_registry_find(r, id);
     if (*ret) return 0;
     const char *close = nearest_module(r, id);
     tn_setting_where(source, where);
     if (close)
-        return tn_fail(err, TN_ENOENT, "%s: there is no module \"%s\": did you mean \"%s\"?", where, id, close);
-    return tn_fail(err, TN_ENOENT, "%s: there is no module \"%s\": `tenon modules` lists those there are", where, id);
+        return tn_fail(err, TN_ENOENT, "%s: there is no module \"%s\": did you mean \"%s\"?", where, id,
+                       close);
+    return tn_fail(err, TN_ENOENT, "%s: there is no module \"%s\": `tenon modules` lists those there are",
+                   where, id);
 }
 
 static int check_parse(const tn_option *table, const tn_option_arg *args, size_t n_args, const char *where,
@@ -37,7 +39,8 @@ static int check_parse(const tn_option *table, const tn_option_arg *args, size_t
     return rc;
 }
 
-/* One key alone, so that the message has its line: against its own option, or all when there is none of that name. */
+/* One key alone, so that the message has its line: against its own option, or all when there is none of that
+ * name. */
 static int check_argument(const tn_option *table, const tn_module_settings *m, size_t i, tn_error *err) {
     char where[TN_SETTING_WHERE_BYTES], label[TN_SETTING_WHERE_BYTES + 160];
     tn_option one[2] = {0};
@@ -63,14 +66,18 @@ static int check_module(const tn_module_settings *m, tn_registry *r, tn_error *e
     return check_parse(loaded->entry->options, m->args, m->n_args, label, err);
 }
 
-static int check_model(const tn_settings *s, const tn_model_settings *m, const tn_registry *r, tn_error *err) {
+static int check_model(const tn_settings *s, const tn_model_settings *m, const tn_registry *r,
+                       tn_error *err) {
     char where[TN_SETTING_WHERE_BYTES];
     const tn_module_info *info;
     if (m->chat_template && !tn_file_exists(m->chat_template)) {
         tn_setting_where(tn_settings_source(s, "model", m->name, "chat_template"), where);
-        return tn_fail(err, TN_ENOENT, "%s: model %s: there is no template file %s", where, m->name, m->chat_template);
+        return tn_fail(err, TN_ENOENT, "%s: model %s: there is no template file %s", where, m->name,
+                       m->chat_template);
     }
-    return m->family ? find_module(r, m->family, tn_settings_source(s, "model", m->name, "family"), &info, err) : 0;
+    return m->family
+               ? find_module(r, m->family, tn_settings_source(s, "model", m->name, "family"), &info, err)
+               : 0;
 }
 
 int tn_settings_check(const tn_settings *s, tn_registry *r, tn_error *err) {

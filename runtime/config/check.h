@@ -6,9 +6,9 @@
 #include "config/settings.h"
 #include "modules/registry.h"
 
-/* Whether every module with a section is there and takes its keys and values, whether every pinned family is there, and
- * whether template files are. Opens the modules that have sections. The message begins with the setting's place. TN_EINVAL,
- * TN_ENOENT, and what tn_registry_load gives. [control thread] */
+/* Whether every module with a section is there and takes its keys and values, whether every pinned family is
+ * there, and whether template files are. Opens the modules that have sections. The message begins with the
+ * setting's place. TN_EINVAL, TN_ENOENT, and what tn_registry_load gives. [control thread] */
 int tn_settings_check(const tn_settings *s, tn_registry *r, tn_error *err);
 
 #endif

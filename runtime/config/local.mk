@@ -3,6 +3,7 @@ libtenon_la_SOURCES += \
 	%D%/assign.c %D%/assign.h \
 	%D%/check.c %D%/check.h \
 	%D%/finish.c \
+	%D%/keys.c \
 	%D%/listen.c %D%/listen.h \
 	%D%/load.c \
 	%D%/reader.c %D%/reader.h \

@@ -54,6 +54,7 @@ static void quoted_part(const char *text, char *ret, size_t size) {
 }
 
 /* A text that is not expected may be a secret, so it is not repeated. */
+static void on_error(cfg_t *cfg, const char *fmt, va_list args) TN_PRINTF(2, 0);
 static void on_error(cfg_t *cfg, const char *fmt, va_list args) {
     char text[256], quoted[128];
     vsnprintf(text, sizeof text, fmt, args);

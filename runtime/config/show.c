@@ -10,7 +10,8 @@ static void add_source(tn_setting_source source, tn_buf *out) {
     tn_buf_addf(out, "  # %s\n", where);
 }
 
-static void show_row(const tn_settings *s, const tn_model_settings *model, const tn_setting_row *row, tn_buf *out) {
+static void show_row(const tn_settings *s, const tn_model_settings *model, const tn_setting_row *row,
+                     tn_buf *out) {
     const void *field = tn_settings_field(s, model, row);
     if (model)
         tn_buf_addf(out, "model.%s.%s = ", model->name, row->key);
@@ -69,7 +70,8 @@ static json_t *rows_json(const tn_settings *s, const tn_model_settings *model, t
 static json_t *module_json(const tn_module_settings *m) {
     json_t *object = json_object();
     for (size_t i = 0; i < m->n_args; i++)
-        json_object_set_new(object, m->args[i].key, with_source(json_string(m->args[i].value), m->sources[i]));
+        json_object_set_new(object, m->args[i].key,
+                            with_source(json_string(m->args[i].value), m->sources[i]));
     return object;
 }
 
@@ -80,7 +82,7 @@ json_t *tn_settings_json(const tn_settings *s) {
         json_object_set_new(models, s->models[i].name, rows_json(s, &s->models[i], TN_SECTION_MODEL));
     for (size_t i = 0; i < s->n_modules; i++)
         json_object_set_new(modules, s->modules[i].id, module_json(&s->modules[i]));
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "files", files, "server", rows_json(s, NULL, TN_SECTION_SERVER),
-                     "cache", rows_json(s, NULL, TN_SECTION_CACHE), "limits",
-                     rows_json(s, NULL, TN_SECTION_LIMITS), "models", models, "modules", modules);
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "files", files, "server",
+                     rows_json(s, NULL, TN_SECTION_SERVER), "cache", rows_json(s, NULL, TN_SECTION_CACHE),
+                     "limits", rows_json(s, NULL, TN_SECTION_LIMITS), "models", models, "modules", modules);
 }

@@ -83,8 +83,8 @@ static int take_variable(scanner *s) {
 
 static int take_escape(scanner *s, char quote) {
     char c = s->at[1] == '\n' ? 0 : s->at[1];
-    if (quote == '"' && c && !strchr("\"\\$nt'", c))
-        return fail_at(s, s->line, "\"\\%c\" is unknown; \\\" \\\\ \\$ \\n \\t are known", c);
+    if (quote == '"' && c && !strchr("\"\\$", c))
+        return fail_at(s, s->line, "an unknown escape: between double quotes, \\\" \\\\ and \\$ are known");
     take(s, c ? 2 : 1);
     return 0;
 }
@@ -185,6 +185,7 @@ static int take_next(scanner *s, char *before) {
     case ',': take(s, 1); return 0;
     case '$': return s->at[1] == '{' ? take_variable(s) : take_word(s);
     case '(':
+        return fail_at(s, s->line, "unexpected '(': there is no include(); files in conf.d are read too");
     case ')':
     case '*':
     case '+': return fail_at(s, s->line, "unexpected '%c'", c);
@@ -236,7 +237,7 @@ int tn_config_text_init(tn_config_text *ret, const char *name, const char *text,
     scanner s = {.file = name, .at = copy, .line = 1, .out = ret, .err = err};
     while (!rc && *s.at) rc = take_next(&s, &before);
     if (!rc && s.depth) rc = fail_at(&s, s.opened[s.depth - 1], "the '{' on this line is not closed");
-    tn_buf_addc(&ret->text, '\n');
+    tn_buf_addc(&ret->text, ' '); /* never empty */
     if (!rc && ret->text.status) rc = tn_fail(err, ret->text.status, "%s: out of memory", name);
     free(copy);
     return rc;

@@ -82,10 +82,11 @@ static bool says_otherwise(const tn_fields *f) {
 static int read_content(const tn_fields *f, const char *role, json_t **ret) {
     json_t *v = tn_fields_get(f, "content");
     tn_path path = tn_path_field(f->path, "content");
-    bool assistant = strcmp(role, "assistant") == 0;
-    if (!v && assistant && says_otherwise(f)) {
+    bool assistant = strcmp(role, "assistant") == 0,
+         nothing = !v || (json_is_array(v) && json_array_size(v) == 0);
+    if (nothing && assistant && says_otherwise(f)) {
         json_t *refusal = tn_fields_get(f, "refusal");
-        *ret = json_is_string(refusal) ? json_incref(refusal) : json_string("");
+        *ret = refusal ? json_incref(refusal) : json_string("");
         return *ret ? 0 : tn_api_no_memory(f->e);
     }
     if (!v)
@@ -101,15 +102,14 @@ static int read_content(const tn_fields *f, const char *role, json_t **ret) {
 /* ---- Tool calls
  * ------------------------------------------------------------------------------------------------ */
 
-/* Arguments as a mapping where they are one; a string that is no JSON object stays as it is. New reference.
- */
+/* Arguments as a mapping where they are one; a string that is no JSON object stays as it is. New reference,
+ * NULL when out of memory. */
 static json_t *read_arguments(json_t *arguments) {
     json_t *parsed = NULL;
     if (!json_is_string(arguments)) return json_incref(arguments);
     if (json_string_length(arguments) == 0) return json_object(); /* how some clients write no arguments */
-    if (tn_json_parse(json_string_value(arguments), json_string_length(arguments), "", &parsed, NULL) == 0 &&
-        json_is_object(parsed))
-        return parsed;
+    int rc = tn_json_parse(json_string_value(arguments), json_string_length(arguments), "", &parsed, NULL);
+    if (rc == TN_ENOMEM || json_is_object(parsed)) return parsed;
     json_decref(parsed);
     return json_incref(arguments);
 }
@@ -194,7 +194,9 @@ static int read_role(const tn_fields *f, const char **ret) {
 /* Fields that are checked and passed on as they are. */
 static int check_passed(const tn_fields *f) {
     const char *ignored;
+    size_t len;
     if (tn_fields_name(f, "name", &ignored) < 0 || tn_fields_name(f, "tool_call_id", &ignored) < 0) return -1;
+    if (tn_fields_string(f, "refusal", &ignored, &len) < 0) return -1;
     if (tn_fields_get(f, "function_call"))
         return tn_fields_fail(f, "function_call", "not supported; write the call into tool_calls");
     if (tn_fields_get(f, "audio"))

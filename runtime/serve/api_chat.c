@@ -130,9 +130,9 @@ static int read_function(const tn_fields *call, json_t **ret) {
     if (arguments && !json_is_string(arguments) && !json_is_object(arguments))
         return tn_value_wrong(arguments, tn_path_field(path.text, "arguments").text, call->e,
                               "a string with a JSON object in it");
-    *ret = json_copy(function);
     json_t *value = arguments ? read_arguments(arguments) : json_object();
-    return *ret && json_object_set_new(*ret, "arguments", value) == 0 ? 0 : tn_api_no_memory(call->e);
+    *ret = copy_object(function); /* a set on NULL fails and drops the value */
+    return json_object_set_new(*ret, "arguments", value) == 0 ? 0 : tn_api_no_memory(call->e);
 }
 
 /* One call, appended to calls. */
@@ -145,7 +145,7 @@ static int add_call(json_t *call, const char *path, json_t *calls, tn_api_error 
     if (strcmp(type, "function") != 0)
         return tn_value_wrong(json_object_get(call, "type"), tn_path_field(path, "type").text, e,
                               "\"function\"");
-    json_t *copy = json_copy(call);
+    json_t *copy = copy_object(call);
     int rc = read_function(&f, &function);
     if (!rc && json_object_set(copy, "function", function) != 0) rc = tn_api_no_memory(e);
     if (!rc && json_array_append(calls, copy) != 0) rc = tn_api_no_memory(e);
@@ -227,7 +227,7 @@ static int fill_message(const tn_fields *f, json_t *message) {
 static int add_message(json_t *given, const char *path, json_t *messages, tn_api_error *e) {
     tn_fields f = {given, path, e};
     if (!json_is_object(given)) return tn_value_wrong(given, path, e, "an object with role and content");
-    json_t *message = json_copy(given);
+    json_t *message = copy_object(given);
     if (!message) return tn_api_no_memory(e);
     if (fill_message(&f, message)) {
         json_decref(message);
@@ -337,7 +337,7 @@ int tn_api_parse_template_vars(const tn_fields *f, tn_api_request *r) {
         if (json_object_get(vars, ours[i]))
             return tn_fields_fail(f, "chat_template_kwargs", "\"%s\" is a field of the request itself",
                                   ours[i]);
-    if (vars && !(r->template_vars = json_copy(vars))) return tn_api_no_memory(f->e);
+    if (vars && !(r->template_vars = copy_object(vars))) return tn_api_no_memory(f->e);
     if (has_thinking && set_missing(r, "enable_thinking", tn_fields_get(f, "enable_thinking")))
         return tn_api_no_memory(f->e);
     if (has_effort && set_missing(r, "reasoning_effort", tn_fields_get(f, "reasoning_effort")))

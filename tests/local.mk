@@ -26,6 +26,7 @@ include tests/unit/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
 include tests/golden/local.mk
+include tests/serve/api.mk
 include tests/cli/local.mk
 include tests/style/local.mk
 include tests/abi/local.mk

@@ -29,7 +29,7 @@ void tn_api_error_body(const tn_api_error *e, tn_buf *out);
 
 /* What a server allows. */
 typedef struct tn_api_limits {
-    uint32_t max_n;          /* choices of a request, and prompts of a completion together */
+    uint32_t max_n;          /* answers of a request: n times the prompts of a completion; at least 1 */
     uint32_t max_stop;       /* stop strings */
     uint32_t max_stop_bytes; /* of one */
     uint32_t max_logit_bias; /* entries */
@@ -58,11 +58,9 @@ typedef struct tn_api_request {
     json_t *body; /* owned: what is borrowed below points into it */
     bool chat;
     const char *model;      /* NULL: not given */
-    json_t *messages;       /* chat: array, checked: roles, contents; multi-part text joined into strings. New
-                               reference */
-    json_t *tools;          /* chat: array or NULL. Borrowed */
-    json_t *template_vars;  /* chat_template_kwargs with enable_thinking, reasoning_effort...; object or NULL,
-                               new ref */
+    json_t *messages;       /* chat: array of checked messages; owned */
+    json_t *tools;          /* chat: array, not empty, or NULL. Borrowed */
+    json_t *template_vars;  /* chat: object or NULL; owned */
     tn_api_prompt *prompts; /* completion: [n_prompts], owned */
     uint32_t n_prompts;     /* 1 for chat */
     bool echo;              /* completion: the prompt stands before the answer */
@@ -80,10 +78,17 @@ typedef struct tn_api_request {
     uint32_t n_stop_ids;
 } tn_api_request;
 
-/* Parses a body of len bytes. Unknown fields are accepted; each of their names is passed to unknown (may be
- * NULL), which may log it once. -1 with e filled: invalid JSON (with line and column), a wrong type, a value
- * out of range (field, value and range), too many of something (both numbers), fields that are recognised but
- * not supported when they ask for something we would silently not do (response_format other than text, audio
+/* Parses a body of len bytes. A field that is null counts as absent. Fields that neither we nor the original
+ * know are accepted; unknown (may be NULL) is called with their names, at most 64 of a request.
+ *
+ * Messages come out as chat templates expect them: role "developer" is "system"; content is a string, parts
+ * of text one after the other; keys without a value are absent; arguments of tool calls are objects where
+ * their string holds one. Variables of the template are chat_template_kwargs, and enable_thinking and
+ * reasoning_effort where those do not set them. top_p 0 becomes the smallest positive float.
+ *
+ * -1 with e filled and *ret zeroed: invalid JSON (with line and column), a wrong type, a value out of range
+ * (field, value and range), too many of something (both numbers), fields that are recognised but not
+ * supported when they ask for something we would silently not do (response_format other than text, audio
  * output, tool_choice "required" or a named one, image parts). [any thread] */
 int tn_api_parse(const char *text, size_t len, bool chat, const tn_api_limits *limits,
                  void (*unknown)(void *ctx, const char *field), void *ctx, tn_api_request *ret,
@@ -91,7 +96,9 @@ int tn_api_parse(const char *text, size_t len, bool chat, const tn_api_limits *l
 /* Frees what parsing made; harmless on a zeroed one. */
 void tn_api_request_fini(tn_api_request *r);
 
-/* Log probabilities of one token, ready to print. */
+/* Log probabilities of one token, ready to print: -inf and what is no number becomes -9999. Chat shows U+FFFD
+ * for bytes that are no text of their own, next to the list of bytes; completions, which have no such list,
+ * show "bytes:\xe2\x96". */
 typedef struct tn_api_logprob {
     const char *bytes; /* what the token contributes; any bytes */
     size_t len;

@@ -82,10 +82,11 @@ static bool says_otherwise(const tn_fields *f) {
 static int read_content(const tn_fields *f, const char *role, json_t **ret) {
     json_t *v = tn_fields_get(f, "content");
     tn_path path = tn_path_field(f->path, "content");
-    bool assistant = strcmp(role, "assistant") == 0;
-    if (!v && assistant && says_otherwise(f)) {
+    bool assistant = strcmp(role, "assistant") == 0,
+         nothing = !v || (json_is_array(v) && json_array_size(v) == 0);
+    if (nothing && assistant && says_otherwise(f)) {
         json_t *refusal = tn_fields_get(f, "refusal");
-        *ret = json_is_string(refusal) ? json_incref(refusal) : json_string("");
+        *ret = refusal ? json_incref(refusal) : json_string("");
         return *ret ? 0 : tn_api_no_memory(f->e);
     }
     if (!v)
@@ -101,15 +102,14 @@ static int read_content(const tn_fields *f, const char *role, json_t **ret) {
 /* ---- Tool calls
  * ------------------------------------------------------------------------------------------------ */
 
-/* Arguments as a mapping where they are one; a string that is no JSON object stays as it is. New reference.
- */
+/* Arguments as a mapping where they are one; a string that is no JSON object stays as it is. New reference,
+ * NULL when out of memory. */
 static json_t *read_arguments(json_t *arguments) {
     json_t *parsed = NULL;
     if (!json_is_string(arguments)) return json_incref(arguments);
     if (json_string_length(arguments) == 0) return json_object(); /* how some clients write no arguments */
-    if (tn_json_parse(json_string_value(arguments), json_string_length(arguments), "", &parsed, NULL) == 0 &&
-        json_is_object(parsed))
-        return parsed;
+    int rc = tn_json_parse(json_string_value(arguments), json_string_length(arguments), "", &parsed, NULL);
+    if (rc == TN_ENOMEM || json_is_object(parsed)) return parsed;
     json_decref(parsed);
     return json_incref(arguments);
 }
@@ -130,9 +130,9 @@ static int read_function(const tn_fields *call, json_t **ret) {
     if (arguments && !json_is_string(arguments) && !json_is_object(arguments))
         return tn_value_wrong(arguments, tn_path_field(path.text, "arguments").text, call->e,
                               "a string with a JSON object in it");
-    *ret = json_copy(function);
     json_t *value = arguments ? read_arguments(arguments) : json_object();
-    return *ret && json_object_set_new(*ret, "arguments", value) == 0 ? 0 : tn_api_no_memory(call->e);
+    *ret = copy_object(function); /* a set on NULL fails and drops the value */
+    return json_object_set_new(*ret, "arguments", value) == 0 ? 0 : tn_api_no_memory(call->e);
 }
 
 /* One call, appended to calls. */
@@ -145,7 +145,7 @@ static int add_call(json_t *call, const char *path, json_t *calls, tn_api_error 
     if (strcmp(type, "function") != 0)
         return tn_value_wrong(json_object_get(call, "type"), tn_path_field(path, "type").text, e,
                               "\"function\"");
-    json_t *copy = json_copy(call);
+    json_t *copy = copy_object(call);
     int rc = read_function(&f, &function);
     if (!rc && json_object_set(copy, "function", function) != 0) rc = tn_api_no_memory(e);
     if (!rc && json_array_append(calls, copy) != 0) rc = tn_api_no_memory(e);
@@ -194,7 +194,9 @@ static int read_role(const tn_fields *f, const char **ret) {
 /* Fields that are checked and passed on as they are. */
 static int check_passed(const tn_fields *f) {
     const char *ignored;
+    size_t len;
     if (tn_fields_name(f, "name", &ignored) < 0 || tn_fields_name(f, "tool_call_id", &ignored) < 0) return -1;
+    if (tn_fields_string(f, "refusal", &ignored, &len) < 0) return -1;
     if (tn_fields_get(f, "function_call"))
         return tn_fields_fail(f, "function_call", "not supported; write the call into tool_calls");
     if (tn_fields_get(f, "audio"))
@@ -225,7 +227,7 @@ static int fill_message(const tn_fields *f, json_t *message) {
 static int add_message(json_t *given, const char *path, json_t *messages, tn_api_error *e) {
     tn_fields f = {given, path, e};
     if (!json_is_object(given)) return tn_value_wrong(given, path, e, "an object with role and content");
-    json_t *message = json_copy(given);
+    json_t *message = copy_object(given);
     if (!message) return tn_api_no_memory(e);
     if (fill_message(&f, message)) {
         json_decref(message);
@@ -335,7 +337,7 @@ int tn_api_parse_template_vars(const tn_fields *f, tn_api_request *r) {
         if (json_object_get(vars, ours[i]))
             return tn_fields_fail(f, "chat_template_kwargs", "\"%s\" is a field of the request itself",
                                   ours[i]);
-    if (vars && !(r->template_vars = json_copy(vars))) return tn_api_no_memory(f->e);
+    if (vars && !(r->template_vars = copy_object(vars))) return tn_api_no_memory(f->e);
     if (has_thinking && set_missing(r, "enable_thinking", tn_fields_get(f, "enable_thinking")))
         return tn_api_no_memory(f->e);
     if (has_effort && set_missing(r, "reasoning_effort", tn_fields_get(f, "reasoning_effort")))

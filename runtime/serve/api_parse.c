@@ -68,13 +68,18 @@ static bool is_known(const char *name, unsigned route) {
     return false;
 }
 
+/* Says which fields mean nothing to us; of a body with very many only the first. */
 static void report_unknown(const tn_api_request *r, void (*unknown)(void *ctx, const char *field),
                            void *ctx) {
+    enum { MOST = 64 };
     const char *name;
     json_t *value;
-    if (!unknown) return;
-    json_object_foreach(r->body, name, value) if (!is_known(name, r->chat ? CHAT : COMPLETION))
+    unsigned n = 0;
+    json_object_foreach(r->body, name, value) {
+        if (is_known(name, r->chat ? CHAT : COMPLETION)) continue;
+        if (n++ == MOST) return;
         unknown(ctx, name);
+    }
 }
 
 /* ---- What is asked for and not had
@@ -90,7 +95,8 @@ static int check_response_format(const tn_fields *f) {
     if (rc < 0) return -1;
     if (!rc) return tn_fields_missing(&inner, "type", "\"text\"");
     if (strcmp(type, "text") == 0) return 0;
-    return tn_fields_fail(&inner, "type", "\"%.40s\" is not supported yet; it must be \"text\"", type);
+    return tn_value_wrong(json_object_get(format, "type"), "response_format.type", f->e,
+                          "\"text\"; other formats are not supported yet");
 }
 
 static int check_modalities(const tn_fields *f) {
@@ -254,7 +260,7 @@ int tn_api_parse(const char *text, size_t len, bool chat, const tn_api_limits *l
     int rc = parse_body(text, len, &r.body, e);
     if (!rc) {
         tn_fields f = {r.body, "", e};
-        report_unknown(&r, unknown, ctx);
+        if (unknown) report_unknown(&r, unknown, ctx);
         rc = read_request(&f, limits, &r);
     }
     if (rc) tn_api_request_fini(&r);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One target per parser of outside bytes; fuzz.h says how they are run.
 fuzz_targets = tests/fuzz/config tests/fuzz/gguf tests/fuzz/safetensors tests/fuzz/tokenizer
+fuzz_targets = tests/fuzz/api tests/fuzz/gguf tests/fuzz/safetensors tests/fuzz/tokenizer
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
 
@@ -24,3 +25,7 @@ fuzz_targets += tests/fuzz/jinja
 tests_fuzz_jinja_SOURCES = %D%/jinja.c %D%/fuzz.c %D%/fuzz.h
 tests_fuzz_jinja_CPPFLAGS = $(test_cppflags)
 tests_fuzz_jinja_LDADD = libtenon.la
+
+tests_fuzz_api_SOURCES = %D%/api.c %D%/fuzz.c %D%/fuzz.h
+tests_fuzz_api_CPPFLAGS = $(test_cppflags)
+tests_fuzz_api_LDADD = libtenon.la

@@ -71,6 +71,13 @@ ALWAYS_INLINE vf number(const int32_t *a, const int g, int i, int m) {
     return (vf)vi_set1(a[i * g + m]);
 }
 
+/* A vector of a line. At the first use of a line, one some units on is asked for: the processor's own
+ * prefetching does not keep up. */
+ALWAYS_INLINE vi line(const uint8_t *p, bool first_use) {
+    if (first_use) __builtin_prefetch(p + 4096);
+    return vi_load(p);
+}
+
 /* f += sum * (scale * activation scale) */
 ALWAYS_INLINE void add_scaled(const int mr, const int g, const int32_t *a, const vi *sum, vf scale, vf *f) {
     UNROLL for (int m = 0; m < mr; m++) f[m] =
@@ -80,12 +87,12 @@ ALWAYS_INLINE void add_scaled(const int mr, const int g, const int32_t *a, const
 ALWAYS_INLINE void q8_0(const int mr, const int g, const uint8_t *w, const int32_t *a, uint32_t n_unit,
                         vf *f) {
     for (uint32_t u = 0; u < n_unit; u++, w += 17 * LINE) {
-        vi dd = vi_load(w);
+        vi dd = line(w, true);
         UNROLL for (int b = 0; b < 2; b++, a += STRIDE * g) {
             vi s[GROUP];
             UNROLL for (int m = 0; m < mr; m++) s[m] = word(a, g, TN_CPU_ACT_SUM128, m);
             UNROLL for (int i = 0; i < 8; i++) {
-                vi q = vi_load(w + (1 + 8 * b + i) * LINE);
+                vi q = line(w + (1 + 8 * b + i) * LINE, true);
                 UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4(s[m], q, word(a, g, i, m));
             }
             add_scaled(mr, g, a, s, vf_from_half(b ? (vi)((vu)dd >> 16) : dd & 0xffff), f);
@@ -96,12 +103,12 @@ ALWAYS_INLINE void q8_0(const int mr, const int g, const uint8_t *w, const int32
 ALWAYS_INLINE void q4_0(const int mr, const int g, const uint8_t *w, const int32_t *a, uint32_t n_unit,
                         vf *f) {
     for (uint32_t u = 0; u < n_unit; u++, w += 9 * LINE) {
-        vi dd = vi_load(w);
+        vi dd = line(w, true);
         UNROLL for (int b = 0; b < 2; b++, a += STRIDE * g) {
             vi s[GROUP];
             UNROLL for (int m = 0; m < mr; m++) s[m] = word(a, g, TN_CPU_ACT_SUM8, m);
             UNROLL for (int i = 0; i < 4; i++) {
-                vi q = vi_load(w + (1 + 4 * b + i) * LINE), low = q & 0x0f0f0f0f,
+                vi q = line(w + (1 + 4 * b + i) * LINE, true), low = q & 0x0f0f0f0f,
                    high = (q >> 4) & 0x0f0f0f0f;
                 UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small(s[m], low, word(a, g, i, m));
                 UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small(s[m], high, word(a, g, 4 + i, m));
@@ -113,7 +120,8 @@ ALWAYS_INLINE void q4_0(const int mr, const int g, const uint8_t *w, const int32
 
 /* Scales and minima of a Q4_K or Q5_K unit, as factors of its 8 blocks; w: its first line. */
 ALWAYS_INLINE void k_factors(const uint8_t *w, vf scale[8], vf min[8]) {
-    vi dd = vi_load(w), s0 = vi_load(w + LINE), s1 = vi_load(w + 2 * LINE), s2 = vi_load(w + 3 * LINE);
+    vi dd = line(w, true), s0 = line(w + LINE, true), s1 = line(w + 2 * LINE, true),
+       s2 = line(w + 3 * LINE, true);
     vf d = vf_from_half(dd & 0xffff), dmin = vf_from_half((vi)((vu)dd >> 16));
     vi sc[2] = {s0 & 0x3f3f3f3f, (s2 & 0x0f0f0f0f) | ((s0 >> 2) & 0x30303030)};
     vi mn[2] = {s1 & 0x3f3f3f3f, ((s2 >> 4) & 0x0f0f0f0f) | ((s1 >> 2) & 0x30303030)};
@@ -139,7 +147,7 @@ ALWAYS_INLINE void q4_k(const int mr, const int g, const uint8_t *w, const int32
                 vi s[GROUP];
                 UNROLL for (int m = 0; m < mr; m++) s[m] = (vi){0};
                 UNROLL for (int i = 0; i < 8; i++) {
-                    vi q = (vi_load(lines + i * LINE) >> 4 * b) & 0x0f0f0f0f;
+                    vi q = (line(lines + i * LINE, b == 0) >> 4 * b) & 0x0f0f0f0f;
                     UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small(s[m], q, word(a, g, i, m));
                 }
                 add_scaled(mr, g, a, s, scale[2 * j + b], f);
@@ -160,8 +168,9 @@ ALWAYS_INLINE void q5_k(const int mr, const int g, const uint8_t *w, const int32
                 vi s[GROUP];
                 UNROLL for (int m = 0; m < mr; m++) s[m] = (vi){0};
                 UNROLL for (int i = 0; i < 8; i++) {
-                    vi fifth = (vi)((vu)vi_load(w + (4 + i) * LINE) >> (2 * j + b)) & 0x01010101;
-                    vi q = ((vi_load(lines + i * LINE) >> 4 * b) & 0x0f0f0f0f) | fifth << 4;
+                    vi fifth =
+                        (vi)((vu)line(w + (4 + i) * LINE, b == 0 && i / 2 == j) >> (2 * j + b)) & 0x01010101;
+                    vi q = ((line(lines + i * LINE, b == 0) >> 4 * b) & 0x0f0f0f0f) | fifth << 4;
                     UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small(s[m], q, word(a, g, i, m));
                 }
                 add_scaled(mr, g, a, s, scale[2 * j + b], f);
@@ -180,12 +189,14 @@ ALWAYS_INLINE void q6_k_half(const int mr, const int g, const uint8_t *w, const 
     vi s[GROUP];
     UNROLL for (int m = 0; m < mr; m++) s[m] = word(a, g, TN_CPU_ACT_LOW + half, m);
     UNROLL for (int i = 0; i < 4; i++) {
-        vi q = (vi_load(low + i * LINE) >> 4 * (b / 2)) & 0x0f0f0f0f;
-        q |= ((vi_load(up + i * LINE) >> 2 * b) & 0x03030303) << 4;
+        vi q = (line(low + i * LINE, b < 2) >> 4 * (b / 2)) & 0x0f0f0f0f;
+        q |= ((line(up + i * LINE, b == 0) >> 2 * b) & 0x03030303) << 4;
         UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small(s[m], q, word(a, g, 4 * half + i, m));
     }
     /* Scale 8h + 2b + half is a signed byte of the lines of scales. */
-    vi scale = (vi_load(w + (48 + 2 * h + b / 2) * LINE) << (24 - 8 * (2 * (b % 2) + half))) >> 24;
+    vi scale =
+        (line(w + (48 + 2 * h + b / 2) * LINE, b % 2 == 0 && half == 0) << (24 - 8 * (2 * (b % 2) + half))) >>
+        24;
     UNROLL for (int m = 0; m < mr; m++) sum[m] += s[m] * scale;
 }
 

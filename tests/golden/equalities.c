@@ -128,7 +128,6 @@ int main(void) {
     static const char *const names[] = {"cpu f32", "cpu auto", "reference"};
     size_t n_paths = sizeof paths / sizeof *paths, n = 0;
     struct CMUnitTest *tests = calloc(n_paths * 3, sizeof *tests);
-    tn_loader_set_preopened();
     equality_case *cases = calloc(n_paths * 3, sizeof *cases);
     const char *given = getenv("TN_SEED");
     seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);

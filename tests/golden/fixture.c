@@ -102,6 +102,7 @@ run run_open(const fixture *f, const setting *s) {
     tn_model_config c = {.path = path, .device = s->device, .compute = s->compute, .n_thread = s->n_thread,
                          .n_ctx = 512, .max_seqs = s->max_seqs ? s->max_seqs : 1, .max_step_tokens = s->step_tokens,
                          .max_step_rows = s->all_rows ? s->step_tokens ? s->step_tokens : 512 : 0, .taps = s->taps};
+    tn_loader_set_preopened();
     int rc = tn_registry_new(NULL, &r.registry, &err);
     if (!rc) rc = tn_model_load(r.registry, &c, &r.model, &err);
     if (*view) remove_view(view);

@@ -27,6 +27,9 @@ int tn_cpu_weights_vector(tn_cpu_exec *x, tn_weight w, const float **ret, tn_err
     return 0;
 }
 
+/* Narrower matrices are too small for their bytes to matter, and keep the precision of F32 activations. */
+enum { PANEL_COLS_LEAST = 256 };
+
 /* Sizes the panels of every matrix that linear layers use; false when the sum overflows. */
 static bool size_panels(tn_cpu_exec *x, uint64_t *ret_bytes) {
     const tn_program *p = x->program;
@@ -36,6 +39,7 @@ static bool size_panels(tn_cpu_exec *x, uint64_t *ret_bytes) {
         if (p->ops[i].kind != TN_OP_LINEAR) continue;
         const tn_weight_info *info = &p->weights[p->ops[i].w];
         tn_cpu_panels *panels = &x->panels[p->ops[i].w];
+        if (info->cols < PANEL_COLS_LEAST) continue;
         if (panels->panel_bytes || !tn_cpu_panels_init(panels, info->tensor->type, info->rows, info->cols))
             continue;
         if (!tn_mul_u64(panels->panel_bytes, tn_cpu_panels_count(panels), &bytes) ||

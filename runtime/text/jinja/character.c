@@ -6,7 +6,7 @@
 #include <utf8proc.h>
 
 #include "text/jinja/native.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 static utf8proc_category_t category(uint32_t cp) {
     return utf8proc_category((utf8proc_int32_t)cp);

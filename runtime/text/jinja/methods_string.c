@@ -3,7 +3,7 @@
 #include "text/jinja/native.h"
 #include "text/jinja/ops.h"
 #include "text/jinja/strings.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 /* Whether the k bytes at p are a character to strip. */
 static bool strips(tn_jval chars, const char *p, size_t k, uint32_t cp) {

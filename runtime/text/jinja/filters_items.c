@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Filters that take lists and other containers apart or put them together. */
-#include "text/jinja/character.h"
+#include "text/jinja/letters.h"
 #include "text/jinja/filters.h"
 #include "text/jinja/literal.h"
 #include "text/jinja/chars.h"

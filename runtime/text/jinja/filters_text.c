@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Filters of text. What is no string is taken as str() of it. */
-#include "text/jinja/character.h"
+#include "text/jinja/letters.h"
 #include "text/jinja/filters.h"
 #include "text/jinja/strings.h"
 #include "text/jinja/chars.h"

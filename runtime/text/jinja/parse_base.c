@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tokens and nodes for the two halves of the parser. */
+/* Tokens and nodes for the parts of the parser. */
 #include "text/jinja/chars.h"
 #include "text/jinja/parser.h"
 
@@ -88,4 +88,12 @@ int tn_jrow_add(tn_jparser *p, tn_jnode *n, tn_jrow *row, tn_jnode *child) {
     row->end = &child->next;
     row->n++;
     return tn_jadopt(p, n, child);
+}
+
+int tn_jnode_unary(tn_jparser *p, tn_jnode_kind kind, tn_jnode *operand, tn_jnode **ret) {
+    tn_jnode *n = NULL;
+    TN_TRY(tn_jnode_new(p, kind, &n));
+    n->u.unary.operand = operand;
+    *ret = n;
+    return tn_jadopt(p, n, operand);
 }

@@ -8,7 +8,7 @@
 #include "text/jinja/convert.h"
 #include "text/jinja/eval.h"
 #include "text/jinja/lexer.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 #define COMPILED_MAX ((size_t)256 << 20) /* bytes of one compiled template */
 

@@ -2,7 +2,7 @@
 /* Lists, dicts and iterating. */
 #include "base/checked.h"
 #include "text/jinja/ops.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 #define DICT_SCAN 8 /* up to as many entries are searched one by one */
 
@@ -221,7 +221,7 @@ static int iterate_dict(tn_jrun *r, const tn_jdict *d, tn_jlist *ret) {
 static int iterate_range(tn_jrun *r, const tn_jrange *range, tn_jlist *ret) {
     tn_jlist *list;
     TN_TRY(tn_jlist_new(r, range->n, &list));
-    for (size_t i = 0; i < range->n; i++) list->item[i] = tn_jint(range->start + (int64_t)i * range->step);
+    for (size_t i = 0; i < range->n; i++) list->item[i] = tn_jrange_item(range, i);
     list->n = range->n;
     *ret = *list;
     return 0;

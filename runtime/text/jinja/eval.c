@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Expressions. */
+#include "text/jinja/chars.h"
 #include "text/jinja/eval.h"
 
 #include "text/jinja/ops.h"
@@ -112,7 +113,7 @@ static TN_JASIDE int eval_call(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
 }
 
 static TN_JASIDE int no_native(tn_jrun *r, const tn_jnode *n) {
-    int len = n->u.call.name.len > 40 ? 40 : (int)n->u.call.name.len;
+    int len = tn_jcut(n->u.call.name, 40);
     return tn_jfail(r, TN_ENOTSUP, "there is no %s '%.*s'", n->kind == TN_JN_TEST ? "test" : "filter", len,
                     n->u.call.name.u.s);
 }
@@ -187,8 +188,8 @@ static int add_keyword(tn_jrun *r, tn_jkeyword *keyword, size_t *io_n, tn_jval n
     if (!tn_jis_string(name)) return tn_jfail(r, TN_EINVAL, "keywords must be strings");
     for (size_t i = 0; i < *io_n; i++)
         if (keyword[i].name.len == name.len && !memcmp(keyword[i].name.u.s, name.u.s, name.len))
-            return tn_jfail(r, TN_EINVAL, "got several values for argument '%.*s'",
-                            name.len > 40 ? 40 : (int)name.len, name.u.s);
+            return tn_jfail(r, TN_EINVAL, "got several values for argument '%.*s'", tn_jcut(name, 40),
+                            name.u.s);
     keyword[(*io_n)++] = (tn_jkeyword){name, value};
     return tn_jsteps(r, *io_n / 8);
 }

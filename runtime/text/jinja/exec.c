@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Statements and variables. */
+#include "text/jinja/chars.h"
 #include "text/jinja/eval.h"
 #include "text/jinja/ops.h"
 
@@ -51,7 +52,7 @@ static TN_JASIDE int assign_attr(tn_jrun *r, const tn_jnode *target, tn_jval v) 
     TN_TRY(tn_jlookup(r, name, &object));
     if (object.type != TN_J_NAMESPACE)
         return tn_jfail(r, TN_EINVAL, "cannot assign to an attribute of '%.*s': it is no namespace",
-                        name.len > 40 ? 40 : (int)name.len, name.u.s);
+                        tn_jcut(name, 40), name.u.s);
     return tn_jdict_set(r, object.u.dict, target->u.attr.name, v);
 }
 

@@ -5,7 +5,7 @@
 #include "text/jinja/native.h"
 #include "text/jinja/ops.h"
 #include "text/jinja/strings.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 typedef struct formatter {
     tn_jrun *r;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Functions of the environment. */
+#include "text/jinja/chars.h"
 #include "text/jinja/eval.h"
 #include "text/jinja/native.h"
 #include "text/jinja/ops.h"
@@ -109,10 +110,7 @@ static int cycler_reset(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
 static int global_raise(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
     tn_jval s;
     TN_TRY(tn_jto_str(r, c->arg[0], &s));
-    size_t n = s.len, max = sizeof r->err->text - 1;
-    if (n > max)
-        for (n = max; n && ((unsigned char)s.u.s[n] & 0xc0) == 0x80;) n--;
-    return tn_fail(r->err, TN_ERAISED, "%.*s", (int)n, s.u.s);
+    return tn_fail(r->err, TN_ERAISED, "%.*s", tn_jcut(s, sizeof r->err->text - 1), s.u.s);
 }
 
 static int global_strftime_now(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 static int digit_of(char c) {
     if (c >= '0' && c <= '9') return c - '0';

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Macros, and the bodies of call blocks, which are macros without a name of their own. */
+#include "text/jinja/chars.h"
 #include "text/jinja/eval.h"
 #include "text/jinja/ops.h"
 
@@ -13,7 +14,7 @@ int tn_jmacro_new(tn_jrun *r, tn_jval name, const tn_jsignature *signature, cons
 }
 
 static int name_len(tn_jval name) {
-    return name.len > 60 ? 60 : (int)name.len;
+    return tn_jcut(name, 60);
 }
 
 /* The value passed for a parameter by name, which is then marked as used. */

@@ -2,7 +2,7 @@
 /* Methods of strings that look for something: find, count, startswith, split, replace and their like. */
 #include "text/jinja/native.h"
 #include "text/jinja/strings.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 /* The part of self that arguments first and first + 1 name (start and end, in characters). False when start
  * lies behind the end of the string: then not even an empty string is found. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding and calling what is written in C, and calling values. */
+#include "text/jinja/chars.h"
 #include "text/jinja/native.h"
 
 #include "text/jinja/eval.h"
@@ -39,7 +40,7 @@ static int param_index(const char *params, tn_jval name) {
 static TN_JASIDE int bind_keywords(tn_jrun *r, tn_jcall *c) {
     for (size_t i = 0; i < c->args->n_keyword; i++) {
         const tn_jkeyword *k = &c->args->keyword[i];
-        int at = param_index(c->native->params, k->name), n = k->name.len > 40 ? 40 : (int)k->name.len;
+        int at = param_index(c->native->params, k->name), n = tn_jcut(k->name, 40);
         if (at < 0)
             return tn_jfail(r, TN_EINVAL, "%s() got an unexpected keyword argument '%.*s'", c->native->name,
                             n, k->name.u.s);

@@ -64,6 +64,6 @@ static inline bool tn_jarg_some(const tn_jcall *c, int i) {
 }
 
 extern const tn_jnative tn_jfilters_text[], tn_jfilters_items[], tn_jfilters_select[], tn_jfilters_number[];
-extern const tn_jnative tn_jmethods_search[], tn_jmethods_character[];
+extern const tn_jnative tn_jmethods_search[], tn_jmethods_letters[];
 
 #endif

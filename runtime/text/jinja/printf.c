@@ -2,7 +2,7 @@
 /* The % operator of strings. */
 #include "text/jinja/formatting.h"
 #include "text/jinja/ops.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 typedef struct printer {
     tn_jrun *r;
@@ -36,8 +36,7 @@ static int named_arg(printer *p, tn_jval *ret) {
     tn_jval key = tn_jstring(begin, (size_t)(p->at - begin) - 1);
     TN_TRY(tn_jdict_get(p->r, p->args.u.dict, key, ret));
     if (ret->type == TN_J_ABSENT)
-        return tn_jfail(p->r, TN_EINVAL, "format: there is no key '%.*s'", key.len > 40 ? 40 : (int)key.len,
-                        key.u.s);
+        return tn_jfail(p->r, TN_EINVAL, "format: there is no key '%.*s'", tn_jcut(key, 40), key.u.s);
     return 0;
 }
 

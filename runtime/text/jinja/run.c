@@ -5,15 +5,15 @@
 #include <stdio.h>
 
 #include "base/checked.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 int tn_jfail(tn_jrun *r, int code, const char *fmt, ...) {
-    char text[400];
+    char text[400]; /* leaves room for the place, so that nothing is cut later */
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    return tn_fail(r->err, code, "%s", text);
+    return tn_fail(r->err, code, "%.*s", tn_jcut(tn_jstringz(text), sizeof text - 2), text);
 }
 
 int tn_jnomem(tn_jrun *r) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 #include <string.h>
 #include <utf8proc.h>
@@ -103,6 +103,13 @@ bool tn_jcp_name(uint32_t cp, bool first) {
     case UTF8PROC_CATEGORY_PC: return !first;
     default: return false;
     }
+}
+
+int tn_jcut(tn_jval v, size_t max) {
+    size_t n = v.len;
+    if (n > max)
+        for (n = max; n && ((unsigned char)v.u.s[n] & 0xc0) == 0x80;) n--;
+    return (int)n;
 }
 
 void tn_jutf8_trim_left(const char **s, size_t *n) {

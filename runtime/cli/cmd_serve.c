@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/frame.h"
 #include "cli/common.h"
 #include "cli/output.h"
 #include "cli/settings_args.h"
@@ -23,7 +24,7 @@ typedef struct service {
 
 static int load_settings(const tn_settings_args *a, service *s, tn_error *err) {
     int rc = tn_settings_args_load(a, &s->settings, err);
-    if (!rc) tn_log_setup(s->settings->server.log_level, s->settings->server.log_format);
+    if (!rc) tn_frame_log_over(NULL, s->settings->server.log_level, s->settings->server.log_format);
     return rc;
 }
 
@@ -38,7 +39,7 @@ static int load_models(service *s, tn_error *err) {
     for (size_t i = 0; !rc && i < s->settings->n_models; i++) {
         char *path = NULL;
         rc = tn_model_path_find(s->settings->models[i].path, &path, err);
-        if (!rc) rc = tn_served_load(s->registry, path, &s->settings->models[i], &s->models[i], err);
+        if (!rc) rc = tn_served_load(s->registry, path, s->settings, &s->settings->models[i], &s->models[i], err);
         free(path);
         s->n_model += !rc;
     }

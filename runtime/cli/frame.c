@@ -31,8 +31,15 @@ const tn_option_row tn_global_options[] = {
 };
 
 void tn_frame_log(const tn_frame_args *frame) {
-    tn_log_level level = TN_LOG_WARN;
-    tn_log_format format = TN_LOG_TEXT;
+    tn_frame_log_over(frame, TN_LOG_WARN, TN_LOG_TEXT);
+}
+
+void tn_frame_log_over(const tn_frame_args *frame, tn_log_level level, tn_log_format format) {
+    static tn_frame_args last;
+    if (frame)
+        last = *frame;
+    else
+        frame = &last;
     if (frame->log_level) tn_log_level_parse(frame->log_level, &level);
     if (frame->log_format) tn_log_format_parse(frame->log_format, &format);
     tn_log_setup(level, format);

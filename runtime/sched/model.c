@@ -66,12 +66,14 @@ static int choose_family(tn_registry *r, const tn_model_config *o, tn_hparams *h
     return m->family ? 0 : no_family(r, h, err);
 }
 
-static int create_instance(tn_registry *r, tn_hparams *h, tn_model *m, tn_error *err) {
+static int create_instance(tn_registry *r, const tn_model_config *o, tn_hparams *h, tn_model *m, tn_error *err) {
     const tn_loaded *loaded;
+    const tn_option_arg *args = NULL;
+    size_t n_args = o->module_args ? o->module_args(o->module_args_ctx, m->family_id, &args) : 0;
     int rc = tn_registry_load(r, tn_registry_find(r, m->family_id), &loaded, err);
     if (rc) return rc;
     tn_host_init(&m->host, m->family_id);
-    rc = tn_option_table_parse(loaded->entry->options, NULL, 0, m->family_id, &m->module_options, err);
+    rc = tn_option_table_parse(loaded->entry->options, args, n_args, m->family_id, &m->module_options, err);
     if (rc) return rc;
     tn_error own = {0};
     rc = m->family->create(&m->host.host, m->module_options, &h->api, &m->instance, &own);
@@ -88,7 +90,7 @@ static int load_program(tn_registry *r, const tn_model_config *o, tn_model *m, t
     int rc = tn_hparams_init(&h, m->checkpoint, err);
     if (rc) return rc;
     rc = choose_family(r, o, &h, m, err);
-    if (!rc) rc = create_instance(r, &h, m, err);
+    if (!rc) rc = create_instance(r, o, &h, m, err);
     if (!rc) rc = tn_program_record(m->family, m->instance, &h, &m->program, err);
     if (!rc) tn_program_log_unread(m->program, m->checkpoint);
     tn_hparams_fini(&h);

@@ -7,6 +7,7 @@
 
 #include "device/device.h"
 #include "modules/host.h"
+#include "modules/option_table.h"
 #include "modules/registry.h"
 #include "text/tokenizer.h"
 #include "weights/checkpoint.h"
@@ -17,6 +18,9 @@ enum { TN_PAGE_TOKENS = 32 };
 typedef struct tn_model_config {
     const char *path;   /* a directory or a .gguf file */
     const char *family; /* id of the module to use; NULL: the best score */
+    /* Settings of a module's options: the n_args of *ret_args, or 0. Called with the id of the one chosen; may be NULL. */
+    size_t (*module_args)(void *ctx, const char *id, const tn_option_arg **ret_args);
+    void *module_args_ctx;
     const char *device; /* NULL: the first class */
     uint32_t n_thread;  /* 0: all */
     tn_compute compute;

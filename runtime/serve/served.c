@@ -27,12 +27,21 @@ static int init_chat(tn_served *s, tn_error *err) {
     return rc && c->chat_template ? tn_fail(err, rc, "%s: %s", c->chat_template, s->chat_error.text) : 0;
 }
 
-int tn_served_load(tn_registry *registry, const char *path, const tn_model_settings *c, tn_served *ret, tn_error *err) {
+/* What `module ID {}` says. */
+static size_t module_args(void *ctx, const char *id, const tn_option_arg **ret_args) {
+    const tn_module_settings *m = tn_settings_module(ctx, id);
+    *ret_args = m ? m->args : NULL;
+    return m ? m->n_args : 0;
+}
+
+int tn_served_load(tn_registry *registry, const char *path, const tn_settings *all, const tn_model_settings *c,
+                   tn_served *ret, tn_error *err) {
     tn_model_config config = {.path = path, .family = c->family, .device = c->device,
                               .n_thread = (uint32_t)c->threads,
                               .compute = c->compute && strcmp(c->compute, "f32") == 0 ? TN_COMPUTE_F32 : TN_COMPUTE_AUTO,
                               .kv_type = c->kv_type, .n_ctx = (uint32_t)c->context, .max_seqs = (uint32_t)c->parallel,
-                              .max_step_tokens = (uint32_t)c->step_tokens};
+                              .max_step_tokens = (uint32_t)c->step_tokens, .module_args = module_args,
+                              .module_args_ctx = (void *)(uintptr_t)all};
     *ret = (tn_served){.settings = c, .created = (int64_t)time(NULL)};
     int rc = tn_model_load(registry, &config, &ret->model, err);
     if (!rc && !ret->model->tokenizer)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One target per parser of outside bytes; fuzz.h says how they are run.
-fuzz_targets = tests/fuzz/config tests/fuzz/gguf tests/fuzz/safetensors tests/fuzz/tokenizer
-fuzz_targets = tests/fuzz/api tests/fuzz/gguf tests/fuzz/safetensors tests/fuzz/tokenizer
+fuzz_targets = \
+	tests/fuzz/api tests/fuzz/config tests/fuzz/gguf tests/fuzz/jinja tests/fuzz/safetensors tests/fuzz/tokenizer
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
 
@@ -21,7 +21,6 @@ tests_fuzz_tokenizer_SOURCES = %D%/tokenizer.c %D%/fuzz.c %D%/fuzz.h
 tests_fuzz_tokenizer_CPPFLAGS = $(test_cppflags)
 tests_fuzz_tokenizer_LDADD = libtenon.la
 
-fuzz_targets += tests/fuzz/jinja
 tests_fuzz_jinja_SOURCES = %D%/jinja.c %D%/fuzz.c %D%/fuzz.h
 tests_fuzz_jinja_CPPFLAGS = $(test_cppflags)
 tests_fuzz_jinja_LDADD = libtenon.la

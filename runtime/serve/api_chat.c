@@ -16,8 +16,15 @@ static bool is_one_of(const char *s, const char *const *list) {
     return false;
 }
 
-/* ---- Contents
- * -------------------------------------------------------------------------------------------------- */
+/* A shallow copy. Where memory is short json_copy leaves fields out, which would go unnoticed. */
+static json_t *copy_object(json_t *object) {
+    json_t *copy = json_copy(object);
+    if (copy && json_object_size(copy) == json_object_size(object)) return copy;
+    json_decref(copy);
+    return NULL;
+}
+
+/* ---- Contents ---------------------------------------------------------------------------------------- */
 
 /* What a part that is no text holds, in words; NULL for an unknown type. */
 static const char *medium_of(const char *type) {
@@ -99,8 +106,7 @@ static int read_content(const tn_fields *f, const char *role, json_t **ret) {
     return 0;
 }
 
-/* ---- Tool calls
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Tool calls -------------------------------------------------------------------------------------- */
 
 /* Arguments as a mapping where they are one; a string that is no JSON object stays as it is. New reference,
  * NULL when out of memory. */
@@ -175,8 +181,7 @@ static int read_calls(const tn_fields *f, json_t *message) {
     return json_object_set_new(message, "tool_calls", calls) ? tn_api_no_memory(f->e) : 0;
 }
 
-/* ---- Messages
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Messages ---------------------------------------------------------------------------------------- */
 
 static int read_role(const tn_fields *f, const char **ret) {
     static const char *const roles[] = {"system", "developer", "user", "assistant", "tool", "function", NULL};
@@ -251,8 +256,7 @@ int tn_api_parse_messages(const tn_fields *f, tn_api_request *r) {
     return 0;
 }
 
-/* ---- Tools
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Tools ------------------------------------------------------------------------------------------- */
 
 static int check_tool_function(const tn_fields *tool) {
     json_t *function = NULL, *parameters;
@@ -313,8 +317,7 @@ int tn_api_parse_tools(const tn_fields *f, tn_api_request *r) {
     return 0;
 }
 
-/* ---- Template variables
- * ---------------------------------------------------------------------------------------- */
+/* ---- Template variables ------------------------------------------------------------------------------ */
 
 /* Sets a variable that chat_template_kwargs, which speaks to the template directly, did not set. */
 static int set_missing(tn_api_request *r, const char *name, json_t *value) {

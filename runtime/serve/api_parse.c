@@ -5,8 +5,7 @@
 #include "base/json.h"
 #include "serve/api_parts.h"
 
-/* ---- Fields that exist
- * ----------------------------------------------------------------------------------------- */
+/* ---- Fields that exist ------------------------------------------------------------------------------- */
 
 enum { CHAT = 1, COMPLETION = 2, BOTH = 3 };
 
@@ -82,8 +81,7 @@ static void report_unknown(const tn_api_request *r, void (*unknown)(void *ctx, c
     }
 }
 
-/* ---- What is asked for and not had
- * ----------------------------------------------------------------------------- */
+/* ---- What is asked for and not had ------------------------------------------------------------------- */
 
 static int check_response_format(const tn_fields *f) {
     json_t *format;
@@ -148,8 +146,7 @@ static int check_completion_unsupported(const tn_fields *f, const tn_api_request
     return 0;
 }
 
-/* ---- Prompts of a completion
- * ----------------------------------------------------------------------------------- */
+/* ---- Prompts of a completion ------------------------------------------------------------------------- */
 
 static int read_ids(const json_t *ids, const char *path, tn_api_prompt *p, tn_api_error *e) {
     size_t n = json_array_size(ids);
@@ -199,8 +196,7 @@ static int read_prompts(const tn_fields *f, const tn_api_limits *limits, tn_api_
     return 0;
 }
 
-/* ---- The rest
- * -------------------------------------------------------------------------------------------------- */
+/* ---- The rest ---------------------------------------------------------------------------------------- */
 
 static int read_stream(const tn_fields *f, tn_api_request *r) {
     json_t *options;

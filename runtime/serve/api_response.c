@@ -13,8 +13,7 @@ static json_t *real_json(float logprob) {
     return json_real(isfinite(logprob) && logprob > -9999 ? (double)logprob : -9999.0);
 }
 
-/* ---- Log probabilities, chat
- * ----------------------------------------------------------------------------------- */
+/* ---- Log probabilities, chat ------------------------------------------------------------------------- */
 
 static json_t *bytes_json(const char *bytes, size_t len) {
     json_t *list = json_array();
@@ -51,8 +50,7 @@ static json_t *chat_logprobs(const tn_api_choice *c) {
     return NULL;
 }
 
-/* ---- Log probabilities, completions
- * ---------------------------------------------------------------------------- */
+/* ---- Log probabilities, completions ------------------------------------------------------------------ */
 
 uint32_t tn_api_characters(const char *text, size_t len) {
     uint32_t n = 0;
@@ -120,8 +118,7 @@ static json_t *logprobs_json(bool chat, const tn_api_choice *c) {
     return chat ? chat_logprobs(c) : completion_logprobs(c);
 }
 
-/* ---- Choices and envelopes
- * ------------------------------------------------------------------------------------- */
+/* ---- Choices and envelopes --------------------------------------------------------------------------- */
 
 /* {"index", FIELD: body, "logprobs", "finish_reason"}. */
 static json_t *choice_json(bool chat, uint32_t index, const char *field, json_t *body,
@@ -175,8 +172,7 @@ void tn_api_response(const tn_api_head *h, const tn_api_choice *choices, uint32_
     tn_api_print(body, out);
 }
 
-/* ---- Events
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------ */
 
 static void event(const tn_api_head *h, json_t *choice, tn_buf *out) {
     json_t *usage = h->include_usage ? json_null() : NULL;
@@ -206,8 +202,7 @@ void tn_api_event_done(tn_buf *out) {
     tn_buf_adds(out, "data: [DONE]\n\n");
 }
 
-/* ---- Models
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Models ------------------------------------------------------------------------------------------ */
 
 static json_t *model_json(const char *name, int64_t created) {
     return json_pack("{s:o, s:s, s:I, s:s}", "id", tn_api_text(name, strlen(name)), "object", "model",

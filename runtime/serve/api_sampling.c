@@ -61,8 +61,7 @@ static int parse_integers(const tn_fields *f, tn_api_request *r) {
     return 0;
 }
 
-/* ---- logit_bias
- * ------------------------------------------------------------------------------------------------ */
+/* ---- logit_bias -------------------------------------------------------------------------------------- */
 
 /* An id as people write it: digits, no sign, no leading zero, so that no two keys mean one id. */
 static bool parse_id(const char *key, int32_t *ret) {
@@ -107,8 +106,7 @@ static int parse_biases(const tn_fields *f, const tn_api_limits *limits, tn_api_
     return 0;
 }
 
-/* ---- Log probabilities
- * ----------------------------------------------------------------------------------------- */
+/* ---- Log probabilities ------------------------------------------------------------------------------- */
 
 static int parse_chat_logprobs(const tn_fields *f, tn_api_request *r) {
     int64_t top = 0;
@@ -134,8 +132,7 @@ int tn_api_parse_sampling(const tn_fields *f, const tn_api_limits *limits, tn_ap
     return r->chat ? parse_chat_logprobs(f, r) : parse_completion_logprobs(f, r);
 }
 
-/* ---- Stops
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Stops ------------------------------------------------------------------------------------------- */
 
 static int parse_stop_string(const json_t *v, const char *path, const tn_api_limits *limits,
                              tn_api_request *r, tn_api_error *e) {

@@ -17,8 +17,7 @@ tn_path tn_path_item(const char *path, size_t index) {
     return p;
 }
 
-/* ---- What stands there, for messages
- * --------------------------------------------------------------------------- */
+/* ---- What stands there, for messages ----------------------------------------------------------------- */
 
 typedef struct shown {
     char text[160];
@@ -63,8 +62,7 @@ int tn_value_wrong(const json_t *value, const char *path, tn_api_error *e, const
     return tn_api_fail(e, 400, NULL, path, "%s is %s; it must be %s", path, show(value).text, text);
 }
 
-/* ---- Values
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------------------------ */
 
 bool tn_value_whole(const json_t *v, int64_t min, int64_t max, int64_t *ret) {
     int64_t n;
@@ -91,8 +89,7 @@ int tn_value_name(const json_t *v, const char *path, tn_api_error *e, const char
     return 0;
 }
 
-/* ---- Fields
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Fields ------------------------------------------------------------------------------------------ */
 
 json_t *tn_fields_get(const tn_fields *f, const char *name) {
     json_t *v = json_object_get(f->object, name);

@@ -60,8 +60,7 @@ static void refused(bool chat, const char *fields, const char *param, const char
     tn_api_request_fini(&p.r);
 }
 
-/* ---- Numbers and booleans
- * -------------------------------------------------------------------------------------- */
+/* ---- Numbers and booleans ---------------------------------------------------------------------------- */
 
 enum { CHAT = 1, COMPLETION = 2, BOTH = 3 };
 
@@ -198,8 +197,7 @@ static void test_limit_of_tokens(void **state) {
     assert_string_equal(e.message, "max_tokens is 101; it must be a whole number from 1 to 100");
 }
 
-/* ---- Bias and stops
- * -------------------------------------------------------------------------------------------- */
+/* ---- Bias and stops ---------------------------------------------------------------------------------- */
 
 static void test_logit_bias(void **state) {
     (void)state;
@@ -265,8 +263,7 @@ static void test_stop(void **state) {
         "stop_token_ids", "65 ids|limit is 64");
 }
 
-/* ---- Prompts
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Prompts ----------------------------------------------------------------------------------------- */
 
 static void test_prompt(void **state) {
     (void)state;
@@ -317,8 +314,7 @@ static void test_completion_only(void **state) {
     refused(false, "\"echo\":true,\"logprobs\":0", "echo", "logprobs|not supported");
 }
 
-/* ---- Messages
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Messages ---------------------------------------------------------------------------------------- */
 
 /* The messages come out as expected, both in JSON with ' for ". */
 static void messages_become(const char *given, const char *expected) {
@@ -481,8 +477,7 @@ static void test_bad_messages(void **state) {
     check_refusals(true, list, sizeof list / sizeof *list);
 }
 
-/* ---- Tools and what is not supported
- * --------------------------------------------------------------------------- */
+/* ---- Tools and what is not supported ----------------------------------------------------------------- */
 
 #define TOOL "{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{},\"strict\":true}}"
 
@@ -596,8 +591,7 @@ static void test_template_vars(void **state) {
     }
 }
 
-/* ---- The body as a whole
- * --------------------------------------------------------------------------------------- */
+/* ---- The body as a whole ----------------------------------------------------------------------------- */
 
 static void test_unknown_fields(void **state) {
     (void)state;
@@ -675,8 +669,7 @@ static void test_long_values(void **state) {
     refused(true, fields, "logit_bias", "xxxxx|token id");
 }
 
-/* ---- Memory
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------------------------ */
 
 static long allocations_left, blocks;
 

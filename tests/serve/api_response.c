@@ -64,8 +64,7 @@ static tn_buf new_buf(void) {
     return b;
 }
 
-/* ---- Whole answers
- * --------------------------------------------------------------------------------------------- */
+/* ---- Whole answers ----------------------------------------------------------------------------------- */
 
 static void test_whole_chat(void **state) {
     static const tn_api_choice choices[] = {{.text = "Hi \"\\\n\0\xe2\x82\xac", .len = 10, .finish = "stop"},
@@ -117,8 +116,7 @@ static void test_ill_formed_text(void **state) {
     tn_buf_free(&out);
 }
 
-/* ---- Log probabilities
- * ----------------------------------------------------------------------------------------- */
+/* ---- Log probabilities ------------------------------------------------------------------------------- */
 
 /* The euro sign in two tokens, a NUL, and logs of zero. */
 static const tn_api_logprob logprobs[] = {
@@ -205,8 +203,7 @@ static void test_characters(void **state) {
     assert_int_equal(tn_api_characters("\x82\xac", 2), 0);
 }
 
-/* ---- Events
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------ */
 
 static void test_chat_events(void **state) {
     tn_api_choice piece = {.text = "Hi\n", .len = 3};
@@ -274,8 +271,7 @@ static void test_usage_events(void **state) {
     tn_buf_free(&out);
 }
 
-/* ---- Errors and models
- * ----------------------------------------------------------------------------------------- */
+/* ---- Errors and models ------------------------------------------------------------------------------- */
 
 static void test_errors(void **state) {
     static const struct {
@@ -365,8 +361,7 @@ static void test_models(void **state) {
     tn_buf_free(&out);
 }
 
-/* ---- Limits and memory
- * ----------------------------------------------------------------------------------------- */
+/* ---- Limits and memory ------------------------------------------------------------------------------- */
 
 static void test_small_buffer(void **state) {
     static const tn_api_choice choice = {.text = "text", .len = 4, .finish = "stop"};

@@ -173,10 +173,10 @@ static void steps_and_memory_are_limited(void **state) {
     render(&j);
     assert_int_equal(j.rc, TN_ELIMIT);
     assert_non_null(strstr(j.err.text, "1000 steps"));
-    j.options = (tn_template_options){.max_bytes = 10000};
+    j.options = (tn_template_options){.max_bytes = 5000};
     render(&j);
     assert_int_equal(j.rc, TN_ELIMIT);
-    assert_non_null(strstr(j.err.text, "10000 bytes"));
+    assert_non_null(strstr(j.err.text, "5000 bytes"));
     j.options = (tn_template_options){0};
     render(&j);
     assert_int_equal(j.rc, 0);

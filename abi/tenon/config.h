@@ -10,7 +10,9 @@
 #ifndef TENON_CONFIG_H
 #define TENON_CONFIG_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <tenon/status.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,6 +49,17 @@ struct tn_config {
     /* Makes the callback fail with this message ("hidden_act: \"relu\" is not supported, only \"silu\""). */
     void (*reject)(const tn_config *c, int32_t status, const char *fmt, ...);
 };
+
+/* How many of head_dim dimensions turn, for tn_rope_desc.n_dims: GGUF keeps a count, config.json a fraction of
+ * head_dim (partial_rotary_factor, in newer files below rope_parameters). head_dim where there is neither. */
+static inline uint32_t tn_rotary_dims(const tn_config *c, uint32_t head_dim) {
+    if (c->format == TN_CONFIG_GGUF) return c->u32(c, NULL, ".rope.dimension_count", head_dim, 1 << 16);
+    float part = c->f32(c, "partial_rotary_factor", NULL, 1);
+    part = c->f32(c, "rope_parameters.partial_rotary_factor", NULL, part);
+    if (part > 0 && part <= 1) return (uint32_t)((float)head_dim * part);
+    c->reject(c, TN_EFORMAT, "partial_rotary_factor is %g, it must be above 0 and at most 1", (double)part);
+    return head_dim;
+}
 
 #ifdef __cplusplus
 }

@@ -5,7 +5,7 @@
  * an id ("tenon.family/0"), says what it can make. A factory's *description* holds facts, and an *instance*
  * holds state. The entry is data, so that a program can judge a module before it runs any of it.
  *
- *     #include <tenon/module.h>
+ *     #include <tenon/family.h>
  *
  *     static const tn_option options[] = {
  *         TN_OPTION_INT_INIT("window", "4096", 1, 1 << 20, "tokens that one layer looks back"),

@@ -4,3 +4,4 @@ family_modules += %D%/phi3.la
 %C%_phi3_la_CPPFLAGS = $(module_cppflags) -DTN_MODULE_NAME=phi3
 %C%_phi3_la_LDFLAGS = $(module_ldflags)
 %C%_phi3_la_LIBADD = -lm
+EXTRA_DIST += %D%/MODEL.md

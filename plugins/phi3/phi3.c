@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Phi-3 and Phi-4 (mini, medium and the 14B), text. A pre-norm decoder with grouped heads and fused
- * projections:
+/* Phi-3, Phi-3.5-mini, Phi-4 and Phi-4-mini, text; MODEL.md has their sizes and traps. A pre-norm decoder
+ * with grouped heads and fused projections:
  *
  *   x = embed(id)
  *   per layer:  q, k, v = Wqkv rms_norm(x)          rows of Wqkv: all of q, all of k, all of v
@@ -9,9 +9,9 @@
  *               x = x + Wdown(silu(gate) * up)
  *   logits = Wout rms_norm(x)
  *
- * Abdin et al. 2024 (Phi-3), sections 2 and 3; long contexts by longrope (Ding et al. 2024), which the host
- * reads. The models that share the name but not this forward pass have an architecture of their own:
- * phi3small, phimoe. */
+ * Abdin et al. 2024, section 2; long contexts by LongRoPE (Ding et al. 2024), which the host reads. Models
+ * that share the name but not this forward pass have a model_type of their own (phi3small, phimoe, phi4mm).
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,15 +29,11 @@ static int32_t phi3_probe(const tn_config *c) {
     return strcmp(c->arch, "phi3") == 0 ? 100 : 0;
 }
 
-/* How many dimensions of a head turn: a count in GGUF files, a fraction of head_dim in config.json, where
- * newer files keep it with the rope parameters. */
-static uint32_t read_n_rot(const tn_config *c, uint32_t head_dim) {
-    if (c->format == TN_CONFIG_GGUF) return c->u32(c, NULL, ".rope.dimension_count", head_dim, 1024);
-    float part = c->f32(c, "partial_rotary_factor", NULL, 1);
-    part = c->f32(c, "rope_parameters.partial_rotary_factor", NULL, part);
-    if (part > 0 && part <= 1) return (uint32_t)((float)head_dim * part);
-    c->reject(c, TN_EFORMAT, "partial_rotary_factor is %g, expected more than 0 and at most 1", (double)part);
-    return head_dim;
+/* Tokens that a layer looks back. GGUF files of Phi-3 4k made before their converter wrote the window lack
+ * it; the published configuration of all 4k models says 2047. */
+static uint32_t read_window(const tn_config *c, uint32_t n_ctx) {
+    uint32_t absent = c->format == TN_CONFIG_GGUF && n_ctx == 4096 ? 2047 : 0;
+    return c->u32(c, "sliding_window", ".attention.sliding_window", absent, 1u << 30);
 }
 
 static void read_sizes(phi3 *m, const tn_config *c) {
@@ -47,9 +43,9 @@ static void read_sizes(phi3 *m, const tn_config *c) {
     m->n_head = c->u32(c, "num_attention_heads", ".attention.head_count", TN_REQUIRED_U32, 4096);
     m->n_head_kv = c->u32(c, "num_key_value_heads", ".attention.head_count_kv", m->n_head, 4096);
     m->head_dim = c->u32(c, "head_dim", ".attention.key_length", m->n_embd / m->n_head, 1024);
-    m->n_rot = read_n_rot(c, m->head_dim);
+    m->n_rot = tn_rotary_dims(c, m->head_dim);
     m->n_ctx = c->u32(c, "max_position_embeddings", ".context_length", 4096, 1u << 30);
-    m->window = c->u32(c, "sliding_window", ".attention.sliding_window", 0, 1u << 30);
+    m->window = read_window(c, m->n_ctx);
     m->norm_eps = c->f32(c, "rms_norm_eps", ".attention.layer_norm_rms_epsilon", 1e-5f);
 }
 

@@ -4,3 +4,4 @@ check_LTLIBRARIES += %D%/template.la
 %C%_template_la_SOURCES = %D%/template.c
 %C%_template_la_CPPFLAGS = $(module_cppflags) -DTN_MODULE_NAME=template
 %C%_template_la_LDFLAGS = $(shared_module_ldflags)
+%C%_template_la_LIBADD = -lm

@@ -2,8 +2,10 @@
 libtenon_la_SOURCES += \
 	%D%/buf.c %D%/buf.h \
 	%D%/checked.h \
+	%D%/clock.h \
 	%D%/file.c %D%/file.h \
 	%D%/json.c %D%/json.h \
 	%D%/log.c %D%/log.h \
 	%D%/status.c %D%/status.h \
+	%D%/suggest.c %D%/suggest.h \
 	%D%/team.c %D%/team.h

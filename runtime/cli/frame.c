@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "base/suggest.h"
 #include "cli/output.h"
-#include "cli/suggest.h"
 
 const tn_option_row tn_frame_options[] = {
     {TN_OPT_FLAG, 'h', .name = "help", .help = "print this help", .offset = offsetof(tn_frame_args, help)},
@@ -136,10 +136,8 @@ int tn_frame_run(const tn_command *cmd, tn_frame_args frame, int argc, char **ar
     int status = tn_exit_status(rc);
     if (rc < 0 && !err.text[0]) tn_fail(&err, rc, "%s", tn_status_text(rc));
     if (rc && err.text[0]) status = tn_frame_fail(&frame, who, rc, &err);
-    if (tn_output_finish(&err)) {
-        int failed = tn_frame_fail(&frame, who, err.code, &err);
-        if (!status) status = failed;
-    }
+    /* A command that streams has reported a failed write itself. */
+    if (tn_output_finish(&err) && !rc) status = tn_frame_fail(&frame, who, err.code, &err);
     free(block);
     return status;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 /* getopt_long's value of row i, above every character. */
 enum { ROW_BASE = 256 };
@@ -55,6 +55,13 @@ int tn_parse_real(const char *name, const char *text, double min, double max, do
     return 0;
 }
 
+static int add_string(const char *name, const char *text, tn_opt_strings *field, tn_error *err) {
+    const uint32_t most = sizeof field->value / sizeof *field->value;
+    if (field->n == most) return tn_fail(err, TN_EINVAL, "%s may be given at most %u times", name, most);
+    field->value[field->n++] = text;
+    return 0;
+}
+
 static int parse_list(const char *name, const tn_option_row *row, const char *text, tn_opt_list *ret,
                       tn_error *err) {
     ret->n = 0;
@@ -97,6 +104,7 @@ static int store(const tn_option_row *row, char *text, void *args, tn_error *err
     case TN_OPT_UINT: return tn_parse_uint(name, text, (uint64_t)row->min, (uint64_t)row->max, field, err);
     case TN_OPT_REAL: return tn_parse_real(name, text, row->min, row->max, field, err);
     case TN_OPT_LIST: return parse_list(name, row, text, field, err);
+    case TN_OPT_STRINGS: return add_string(name, text, field, err);
     case TN_OPT_END:
     case TN_OPT_GROUP: break;
     }

@@ -23,6 +23,7 @@ typedef enum tn_opt_kind {
     TN_OPT_UINT,   /* a whole number min..max; uint64_t */
     TN_OPT_REAL,   /* a finite number min..max; double */
     TN_OPT_LIST,   /* whole numbers min..max with commas ("1,2,4"); tn_opt_list */
+    TN_OPT_STRINGS, /* any text, may be given several times; tn_opt_strings */
     TN_OPT_GROUP,  /* another table, shared by several commands; its struct lies at the offset */
 } tn_opt_kind;
 
@@ -33,6 +34,12 @@ typedef enum tn_complete {
     TN_COMPLETE_MODEL,   /* a file, a directory, or a configured name */
     TN_COMPLETE_COMMAND, /* a subcommand of tenon */
 } tn_complete;
+
+/* The value of a TN_OPT_STRINGS: in the order given, in argv like a string. */
+typedef struct tn_opt_strings {
+    uint32_t n; /* 0: not given */
+    const char *value[32];
+} tn_opt_strings;
 
 /* The value of a TN_OPT_LIST. */
 typedef struct tn_opt_list {

@@ -257,6 +257,7 @@ static int32_t hp_has_tensor(const tn_config *c, const char *hf, const char *ggu
     return tn_hparams_tensor(self(c)->ckpt, hf, gguf) != NULL;
 }
 
+TN_PRINTF(3, 4)
 static void hp_reject(const tn_config *c, int32_t status, const char *fmt, ...) {
     tn_hparams *h = self(c);
     if (h->error.code) return;

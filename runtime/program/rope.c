@@ -7,7 +7,7 @@
 
 static const double PI = 3.14159265358979323846;
 
-enum { MAX_PAIRS = 4096 };
+enum { MAX_PAIRS = 4096, MAX_DIVISORS = MAX_PAIRS + 1 };
 
 /* Where this table's parameters stand: one JSON object path and one GGUF prefix. */
 typedef struct rope_source {
@@ -144,13 +144,14 @@ static void scale_yarn(const rope_source *s, tn_rope_info *r, double theta, doub
     r->mscale[0] = (float)yarn_mscale(s, factor);
 }
 
-/* Divisors from config.json or from a tensor of a GGUF file; false where there are none. */
+/* n divisors from config.json or from a tensor of a GGUF file; false where there are none, or another number of them.
+ * ret has room for MAX_DIVISORS. */
 static bool divisors(const rope_source *s, const char *hf, const char *tensor, uint32_t n, double *ret) {
     char path[200];
     if (s->h->config) {
         if (!hf || !s->section[0]) return false;
         snprintf(path, sizeof path, "%s.%s", s->section, hf);
-        return tn_hparams_f64s(s->h, path, NULL, ret, n) == n;
+        return tn_hparams_f64s(s->h, path, NULL, ret, n + 1) == n;
     }
     const tn_tensor *t = tn_hparams_tensor(s->h->ckpt, NULL, tensor);
     if (!t || t->n_dim != 1 || t->dim[0] != n || t->type != TN_TYPE_F32) return false;
@@ -169,7 +170,7 @@ static int scale_longrope(const rope_source *s, tn_rope_info *r, const double *f
     if (!number(s, "attention_factor", ".rope.scaling.attn_factor", &m))
         m = factor <= 1 ? 1 : sqrt(1 + log(factor) / log(original));
     for (int v = 0; v < 2; v++) {
-        double div[MAX_PAIRS];
+        double div[MAX_DIVISORS];
         if (!divisors(s, hf[v], gguf[v], n, div))
             return tn_fail(err, TN_EFORMAT, "longrope scaling needs %u numbers in %s", n,
                            s->h->config ? hf[v] : gguf[v]);
@@ -182,7 +183,7 @@ static int scale_longrope(const rope_source *s, tn_rope_info *r, const double *f
 }
 
 static int scale(const rope_source *s, const tn_rope_desc *d, double theta, tn_rope_info *r, tn_error *err) {
-    double freq[MAX_PAIRS], div[MAX_PAIRS];
+    double freq[MAX_PAIRS], div[MAX_DIVISORS];
     uint32_t n = r->n_dims / 2;
     const char *type = scaling_type(s, d);
     for (uint32_t i = 0; i < n; i++) freq[i] = 1.0 / pow(theta, 2.0 * i / r->n_dims);

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "modules/option_table.h"
 #include "program/record.h"
+#include "program/unread.h"
 
 enum { MAX_SEQS = 4096, MAX_STEP_TOKENS = 1 << 16 };
 
@@ -89,6 +90,7 @@ static int load_program(tn_registry *r, const tn_model_config *o, tn_model *m, t
     rc = choose_family(r, o, &h, m, err);
     if (!rc) rc = create_instance(r, &h, m, err);
     if (!rc) rc = tn_program_record(m->family, m->instance, &h, &m->program, err);
+    if (!rc) tn_program_log_unread(m->program, m->checkpoint);
     tn_hparams_fini(&h);
     return rc;
 }

@@ -27,10 +27,8 @@ static int init_chat(tn_served *s, tn_error *err) {
     return rc && c->chat_template ? tn_fail(err, rc, "%s: %s", c->chat_template, s->chat_error.text) : 0;
 }
 
-int tn_served_load(tn_registry *registry, const tn_model_settings *c, const tn_limit_settings *limits, tn_served *ret,
-                   tn_error *err) {
-    (void)limits;
-    tn_model_config config = {.path = c->path, .family = c->family, .device = c->device,
+int tn_served_load(tn_registry *registry, const char *path, const tn_model_settings *c, tn_served *ret, tn_error *err) {
+    tn_model_config config = {.path = path, .family = c->family, .device = c->device,
                               .n_thread = (uint32_t)c->threads,
                               .compute = c->compute && strcmp(c->compute, "f32") == 0 ? TN_COMPUTE_F32 : TN_COMPUTE_AUTO,
                               .kv_type = c->kv_type, .n_ctx = (uint32_t)c->context, .max_seqs = (uint32_t)c->parallel,

@@ -18,10 +18,10 @@ typedef struct tn_served {
     int64_t created;     /* when it was loaded, seconds since 1970 */
 } tn_served;
 
-/* Loads the model that settings describe. modules: its `module` section's values are checked by the loader. Errors as
- * tn_model_load, with the name in front. [control thread] */
-int tn_served_load(tn_registry *registry, const tn_model_settings *settings, const tn_limit_settings *limits,
-                   tn_served *ret, tn_error *err);
+/* Loads the model at path (what settings->path means) as settings say. Errors as tn_model_load, with the public name in
+ * front. [control thread] */
+int tn_served_load(tn_registry *registry, const char *path, const tn_model_settings *settings, tn_served *ret,
+                   tn_error *err);
 void tn_served_fini(tn_served *s);
 
 /* The ids of prompt i of r: rendered messages, encoded text, or ids as given. -1 with e filled. [any thread] */

@@ -25,7 +25,7 @@ enum {
     TN_TOKENIZER_MAX_FILE = 512 << 20, /* bytes of a tokenizer.json */
     TN_TOKENIZER_MAX_VOCAB = 1 << 22,  /* ids */
     TN_TOKENIZER_MAX_PIECE = 4096,     /* bytes of an added token, of a Unigram or WordPiece piece */
-    TN_TOKENIZER_MAX_TEXT = 256 << 20, /* bytes of one text */
+    TN_TOKENIZER_MAX_TEXT = 64 << 20,  /* bytes of one text; encoding takes up to 40 times as much memory */
 };
 
 typedef struct tn_tokenizer tn_tokenizer;

@@ -17,18 +17,19 @@ static const json_t *token_text(const json_t *v) {
     return json_is_string(v) ? v : NULL;
 }
 
-/* Every *_token key with a text is a name that templates may use. */
-static int read_names(tn_tokenizer *t, const json_t *config, tn_error *err) {
+/* Every *_token key with a text is a name that templates may use; so is every key of "extra_special_tokens".
+ */
+static int read_names(tn_tokenizer *t, const json_t *config, bool any_key, tn_error *err) {
     const char *key;
     json_t *v;
     json_object_foreach((json_t *)(uintptr_t)config, key, v) {
         size_t n = strlen(key);
         const json_t *text = token_text(v);
-        if (!text || n < 6 || strcmp(key + n - 6, "_token") != 0) continue;
+        if (!text || (!any_key && (n < 6 || strcmp(key + n - 6, "_token") != 0))) continue;
         int rc = tn__named_set(&t->names, key, json_string_value(text), json_string_length(text), err);
         if (rc) return rc;
     }
-    return 0;
+    return any_key ? 0 : read_names(t, json_object_get(config, "extra_special_tokens"), true, err);
 }
 
 /* "chat_template": a string, or a list of {name, template}. */
@@ -106,7 +107,7 @@ int tn__tokenizer_read_config(tn_tokenizer *t, const char *dir, tn_error *err) {
         json_t *config;
         char *path;
         rc = load_optional(dir, names[i], &config, &path, err);
-        if (!rc && config) rc = read_names(t, config, err);
+        if (!rc && config) rc = read_names(t, config, false, err);
         if (!rc && config) rc = read_templates(t, config, path, err);
         if (!rc && config) rc = read_added_decoder(t, config, path, err);
         json_decref(config);

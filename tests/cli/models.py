@@ -176,7 +176,7 @@ def a_model_that_is_not_there():
 
 @test
 def an_unknown_model_type_lists_the_modules():
-    config_fails("no module takes models of model_type \"quux\" (modules found: gemma, llama, qwen3",
+    config_fails("no module takes models of model_type \"quux\" (modules found: gemma, ",
                  lambda c: c.update(model_type="quux"))
 
 
@@ -202,6 +202,17 @@ def a_layer_too_many_names_the_absent_tensor():
 
 
 @test
+def tensors_that_nobody_reads_are_told():
+    with copy_of("models", "phi3") as folder, tempfile.TemporaryDirectory() as tmp:
+        run = ["--log-level", "info", "logits", folder, "--ids", "1,2,3", "--out", os.path.join(tmp, "o.npy")]
+        assert tenon(*run).stderr == b""
+        edit_json(os.path.join(folder, "config.json"), lambda c: c.update(num_hidden_layers=3))
+        done = tenon(*run)
+        assert done.returncode == 0
+        assert b"6 of 27 tensors are not read: model.layers.3.input_layernorm.weight, " in done.stderr, done.stderr
+
+
+@test
 def a_width_that_lies_names_tensor_and_shapes():
     config_fails("[617, 64], not [n, 63]", lambda c: c.update(hidden_size=63))
 
@@ -219,6 +230,20 @@ def zero_heads_are_refused():
 @test
 def an_unknown_rope_scaling_is_named():
     config_fails("rope scaling \"quux\"", lambda c: c.update(rope_scaling={"rope_type": "quux", "factor": 2}))
+
+
+@test
+def a_rotary_fraction_that_cannot_be_is_refused():
+    for fraction in (0, -1, 1.5, 1e300):
+        config_fails("partial_rotary_factor is", lambda c: c.update(partial_rotary_factor=fraction), model="phi3")
+
+
+@test
+def longrope_factors_are_one_for_each_pair():
+    config_fails("longrope scaling needs 6 numbers in short_factor", lambda c: c.update(partial_rotary_factor=0.75),
+                 model="phi3")
+    config_fails("longrope scaling needs 8 numbers in long_factor",
+                 lambda c: c["rope_scaling"].update(long_factor=[1.0] * 7), model="phi3")
 
 
 @test

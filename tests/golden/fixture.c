@@ -15,6 +15,8 @@ const fixture fixtures[] = {
     {"models/qwen3", NULL, NULL, false},
     {"models/gemma2", NULL, NULL, false},
     {"models/gemma3", NULL, NULL, false},
+    {"models/phi3", NULL, NULL, false},
+    {"models/phi4_mini", NULL, NULL, false},
     {"models/llama3_wide", NULL, NULL, false},
     {"models/qwen3_wide", NULL, NULL, false},
     {"models/llama2", "config_v5.json", NULL, false},
@@ -24,6 +26,9 @@ const fixture fixtures[] = {
     {"models/qwen3", "config_v5.json", NULL, false},
     {"models/gemma2", "config_v5.json", NULL, false},
     {"models/gemma3", "config_v5.json", NULL, false},
+    {"models/phi3", "config_v5.json", NULL, false},
+    {"models/phi4_mini", "config_v5.json", NULL, false},
+    {"gguf/phi3/phi3-F16.gguf", NULL, "gguf/phi3/reference-F16", false},
     {"gguf/gemma3/gemma3-F16.gguf", NULL, "gguf/gemma3/reference-F16", false},
     {"gguf/llama2/llama2-Q8_0.gguf", NULL, "gguf/llama2/reference-Q8_0", true},
     {"gguf/qwen2/qwen2-Q8_0.gguf", NULL, "gguf/qwen2/reference-Q8_0", true},
@@ -97,6 +102,7 @@ run run_open(const fixture *f, const setting *s) {
     tn_model_config c = {.path = path, .device = s->device, .compute = s->compute, .n_thread = s->n_thread,
                          .n_ctx = 512, .max_seqs = s->max_seqs ? s->max_seqs : 1, .max_step_tokens = s->step_tokens,
                          .max_step_rows = s->all_rows ? s->step_tokens ? s->step_tokens : 512 : 0, .taps = s->taps};
+    tn_loader_set_preopened();
     int rc = tn_registry_new(NULL, &r.registry, &err);
     if (!rc) rc = tn_model_load(r.registry, &c, &r.model, &err);
     if (*view) remove_view(view);

@@ -203,7 +203,6 @@ int main(void) {
     size_t n_bounds = sizeof bounds / sizeof *bounds, n = 0;
     struct CMUnitTest *tests = calloc(n_fixtures * n_bounds, sizeof *tests);
     golden_case *cases = calloc(n_fixtures * n_bounds, sizeof *cases);
-    tn_loader_set_preopened();
     for (size_t b = 0; b < n_bounds; b++)
         for (size_t i = 0; i < n_fixtures; i++, n++) {
             cases[n] = (golden_case){.f = &fixtures[i], .b = &bounds[b]};

@@ -29,6 +29,7 @@ static starter open_starter(tn_compute compute) {
     snprintf(path, sizeof path, "%s/models/starter/starter.gguf", src ? src : ".");
     tn_model_config c = {.path = path, .device = "cpu", .compute = compute, .n_thread = 2, .max_seqs = 16,
                          .max_step_tokens = 128};
+    tn_loader_set_preopened();
     int rc = tn_registry_new(NULL, &s.r.registry, &err);
     if (!rc) rc = tn_model_load(s.r.registry, &c, &s.r.model, &err);
     if (!rc) rc = tn_chat_init(&s.chat, s.r.model->tokenizer, NULL, NULL, &err);

@@ -4,7 +4,7 @@
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM;
 
 metal_tests = tests/metal/faults tests/metal/kernels tests/metal/models tests/metal/program
-EXTRA_DIST += %D%/faults.metal %D%/lint.py %D%/skip.sh
+EXTRA_DIST += %D%/README.md %D%/faults.metal %D%/lint.py %D%/skip.sh
 
 if HAVE_PYTHON
 TESTS += %D%/lint.py

@@ -148,6 +148,103 @@ static void linear_is_right_however_it_is_cut(void **state) {
     each_set(linear_set);
 }
 
+static const linear_case int8_cases[] = {
+    {TN_TYPE_Q8_0, 1, 32, 1, 0, 0, false},     {TN_TYPE_Q8_0, 70, 160, 33, 0, 0, true},
+    {TN_TYPE_Q8_0, 24, 2560, 3, 0, 0, false},  {TN_TYPE_Q8_0, 16, 96, 15, 0, 0, true},
+    {TN_TYPE_Q4_0, 70, 96, 33, 0, 0, true},    {TN_TYPE_Q4_0, 33, 1568, 7, 0, 0, false},
+    {TN_TYPE_Q4_K, 70, 1280, 33, 0, 0, true},  {TN_TYPE_Q4_K, 3, 256, 1, 0, 0, false},
+    {TN_TYPE_Q4_K, 600, 2560, 9, 0, 0, false}, {TN_TYPE_Q5_K, 70, 768, 33, 0, 0, true},
+    {TN_TYPE_Q5_K, 17, 256, 2, 0, 0, false},   {TN_TYPE_Q6_K, 70, 768, 33, 0, 0, true},
+    {TN_TYPE_Q6_K, 40, 2560, 6, 0, 0, false},
+};
+
+static tn_cpu_panels panels_new(const tn_tensor *w, uint64_t first_row, uint32_t rows, const float *bias) {
+    tn_cpu_panels p;
+    assert_true(tn_cpu_panels_init(&p, w->type, rows, (uint32_t)tn_tensor_cols(w)));
+    p.data = aligned_alloc(64, p.panel_bytes * tn_cpu_panels_count(&p));
+    p.bias = bias;
+    tn_cpu_panels_fill(&p, w, first_row, (tn_range){0, tn_cpu_panels_count(&p)});
+    return p;
+}
+
+/* x is rounded to multiples of (largest of its block of 32) / 127, so each product is off by half of that at
+ * most. */
+static void check_int8(const linear_case *c, const tn_tensor *w, const float *bias, const float *x,
+                       const float *y) {
+    float *row = malloc(c->k * sizeof *row);
+    for (uint32_t n = 0; n < c->n; n++) {
+        tn_tensor_dequantize(w, n + 1, 0, c->k, row);
+        for (uint32_t t = 0; t < c->t; t++) {
+            double sum = bias ? bias[n] : 0, bound = EPS * fabs(sum);
+            for (uint32_t b = 0; b < c->k; b += 32) {
+                double top = 0, weights = 0;
+                for (uint32_t k = b; k < b + 32; k++) {
+                    sum += (double)row[k] * x[t * c->k + k];
+                    weights += fabs(row[k]);
+                    top = fmax(top, fabs(x[t * c->k + k]));
+                }
+                /* the second part: sums in F32, minima and codes apart, each several times the weight */
+                bound +=
+                    weights * top / 254 * 1.0001 + 32 * 1.5 / sqrt(c->k) * top * (c->k / 32 + 4) * 4 * EPS;
+            }
+            assert_true(fabs(y[t * c->n + n] - sum) <= bound);
+        }
+    }
+    free(row);
+}
+
+static void run_int8(const tn_cpu_kernels *k, const tn_cpu_panels *p, const float *x, uint32_t n_row,
+                     float *y) {
+    uint32_t n_block = tn_cpu_act_blocks(p->cols), half = n_block / 2;
+    guarded act = guarded_new((size_t)n_row * n_block * TN_CPU_ACT_STRIDE);
+    k->quantize(x, p->cols, n_row, (tn_range){half, n_block}, (int32_t *)act.data);
+    k->quantize(x, p->cols, n_row, (tn_range){0, half}, (int32_t *)act.data);
+    uint64_t cut = tn_cpu_panels_count(p) / 3;
+    k->linear_int8(p, (const int32_t *)act.data, y, n_row, (tn_range){cut, tn_cpu_panels_count(p)});
+    k->linear_int8(p, (const int32_t *)act.data, y, n_row, (tn_range){0, cut});
+    guarded_free(&act);
+}
+
+/* Every set; those with a fused multiply-add must agree bit for bit. */
+static void check_int8_sets(const linear_case *c, const tn_tensor *w, const float *bias, const float *x) {
+    guarded y = guarded_new((size_t)c->t * c->n), z = guarded_new(y.n), first = guarded_new(y.n);
+    tn_cpu_panels p = panels_new(w, 1, c->n, bias);
+    bool have_first = false;
+    for (const tn_cpu_kernels *const *k = tn_cpu_kernel_sets; *k; k++) {
+        if (!tn_cpu_kernels_usable(*k)) continue;
+        run_int8(*k, &p, x, c->t, y.data);
+        check_int8(c, w, bias, x, y.data);
+        for (uint32_t t = 0; t < c->t; t++) run_int8(*k, &p, x + t * c->k, 1, z.data + t * c->n);
+        assert_memory_equal(y.data, z.data, y.n * sizeof(float));
+        if (strcmp((*k)->name, "generic") == 0) continue;
+        if (have_first) assert_memory_equal(y.data, first.data, y.n * sizeof(float));
+        memcpy(first.data, y.data, y.n * sizeof(float));
+        have_first = true;
+    }
+    free(p.data);
+    guarded_free(&y);
+    guarded_free(&z);
+    guarded_free(&first);
+}
+
+static void int8_layers_are_right_on_every_set(void **state) {
+    (void)state;
+    rng r = {7};
+    for (size_t i = 0; i < sizeof int8_cases / sizeof *int8_cases; i++) {
+        const linear_case *c = &int8_cases[i];
+        tn_tensor w = tensor_random(&r, c->type, c->n + 2, c->k, 0, 0);
+        guarded x = guarded_new((size_t)c->t * c->k), bias = guarded_new(c->n);
+        random_fill(&r, x.data, x.n);
+        random_fill(&r, bias.data, bias.n);
+        for (uint32_t k = 0; k < c->k; k++) x.data[k] = 1.0f; /* the largest sums there can be */
+        for (uint32_t k = 0; k < 32; k++) x.data[(c->t - 1) * c->k + k] = 0.0f;
+        check_int8_sets(c, &w, c->bias ? bias.data : NULL, x.data);
+        guarded_free(&x);
+        guarded_free(&bias);
+        tensor_fini(&w);
+    }
+}
+
 static void decode_set(const tn_cpu_kernels *k) {
     static const tn_type types[] = {TN_TYPE_F32,  TN_TYPE_F16,  TN_TYPE_BF16, TN_TYPE_Q8_0,
                                     TN_TYPE_Q4_0, TN_TYPE_Q4_K, TN_TYPE_Q5_K, TN_TYPE_Q6_K};
@@ -431,6 +528,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decoders_agree_with_the_formats),
         cmocka_unit_test(linear_is_right_however_it_is_cut),
+        cmocka_unit_test(int8_layers_are_right_on_every_set),
         cmocka_unit_test(elementwise_kernels_are_right),
         cmocka_unit_test(norms_and_rope_are_right),
         cmocka_unit_test(attention_is_right_alone_and_in_blocks),

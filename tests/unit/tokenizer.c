@@ -193,7 +193,7 @@ static void configuration_names_tokens_and_templates(void **state) {
     put_file("special_tokens_map.json", "{\"bos_token\": \"b\", \"cls_token\": \"a\"}");
     put_file(
         "tokenizer_config.json",
-        "{\"bos_token\": {\"content\": \"<s>\", \"lstrip\": false}, \"eos_token\": \"ab\", \"pad_token\": null, \"image_token\": \"<tag>\","
+        "{\"bos_token\": {\"content\": \"<s>\", \"lstrip\": false}, \"eos_token\": \"ab\", \"pad_token\": null, \"extra_special_tokens\": {\"image_token\": \"<tag>\"},"
         "\"added_tokens_decoder\": {\"12\": {\"content\": \"<late>\", \"special\": true}, \"6\": {\"content\": \"<s>\"}},"
         "\"chat_template\": [{\"name\": \"default\", \"template\": \"one\"}, {\"name\": \"tool_use\", \"template\": \"two\"}]}");
     assert_int_equal(tn_tokenizer_load_dir(dir_path, &t, &err), 0);

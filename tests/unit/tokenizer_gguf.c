@@ -7,7 +7,8 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "text/tokenizer.h"
+#include "text/gguf_pre.h"
+#include "text/tokenizer_internal.h"
 #include "weights/gguf.h"
 
 enum { SHOWN = 8 };
@@ -108,8 +109,14 @@ static void check_roles(const tn_tokenizer *g, const tn_tokenizer *j) {
     assert_true(tn_tokenizer_is_end(g, tn_tokenizer_eot(g)));
 }
 
+/* A model and the folder of tokenizers/ that has the same tokenizer.json. */
+typedef struct family {
+    const char *model, *tokenizer;
+} family;
+
 static void same_as_json(void **state) {
-    const char *name = *state;
+    const family *f = *state;
+    const char *name = f->model;
     char path[8192], json_path[8192];
     glob_t found = {0};
     json_t *text;
@@ -117,6 +124,9 @@ static void same_as_json(void **state) {
     snprintf(path, sizeof path, "%s/gguf/%s/*.gguf", unit_vectors(), name);
     snprintf(json_path, sizeof json_path, "%s/models/%s/tokenizer.json", unit_vectors(), name);
     if (glob(path, 0, NULL, &found) != 0) unit_skip("%s is not there", path);
+    if (!tn_file_exists(json_path))
+        snprintf(json_path, sizeof json_path, "%s/tokenizers/%s/tokenizer.json", unit_vectors(),
+                 f->tokenizer);
     if (!tn_file_exists(json_path)) {
         globfree(&found);
         unit_skip("%s is not there", json_path);
@@ -136,6 +146,159 @@ static void same_as_json(void **state) {
     globfree(&found);
     tn_tokenizer_free(g);
     tn_tokenizer_free(j);
+}
+
+/* Every published name: its expressions compile, and an unknown name is none. */
+static void names_of_splitting_are_known(void **state) {
+    (void)state;
+    static const char *const names[] = {"default",
+                                        "llama3",
+                                        "llama-v3",
+                                        "llama-bpe",
+                                        "falcon3",
+                                        "falcon-h1",
+                                        "pixtral",
+                                        "midm-2.0",
+                                        "lfm2",
+                                        "jina-v5-nano",
+                                        "dbrx",
+                                        "smaug-bpe",
+                                        "glm4",
+                                        "chatglm-bpe",
+                                        "qwen2",
+                                        "f2llmv2",
+                                        "megrez",
+                                        "deepseek-r1-qwen",
+                                        "kormo",
+                                        "stablelm2",
+                                        "hunyuan",
+                                        "solar-open",
+                                        "grok-2",
+                                        "qwen35",
+                                        "gpt-4o",
+                                        "llama4",
+                                        "kanana2",
+                                        "talkie",
+                                        "minimax-m2",
+                                        "granite-embed-multi-97m",
+                                        "tekken",
+                                        "deepseek-llm",
+                                        "deepseek-coder",
+                                        "deepseek-v3",
+                                        "hunyuan-dense",
+                                        "joyai-llm",
+                                        "hy_v4",
+                                        "gpt-2",
+                                        "phi-2",
+                                        "jina-es",
+                                        "jina-de",
+                                        "jina-v2-es",
+                                        "jina-v2-de",
+                                        "gigachat",
+                                        "a.x-4.0",
+                                        "mellum",
+                                        "jais",
+                                        "trillion",
+                                        "granite-docling",
+                                        "exaone4",
+                                        "mpt",
+                                        "olmo",
+                                        "modern-bert",
+                                        "jina-v1-en",
+                                        "jina-v2-code",
+                                        "roberta-bpe",
+                                        "starcoder",
+                                        "refact",
+                                        "smollm",
+                                        "codeshell",
+                                        "exaone",
+                                        "minerva-7b",
+                                        "mellum2",
+                                        "command-r",
+                                        "falcon",
+                                        "bloom",
+                                        "poro-chat",
+                                        "gpt3-finnish",
+                                        "viking",
+                                        "chameleon",
+                                        "kimi-k2",
+                                        "bailingmoe",
+                                        "bailingmoe2",
+                                        "llada-moe",
+                                        "seed-coder",
+                                        "exaone-moe",
+                                        "minicpm5",
+                                        "ufakzeka",
+                                        "laguna",
+                                        "jais-2",
+                                        "youtu",
+                                        "spark2_5",
+                                        "tiny_aya",
+                                        "cohere2moe",
+                                        "gemma4",
+                                        "granite-embed-multi-311m",
+                                        "sarvam-moe"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const tn_pre *pre = tn__pre_find(names[i], strlen(names[i]));
+        tn_splitter sp = {0};
+        tn_error err = {0};
+        if (!pre) printf("# %s is not there\n", names[i]);
+        assert_non_null(pre);
+        for (int k = 0; pre->regex[k]; k++) {
+            int rc = tn__splitter_add_regex(&sp, pre->regex[k], &err);
+            if (rc) printf("# %s: %s\n", names[i], err.text);
+            assert_int_equal(rc, 0);
+        }
+        tn__splitter_fini(&sp);
+    }
+    assert_null(tn__pre_find("gpt-9", 5));
+    assert_null(tn__pre_find("gpt-2x", 6));
+    assert_null(tn__pre_find("", 0));
+}
+
+static bool same_words(const tn_splitter *a, const tn_splitter *b, const char *s, size_t n) {
+    tn_matcher m = {0};
+    tn_words x, y;
+    tn__words_init(&x, 1 << 20);
+    tn__words_init(&y, 1 << 20);
+    assert_int_equal(tn__split(a, &m, true, s, n, &x, NULL), 0);
+    assert_int_equal(tn__split(b, &m, true, s, n, &y, NULL), 0);
+    bool same = x.n == y.n;
+    for (size_t i = 0; same && i < x.n; i++)
+        same = x.word[i].off == y.word[i].off && x.word[i].len == y.word[i].len;
+    tn__words_fini(&x);
+    tn__words_fini(&y);
+    tn__matcher_fini(&m);
+    return same;
+}
+
+/* A name splits as the tokenizer.json of its family does. */
+static void names_split_as_their_families(void **state) {
+    static const char *const pairs[][2] = {
+        {"llama3", "llama-bpe"}, {"qwen2", "qwen2"},          {"qwen3_5", "qwen35"}, {"gpt_oss", "gpt-4o"},
+        {"tekken", "tekken"},    {"deepseek", "deepseek-v3"}, {"gpt2", "gpt-2"},     {"whisper", "gpt-2"}};
+    (void)state;
+    json_t *texts = all_texts(), *text;
+    if (!json_array_size(texts)) unit_skip("no texts in %s", unit_vectors());
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char path[8192];
+        size_t k, failures = 0;
+        tn_splitter sp = {0};
+        const tn_pre *pre = tn__pre_find(pairs[i][1], strlen(pairs[i][1]));
+        snprintf(path, sizeof path, "%s/tokenizers/%s/tokenizer.json", unit_vectors(), pairs[i][0]);
+        tn_tokenizer *t = load_json(path);
+        for (int r = 0; pre->regex[r]; r++)
+            assert_int_equal(tn__splitter_add_regex(&sp, pre->regex[r], NULL), 0);
+        json_array_foreach(texts, k, text) {
+            bool same = same_words(&t->split, &sp, json_string_value(text), json_string_length(text));
+            if (!same && failures++ < SHOWN)
+                printf("# %s: \"%.60s\"\n", pairs[i][1], json_string_value(text));
+        }
+        assert_int_equal(failures, 0);
+        tn__splitter_fini(&sp);
+        tn_tokenizer_free(t);
+    }
+    json_decref(texts);
 }
 
 /* The next line of *at, or the rest; false at the end. */
@@ -231,22 +394,28 @@ static void bert_base_uncased(void **state) {
     tn_tokenizer_free(t);
 }
 
-#define SAME(name)                                                                                           \
-    { #name " as its tokenizer.json", same_as_json, NULL, NULL, #name }
+#define SAME(model, tokenizer)                                                                               \
+    {                                                                                                        \
+#        model " as its tokenizer.json", same_as_json, NULL, NULL, &(family) {                               \
+#            model, #            tokenizer                                                                   \
+        }                                                                                                    \
+    }
 #define PUBLISHED(name)                                                                                      \
     { name, published, NULL, NULL, "ggml-vocab-" name ".gguf" }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        SAME(gemma3),
-        SAME(gpt_oss),
-        SAME(llama2),
-        SAME(llama3_wide),
-        SAME(mixtral),
-        SAME(phi3),
-        SAME(qwen2),
-        SAME(qwen3_moe),
-        SAME(qwen3_wide),
+        cmocka_unit_test(names_of_splitting_are_known),
+        cmocka_unit_test(names_split_as_their_families),
+        SAME(gemma3, gemma),
+        SAME(gpt_oss, gpt_oss),
+        SAME(llama2, llama2),
+        SAME(llama3_wide, llama3),
+        SAME(mixtral, mistral),
+        SAME(phi3, phi3),
+        SAME(qwen2, qwen2),
+        SAME(qwen3_moe, qwen3),
+        SAME(qwen3_wide, qwen3),
         PUBLISHED("phi-3"),
         PUBLISHED("gpt-2"),
         PUBLISHED("bert-bge"),

@@ -40,6 +40,16 @@ void tn_cpu_run_linear(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t memb
     x->device->kernels->linear_f32(&c->linear, c->in[0], c->out, n_row, r, tn_cpu_scratch(x, member));
 }
 
+void tn_cpu_run_quantize(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    tn_range r = tn_team_share(tn_cpu_act_blocks(c->cols), 2, member, n_member);
+    x->device->kernels->quantize(c->in[0], c->cols, tn_cpu_rows(x, c->rows), r, c->act);
+}
+
+void tn_cpu_run_linear_int8(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    tn_range r = tn_team_share(tn_cpu_panels_count(&c->panels), 1, member, n_member);
+    x->device->kernels->linear_int8(&c->panels, c->act, c->out, tn_cpu_rows(x, c->rows), r);
+}
+
 void tn_cpu_run_rms_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
     uint64_t n_group = (uint64_t)tn_cpu_rows(x, c->rows) * (c->cols / c->group);
     tn_range r = tn_team_share(n_group, 1, member, n_member);

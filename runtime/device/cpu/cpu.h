@@ -36,6 +36,8 @@ struct tn_cpu_call {
     const float *w; /* a norm's weights, or a rope table: [T][2 * n_pair] cosines, sines */
     float *table;   /* the rope table to fill */
     const tn_rope_info *rope;
+    int32_t *act; /* quantised rows: written, or read by linear_int8 */
+    tn_cpu_panels panels;
     tn_cpu_linear linear; /* and the embedding's matrix */
     tn_cpu_attention attention;
 };
@@ -48,11 +50,16 @@ struct tn_cpu_exec {
     tn_cpu_call *calls;
     uint32_t n_call, calls_size;
 
-    float **slots;    /* [n_slot] */
-    float **vectors;  /* [n_weight + 1]: biases and norm weights as F32, NULL for matrices */
-    float **tables;   /* [n_rope + 1]: rope tables of the step */
-    float **taps;     /* [n_tap] or NULL */
-    uint8_t *scratch; /* per member scratch_bytes */
+    float **slots;         /* [n_slot] */
+    float **vectors;       /* [n_weight + 1]: biases and norm weights as F32, NULL for matrices */
+    float **tables;        /* [n_rope + 1]: rope tables of the step */
+    tn_cpu_panels *panels; /* [n_weight + 1]: panel_bytes 0 where the weight is used as it is mapped */
+    uint8_t *arena;        /* their data, mapped */
+    uint64_t arena_bytes;
+    int32_t *act;        /* one value, quantised: */
+    const float *act_of; /* while lowering: the slot it is of */
+    float **taps;        /* [n_tap] or NULL */
+    uint8_t *scratch;    /* per member scratch_bytes */
     size_t scratch_bytes;
     uint8_t *pool; /* KV pages, mapped */
     uint64_t pool_bytes, page_bytes;
@@ -71,6 +78,8 @@ static inline void *tn_cpu_scratch(const tn_cpu_exec *x, uint32_t member) {
 void tn_cpu_run_rope_table(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_embed(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_linear(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_quantize(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_linear_int8(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_rms_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_rope(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_store(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
@@ -81,6 +90,13 @@ void tn_cpu_run_scale(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t membe
 void tn_cpu_run_softcap(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_rows(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_copy(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+
+/* weights.c: decides which weights become panels and fills them, calling progress. TN_ENOMEM, TN_ECANCELED.
+ */
+int tn_cpu_weights_new(tn_cpu_exec *x, tn_progress_fn progress, void *ctx, tn_error *err);
+/* The weight, a vector, as F32 [cols], decoded once. */
+int tn_cpu_weights_vector(tn_cpu_exec *x, tn_weight w, const float **ret, tn_error *err);
+void tn_cpu_weights_free(tn_cpu_exec *x);
 
 /* lower.c. As the members of tn_device_class. */
 int tn_cpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,

@@ -14,6 +14,7 @@
 #include <tenon/program.h>
 
 #include "base/team.h"
+#include "device/cpu/panels.h"
 #include "weights/tensor.h"
 
 enum {
@@ -99,6 +100,13 @@ typedef struct tn_cpu_kernels {
      * runs over `lanes` interleaved partial sums, k ascending in each, folded by a fixed tree. */
     void (*linear_f32)(const tn_cpu_linear *l, const float *x, float *y, uint32_t n_row, tn_range rows,
                        void *scratch);
+    /* act = x [n_row, cols] for linear_int8, of each row the blocks `blocks` of tn_cpu_act_blocks(cols); cols
+     * a multiple of 32. act: n_row * tn_cpu_act_blocks(cols) * TN_CPU_ACT_STRIDE words. */
+    void (*quantize)(const float *x, uint32_t cols, uint32_t n_row, tn_range blocks, int32_t *act);
+    /* y [n_row, p->rows] = activations times the panels `panels` of p (+ bias). Each sum runs over blocks of
+     * 32 k, ascending, each block's products summed exactly. */
+    void (*linear_int8)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row,
+                        tn_range panels);
     /* dst[0 .. n) = elements of blocks at src; the same values as tn_dequantize. n: a multiple of the block.
      */
     void (*decode)(tn_type type, const uint8_t *src, uint64_t n, float *dst);
@@ -123,7 +131,8 @@ typedef struct tn_cpu_kernels {
     void (*attention)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, void *scratch);
 } tn_cpu_kernels;
 
-extern const tn_cpu_kernels tn_cpu_kernels_generic, tn_cpu_kernels_avx2, tn_cpu_kernels_avx512;
+extern const tn_cpu_kernels tn_cpu_kernels_generic, tn_cpu_kernels_avx2, tn_cpu_kernels_avx512,
+    tn_cpu_kernels_avx512vnni;
 
 /* Whether this processor and its operating system can run the set. */
 bool tn_cpu_kernels_usable(const tn_cpu_kernels *k);

@@ -5,13 +5,16 @@ libtenon_la_SOURCES += \
 	%D%/device.c \
 	%D%/kernels.h \
 	%D%/lower.c \
-	%D%/select.c
+	%D%/panels.c %D%/panels.h \
+	%D%/select.c \
+	%D%/weights.c
 
 # The kernel sources, once per instruction set.
 cpu_kernel_sources = \
 	%D%/kernels/attention.c \
 	%D%/kernels/cache.c \
 	%D%/kernels/decode.c \
+	%D%/kernels/int8.c \
 	%D%/kernels/linear.c \
 	%D%/kernels/rows.c \
 	%D%/kernels/set.c %D%/kernels/set.h \
@@ -36,4 +39,10 @@ libcpu_avx512_la_SOURCES = $(cpu_kernel_sources)
 libcpu_avx512_la_CPPFLAGS = $(AM_CPPFLAGS) -DTN_CPU_SET=avx512
 libcpu_avx512_la_CFLAGS = $(AM_CFLAGS) $(TN_CPU_AVX512_CFLAGS)
 libtenon_la_LIBADD += libcpu_avx512.la
+
+noinst_LTLIBRARIES += libcpu_avx512vnni.la
+libcpu_avx512vnni_la_SOURCES = $(cpu_kernel_sources)
+libcpu_avx512vnni_la_CPPFLAGS = $(AM_CPPFLAGS) -DTN_CPU_SET=avx512vnni
+libcpu_avx512vnni_la_CFLAGS = $(AM_CFLAGS) $(TN_CPU_AVX512_CFLAGS) -mavx512vnni
+libtenon_la_LIBADD += libcpu_avx512vnni.la
 endif

@@ -33,6 +33,22 @@ static uint32_t rows_most(const tn_cpu_exec *x, uint32_t rows) {
     return rows == TN_ROWS_OUTPUT ? x->config.max_rows : x->config.max_tokens;
 }
 
+/* Room for the largest input of a linear layer, quantised. */
+static int act_new(tn_cpu_exec *x, tn_error *err) {
+    const tn_program *p = x->program;
+    uint64_t most = 0;
+    float *act;
+    for (uint32_t i = 0; i < p->n_op; i++) {
+        if (p->ops[i].kind != TN_OP_LINEAR) continue;
+        const tn_value_info *v = &p->values[p->ops[i].in[0]];
+        uint64_t words = (uint64_t)rows_most(x, v->rows) * tn_cpu_act_blocks(v->cols); /* below 2^58 */
+        if (words > most) most = words;
+    }
+    int rc = floats_new(x, most, TN_CPU_ACT_STRIDE, &act, err);
+    if (rc == 0) x->act = (int32_t *)act;
+    return rc;
+}
+
 static int slots_new(tn_cpu_exec *x, tn_error *err) {
     const tn_program *p = x->program;
     for (uint32_t i = 0; i < p->n_slot; i++) {
@@ -41,6 +57,10 @@ static int slots_new(tn_cpu_exec *x, tn_error *err) {
     }
     for (uint32_t i = 1; i <= p->n_rope; i++) {
         int rc = floats_new(x, x->config.max_tokens, p->ropes[i].n_dims, &x->tables[i], err);
+        if (rc) return rc;
+    }
+    if (x->config.compute != TN_COMPUTE_F32) {
+        int rc = act_new(x, err);
         if (rc) return rc;
     }
     for (uint32_t i = 0; x->config.taps && i < p->n_op; i++) {
@@ -85,22 +105,6 @@ static int pool_new(tn_cpu_exec *x, tn_error *err) {
                        (unsigned long long)total, x->config.n_page, x->config.page_tokens);
     x->pool = pool;
     x->pool_bytes = total;
-    return 0;
-}
-
-/* The weight as a vector of F32, decoded once. */
-static int vector_of(tn_cpu_exec *x, tn_weight w, const float **ret, tn_error *err) {
-    const tn_weight_info *info = &x->program->weights[w];
-    if (!x->vectors[w]) {
-        float *v =
-            aligned_alloc(TN_CPU_ALIGN, (info->cols * sizeof(float) / TN_CPU_ALIGN + 1) * TN_CPU_ALIGN);
-        if (!v) return tn_fail(err, TN_ENOMEM, "out of memory for %s, %u floats", info->name, info->cols);
-        x->vectors[w] = v;
-        x->weight_bytes += info->cols * sizeof(float);
-        tn_tensor_dequantize(info->tensor, info->first_row, 0, info->cols, v);
-        for (uint32_t i = 0; info->add_one && i < info->cols; i++) v[i] += 1.0f;
-    }
-    *ret = x->vectors[w];
     return 0;
 }
 
@@ -158,10 +162,39 @@ static int lower_attention(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_e
     return 0;
 }
 
-/* Appends a call like *c; a store to the cache goes before attention itself. */
 static void append(tn_cpu_exec *x, const tn_cpu_call *c, tn_cpu_run run) {
+    if (c->out == x->act_of) x->act_of = NULL; /* a new value in that slot */
     x->calls[x->n_call] = *c;
     x->calls[x->n_call++].run = run;
+}
+
+/* Layers that read the same value share its quantised rows. */
+static void lower_linear_int8(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, const float *bias) {
+    c->panels = x->panels[op->w];
+    c->panels.bias = bias;
+    c->act = x->act;
+    if (x->act_of != c->in[0]) {
+        tn_cpu_call quantize = *c;
+        quantize.out = NULL;
+        append(x, &quantize, tn_cpu_run_quantize);
+        x->act_of = c->in[0];
+    }
+    append(x, c, tn_cpu_run_linear_int8);
+}
+
+static int lower_linear(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_error *err) {
+    const float *bias = NULL;
+    int rc = op->bias ? tn_cpu_weights_vector(x, op->bias, &bias, err) : 0;
+    if (rc == 0) rc = matrix_of(x, op->w, &c->linear, err);
+    if (rc) return rc;
+    if (x->panels[op->w].panel_bytes) {
+        lower_linear_int8(x, op, c, bias);
+        return 0;
+    }
+    c->linear.bias = bias;
+    scratch_at_least(x, tn_cpu_linear_scratch(c->linear.chunk));
+    append(x, c, tn_cpu_run_linear);
+    return 0;
 }
 
 static const tn_cpu_run simple_runs[] = {
@@ -184,15 +217,10 @@ static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
         rc = matrix_of(x, op->w, &c.linear, err);
         append(x, &c, tn_cpu_run_embed);
         return rc;
-    case TN_OP_LINEAR:
-        rc = matrix_of(x, op->w, &c.linear, err);
-        if (rc == 0 && op->bias) rc = vector_of(x, op->bias, &c.linear.bias, err);
-        scratch_at_least(x, tn_cpu_linear_scratch(c.linear.chunk));
-        append(x, &c, tn_cpu_run_linear);
-        return rc;
+    case TN_OP_LINEAR: return lower_linear(x, op, &c, err);
     case TN_OP_RMS_NORM:
         append(x, &c, tn_cpu_run_rms_norm);
-        return vector_of(x, op->w, &x->calls[x->n_call - 1].w, err);
+        return tn_cpu_weights_vector(x, op->w, &x->calls[x->n_call - 1].w, err);
     case TN_OP_ROPE:
         c.w = x->tables[op->rope];
         c.n_pair = p->ropes[op->rope].n_dims / 2;
@@ -226,13 +254,24 @@ static bool holds(const void *const *set, uint32_t n, const void *p) {
 
 /* A call's inputs and output; a layer's cache counts by its address in the first page. */
 static void addresses(const tn_cpu_call *c, const void *in[5], const void **ret_out) {
-    const tn_cpu_cache *cache = &c->attention.cache;
+    const uint8_t *cache = c->attention.cache.pool + c->attention.cache.offset;
     memcpy(in, c->in, sizeof c->in);
     in[3] = c->w;
     in[4] = NULL;
-    *ret_out = c->table ? c->table : c->out;
-    if (c->run == tn_cpu_run_store) in[0] = NULL, *ret_out = cache->pool + cache->offset;
-    if (c->run == tn_cpu_run_attention) in[1] = in[2] = NULL, in[4] = cache->pool + cache->offset;
+    *ret_out = c->out;
+    if (c->run == tn_cpu_run_rope_table) {
+        *ret_out = c->table;
+    } else if (c->run == tn_cpu_run_quantize) {
+        *ret_out = c->act;
+    } else if (c->run == tn_cpu_run_linear_int8) {
+        in[0] = c->act;
+    } else if (c->run == tn_cpu_run_store) {
+        in[0] = NULL;
+        *ret_out = cache;
+    } else if (c->run == tn_cpu_run_attention) {
+        in[1] = in[2] = NULL;
+        in[4] = cache;
+    }
 }
 
 static int place_barriers(tn_cpu_exec *x, tn_error *err) {
@@ -295,9 +334,10 @@ static int tables_new(tn_cpu_exec *x, tn_error *err) {
     x->calls = calloc(n_call, sizeof *x->calls);
     x->slots = calloc((size_t)p->n_slot + 1, sizeof *x->slots);
     x->vectors = calloc((size_t)p->n_weight + 1, sizeof *x->vectors);
+    x->panels = calloc((size_t)p->n_weight + 1, sizeof *x->panels);
     x->tables = calloc((size_t)p->n_rope + 1, sizeof *x->tables);
     x->taps = calloc((size_t)p->n_tap + 1, sizeof *x->taps);
-    if (!x->calls || !x->slots || !x->vectors || !x->tables || !x->taps)
+    if (!x->calls || !x->slots || !x->vectors || !x->panels || !x->tables || !x->taps)
         return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u operations", p->n_op);
     return 0;
 }
@@ -312,9 +352,8 @@ int tn_cpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config
     rc = tables_new(x, err);
     if (rc == 0) rc = slots_new(x, err);
     if (rc == 0) rc = pool_new(x, err);
+    if (rc == 0) rc = tn_cpu_weights_new(x, progress, ctx, err);
     if (rc == 0) rc = calls_new(x, err);
-    if (rc == 0 && progress && progress(ctx, x->weight_bytes, x->weight_bytes))
-        rc = tn_fail(err, TN_ECANCELED, "preparing the model was cancelled");
     if (rc) {
         tn_cpu_exec_free(&x->base);
         return rc;
@@ -333,10 +372,11 @@ void tn_cpu_exec_free(tn_exec *exec) {
     if (!x) return;
     const tn_program *p = x->program;
     free_all(x->slots, p->n_slot);
-    free_all(x->vectors, (size_t)p->n_weight + 1);
+    tn_cpu_weights_free(x);
     free_all(x->tables, (size_t)p->n_rope + 1);
     free_all(x->taps, p->n_tap);
     free(x->calls);
+    free(x->act);
     free(x->scratch);
     if (x->pool) munmap(x->pool, x->pool_bytes);
     free(x);

@@ -21,21 +21,24 @@ static bool has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+static bool has_avx512vnni(void) {
+    return has_avx512() && __builtin_cpu_supports("avx512vnni");
+}
 #endif
 
 const tn_cpu_kernels *const tn_cpu_kernel_sets[] = {
 #ifdef TN_CPU_AVX512
-    &tn_cpu_kernels_avx512,
+    &tn_cpu_kernels_avx512vnni, &tn_cpu_kernels_avx512,
 #endif
 #ifdef TN_CPU_AVX2
     &tn_cpu_kernels_avx2,
 #endif
-    &tn_cpu_kernels_generic,
-    NULL,
+    &tn_cpu_kernels_generic,    NULL,
 };
 
 bool tn_cpu_kernels_usable(const tn_cpu_kernels *k) {
 #ifdef TN_CPU_AVX512
+    if (k == &tn_cpu_kernels_avx512vnni) return has_avx512vnni();
     if (k == &tn_cpu_kernels_avx512) return has_avx512();
 #endif
 #ifdef TN_CPU_AVX2
@@ -64,7 +67,7 @@ int tn_cpu_kernels_choose(const tn_cpu_kernels **ret, tn_error *err) {
                    "",
 #endif
 #ifdef TN_CPU_AVX512
-                   ", avx512"
+                   ", avx512, avx512vnni"
 #else
                    ""
 #endif

@@ -8,7 +8,8 @@ static uint32_t get16(const uint8_t *p) {
     return p[0] | (uint32_t)p[1] << 8;
 }
 
-/* A half-precision factor. The instruction takes subnormals, common among the factors of K-quants, in its stride. */
+/* A half-precision factor. The instruction takes subnormals, common among the factors of K-quants, in its
+ * stride. */
 static inline float half(const uint8_t *p) {
 #ifdef __F16C__
     return _cvtsh_ss((unsigned short)get16(p));

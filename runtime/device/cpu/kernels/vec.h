@@ -49,7 +49,9 @@
 typedef float vf __attribute__((vector_size(VN * 4)));
 typedef int32_t vi __attribute__((vector_size(VN * 4)));
 typedef uint32_t vu __attribute__((vector_size(VN * 4)));
+typedef int16_t vs __attribute__((vector_size(VN * 4)));
 /* Unaligned views of memory. */
+typedef int32_t vi_memory __attribute__((vector_size(VN * 4), aligned(1), may_alias));
 typedef float vf_memory __attribute__((vector_size(VN * 4), aligned(1), may_alias));
 
 ALWAYS_INLINE vf vf_set1(float x) {
@@ -60,6 +62,9 @@ ALWAYS_INLINE vi vi_set1(int32_t x) {
 }
 ALWAYS_INLINE vf vf_load(const void *p) {
     return *(const vf_memory *)p;
+}
+ALWAYS_INLINE vi vi_load(const void *p) {
+    return *(const vi_memory *)p;
 }
 ALWAYS_INLINE void vf_store(void *p, vf x) {
     *(vf_memory *)p = x;
@@ -177,6 +182,66 @@ ALWAYS_INLINE vi vi_load_i8(const void *p) {
 #else
     const int8_t *b = p;
     return (vi){b[0], b[1], b[2], b[3]};
+#endif
+}
+
+/* acc + the sum of 4 products, in each lane: w holds 4 bytes taken as unsigned, a 4 signed ones in -127 ..
+ * 127. Exact. */
+ALWAYS_INLINE vi vi_dot4(vi acc, vi w, vi a) {
+#if VEC_AVX512 && defined(__AVX512VNNI__)
+    return (vi)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)w, (__m512i)a);
+#elif VEC_AVX512 || VEC_AVX2
+    /* Pairs of products must stay within 16 bits: the low 7 bits of w and its top bit go separately. */
+#    if VEC_AVX512
+    __m512i low = _mm512_maddubs_epi16((__m512i)(w & 0x7f7f7f7f), (__m512i)a);
+    __m512i top = _mm512_maddubs_epi16((__m512i)((vi)((vu)w >> 7) & 0x01010101), (__m512i)a);
+    low = _mm512_madd_epi16(low, _mm512_set1_epi16(1));
+    return acc + (vi)low + (vi)_mm512_madd_epi16(top, _mm512_set1_epi16(128));
+#    else
+    __m256i low = _mm256_maddubs_epi16((__m256i)(w & 0x7f7f7f7f), (__m256i)a);
+    __m256i top = _mm256_maddubs_epi16((__m256i)((vi)((vu)w >> 7) & 0x01010101), (__m256i)a);
+    low = _mm256_madd_epi16(low, _mm256_set1_epi16(1));
+    return acc + (vi)low + (vi)_mm256_madd_epi16(top, _mm256_set1_epi16(128));
+#    endif
+#else
+    /* Even and odd bytes as 16-bit lanes, whose products fit. */
+    vs w0 = (vs)(w & 0x00ff00ff), w1 = (vs)((vi)((vu)w >> 8) & 0x00ff00ff);
+    vs a0 = (vs)((vu)a << 8) >> 8, a1 = (vs)a >> 8;
+#    if defined(__SSE2__)
+    return acc + (vi)_mm_madd_epi16((__m128i)w0, (__m128i)a0) + (vi)_mm_madd_epi16((__m128i)w1, (__m128i)a1);
+#    elif VEC_NEON
+    int32x4_t sum = vpadalq_s16((int32x4_t)acc, (int16x8_t)(w0 * a0));
+    return (vi)vpadalq_s16(sum, (int16x8_t)(w1 * a1));
+#    else
+    vi p0 = (vi)(w0 * a0), p1 = (vi)(w1 * a1);
+    return acc + (p0 >> 16) + ((vi)((vu)p0 << 16) >> 16) + (p1 >> 16) + ((vi)((vu)p1 << 16) >> 16);
+#    endif
+#endif
+}
+/* The same where no byte of w is over 127. */
+ALWAYS_INLINE vi vi_dot4_small(vi acc, vi w, vi a) {
+#if VEC_AVX512 && !defined(__AVX512VNNI__)
+    __m512i pairs = _mm512_maddubs_epi16((__m512i)w, (__m512i)a);
+    return acc + (vi)_mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
+#elif VEC_AVX2
+    __m256i pairs = _mm256_maddubs_epi16((__m256i)w, (__m256i)a);
+    return acc + (vi)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+#else
+    return vi_dot4(acc, w, a);
+#endif
+}
+
+/* Half-precision numbers in the low 16 bits of each lane. */
+ALWAYS_INLINE vf vf_from_half(vi h) {
+#if VEC_AVX512
+    return (vf)_mm512_cvtph_ps(_mm512_cvtepi32_epi16((__m512i)h));
+#elif VEC_AVX2
+    __m256i twice = _mm256_packus_epi32((__m256i)h, (__m256i)h);
+    return (vf)_mm256_cvtph_ps(_mm256_castsi256_si128(_mm256_permute4x64_epi64(twice, 8)));
+#else
+    uint16_t narrow[VN];
+    UNROLL for (int i = 0; i < VN; i++) narrow[i] = (uint16_t)h[i];
+    return vf_load_f16(narrow);
 #endif
 }
 

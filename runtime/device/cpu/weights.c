@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the device makes of weights when a program is lowered: vectors as F32, and matrices that the int8
+ * kernels take as panels, in one mapping. All other matrices are used where they are. */
+#include "device/cpu/cpu.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/checked.h"
+
+#ifndef MAP_ANONYMOUS
+#    define MAP_ANONYMOUS MAP_ANON
+#endif
+
+int tn_cpu_weights_vector(tn_cpu_exec *x, tn_weight w, const float **ret, tn_error *err) {
+    const tn_weight_info *info = &x->program->weights[w];
+    if (!x->vectors[w]) {
+        float *v =
+            aligned_alloc(TN_CPU_ALIGN, (info->cols * sizeof(float) / TN_CPU_ALIGN + 1) * TN_CPU_ALIGN);
+        if (!v) return tn_fail(err, TN_ENOMEM, "out of memory for %s, %u floats", info->name, info->cols);
+        x->vectors[w] = v;
+        x->weight_bytes += info->cols * sizeof(float);
+        tn_tensor_dequantize(info->tensor, info->first_row, 0, info->cols, v);
+        for (uint32_t i = 0; info->add_one && i < info->cols; i++) v[i] += 1.0f;
+    }
+    *ret = x->vectors[w];
+    return 0;
+}
+
+/* Narrower matrices are too small for their bytes to matter, and keep the precision of F32 activations. */
+enum { PANEL_COLS_LEAST = 256 };
+
+/* Sizes the panels of every matrix that linear layers use; false when the sum overflows. */
+static bool size_panels(tn_cpu_exec *x, uint64_t *ret_bytes) {
+    const tn_program *p = x->program;
+    uint64_t bytes;
+    *ret_bytes = 0;
+    for (uint32_t i = 0; i < p->n_op; i++) {
+        if (p->ops[i].kind != TN_OP_LINEAR) continue;
+        const tn_weight_info *info = &p->weights[p->ops[i].w];
+        tn_cpu_panels *panels = &x->panels[p->ops[i].w];
+        if (info->cols < PANEL_COLS_LEAST) continue;
+        if (panels->panel_bytes || !tn_cpu_panels_init(panels, info->tensor->type, info->rows, info->cols))
+            continue;
+        if (!tn_mul_u64(panels->panel_bytes, tn_cpu_panels_count(panels), &bytes) ||
+            !tn_add_u64(*ret_bytes, bytes, ret_bytes))
+            return false;
+    }
+    return *ret_bytes <= SIZE_MAX;
+}
+
+static int arena_new(tn_cpu_exec *x, uint64_t bytes, tn_error *err) {
+    void *arena = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (arena == MAP_FAILED)
+        return tn_fail(err, TN_ENOMEM, "%llu bytes for weights in the layout of the kernels: no such room",
+                       (unsigned long long)bytes);
+#ifdef MADV_HUGEPAGE
+    madvise(arena, bytes, MADV_HUGEPAGE);
+#endif
+    x->arena = arena;
+    x->arena_bytes = bytes;
+    x->weight_bytes += bytes;
+    return 0;
+}
+
+typedef struct fill {
+    const tn_cpu_panels *panels;
+    const tn_weight_info *info;
+} fill;
+
+static void run_fill(void *ctx, uint32_t member, uint32_t n_member) {
+    const fill *f = ctx;
+    tn_range r = tn_team_share(tn_cpu_panels_count(f->panels), 1, member, n_member);
+    tn_cpu_panels_fill(f->panels, f->info->tensor, f->info->first_row, r);
+}
+
+int tn_cpu_weights_new(tn_cpu_exec *x, tn_progress_fn progress, void *ctx, tn_error *err) {
+    uint64_t total, done = 0;
+    if (x->config.compute == TN_COMPUTE_F32) return 0;
+    if (!size_panels(x, &total)) return tn_fail(err, TN_ENOMEM, "the weights are beyond any memory");
+    if (total == 0) return 0;
+    int rc = arena_new(x, total, err);
+    if (rc) return rc;
+    for (uint32_t w = 1; w <= x->program->n_weight; w++) {
+        tn_cpu_panels *panels = &x->panels[w];
+        if (!panels->panel_bytes) continue;
+        if (progress && progress(ctx, done, total))
+            return tn_fail(err, TN_ECANCELED, "preparing the model was cancelled");
+        panels->data = x->arena + done;
+        tn_team_run(x->device->team, run_fill, &(fill){panels, &x->program->weights[w]});
+        done += panels->panel_bytes * tn_cpu_panels_count(panels);
+    }
+    if (progress && progress(ctx, done, total))
+        return tn_fail(err, TN_ECANCELED, "preparing the model was cancelled");
+    return 0;
+}
+
+void tn_cpu_weights_free(tn_cpu_exec *x) {
+    for (uint32_t i = 0; x->vectors && i <= x->program->n_weight; i++) free(x->vectors[i]);
+    free(x->vectors);
+    free(x->panels);
+    if (x->arena) munmap(x->arena, x->arena_bytes);
+}

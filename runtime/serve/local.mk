@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+libtenon_la_SOURCES += \
+	%D%/api.h \
+	%D%/dispatch.c %D%/dispatch.h \
+	%D%/exchange.c %D%/exchange.h \
+	%D%/served.c %D%/served.h \
+	%D%/server.c %D%/server.h \
+	%D%/stop.h
+libtenon_la_CPPFLAGS += $(MICROHTTPD_CFLAGS)
+libtenon_la_LIBADD += $(MICROHTTPD_LIBS)
+
+include %D%/api.mk

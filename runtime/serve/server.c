@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum { CONNECTION_MEMORY = 64 << 10, STREAM_BLOCK = 16 << 10 };
+
+struct tn_server {
+    const tn_settings *settings;
+    tn_dispatch *dispatch;
+    struct MHD_Daemon *daemon;
+    char url[300];
+    atomic_bool stopping;
+};
+
+/* What a connection's request is about; made at its first callback, freed when it is over. */
+typedef struct upload {
+    bool post, chat;     /* a generating route */
+    bool too_large;
+    tn_buf body;
+    tn_exchange *exchange; /* once the body is complete */
+} upload;
+
+/* ---- Replies --------------------------------------------------------------------------------------------------- */
+
+static void add_cors(const tn_server *s, struct MHD_Connection *c, struct MHD_Response *r) {
+    const char *origin = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
+    const tn_string_list *allowed = &s->settings->server.cors_origins;
+    for (size_t i = 0; origin && i < allowed->n; i++) {
+        if (strcmp(allowed->item[i], "*") != 0 && strcmp(allowed->item[i], origin) != 0) continue;
+        MHD_add_response_header(r, "Access-Control-Allow-Origin", origin);
+        MHD_add_response_header(r, "Access-Control-Allow-Headers", "Authorization, Content-Type");
+        MHD_add_response_header(r, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+        MHD_add_response_header(r, "Vary", "Origin");
+        return;
+    }
+}
+
+static enum MHD_Result send_response(const tn_server *s, struct MHD_Connection *c, unsigned status,
+                                     struct MHD_Response *r) {
+    if (!r) return MHD_NO;
+    add_cors(s, c, r);
+    enum MHD_Result ok = MHD_queue_response(c, status, r);
+    MHD_destroy_response(r);
+    return ok;
+}
+
+/* Takes the content of body. */
+static enum MHD_Result send_json(const tn_server *s, struct MHD_Connection *c, unsigned status, tn_buf *body,
+                                 const char *header, const char *value) {
+    size_t len;
+    char *text = tn_buf_steal(body, &len);
+    if (!text) return MHD_NO;
+    struct MHD_Response *r = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+    if (r) MHD_add_response_header(r, "Content-Type", "application/json");
+    if (r && header) MHD_add_response_header(r, header, value);
+    if (!r) free(text);
+    return send_response(s, c, status, r);
+}
+
+static enum MHD_Result send_error(const tn_server *s, struct MHD_Connection *c, const tn_api_error *e,
+                                  const char *header, const char *value) {
+    tn_buf body;
+    tn_buf_init(&body, 1 << 16);
+    tn_api_error_body(e, &body);
+    if (!header && (e->status == 503 || e->status == 429)) header = "Retry-After", value = "1";
+    return send_json(s, c, e->status, &body, header, value);
+}
+
+static enum MHD_Result fail(const tn_server *s, struct MHD_Connection *c, unsigned status, const char *code,
+                            const char *text) {
+    tn_api_error e;
+    tn_api_fail(&e, status, code, NULL, "%s", text);
+    return send_error(s, c, &e, NULL, NULL);
+}
+
+/* ---- Generated answers ----------------------------------------------------------------------------------------- */
+
+static void resume_connection(void *connection) { MHD_resume_connection(connection); }
+
+/* Hands out what there is of a stream, or suspends the connection until there is more. */
+static ssize_t read_stream(void *ctx, uint64_t pos, char *buf, size_t max) {
+    tn_exchange *x = ctx;
+    (void)pos;
+    pthread_mutex_lock(&x->lock);
+    size_t n = x->out.len - x->sent;
+    if (n > max) n = max;
+    ssize_t ret = (ssize_t)n;
+    if (n) {
+        memcpy(buf, x->out.data + x->sent, n);
+        x->sent += n;
+        if (x->sent == x->out.len) { /* keep the buffer as small as the client is quick */
+            tn_buf_clear(&x->out);
+            x->sent = 0;
+        }
+    } else if (x->cut) {
+        ret = MHD_CONTENT_READER_END_WITH_ERROR;
+    } else if (x->phase == TN_EXCHANGE_DONE) {
+        ret = MHD_CONTENT_READER_END_OF_STREAM;
+    } else {
+        x->waiter.waiting = true;
+        MHD_suspend_connection(x->waiter.connection);
+    }
+    pthread_mutex_unlock(&x->lock);
+    return ret;
+}
+
+static enum MHD_Result send_stream(const tn_server *s, struct MHD_Connection *c, tn_exchange *x) {
+    struct MHD_Response *r =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, x, NULL);
+    if (r) {
+        MHD_add_response_header(r, "Content-Type", "text/event-stream");
+        MHD_add_response_header(r, "Cache-Control", "no-cache");
+        MHD_add_response_header(r, "X-Accel-Buffering", "no");
+    }
+    return send_response(s, c, MHD_HTTP_OK, r);
+}
+
+/* The connection has been resumed, or has never slept: answers when there is something to answer with. */
+static enum MHD_Result answer(const tn_server *s, struct MHD_Connection *c, tn_exchange *x) {
+    tn_buf body;
+    pthread_mutex_lock(&x->lock);
+    bool ready = x->phase == TN_EXCHANGE_DONE || x->streaming;
+    bool streaming = x->streaming, cut = x->cut;
+    unsigned status = x->error.status;
+    if (!ready) {
+        x->waiter.waiting = true;
+        MHD_suspend_connection(c);
+    } else if (!streaming) {
+        body = x->out;
+        tn_buf_init(&x->out, x->out.max);
+    }
+    pthread_mutex_unlock(&x->lock);
+    if (!ready) return MHD_YES;
+    if (streaming) return send_stream(s, c, x);
+    if (status || cut) tn_buf_free(&body);
+    if (status) return send_error(s, c, &x->error, NULL, NULL);
+    if (cut) return MHD_NO; /* the client is gone */
+    return send_json(s, c, MHD_HTTP_OK, &body, NULL, NULL);
+}
+
+static int socket_of(struct MHD_Connection *c) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? info->connect_fd : -1;
+}
+
+static enum MHD_Result begin(tn_server *s, struct MHD_Connection *c, upload *u) {
+    size_t len;
+    if (u->too_large) {
+        char text[128];
+        snprintf(text, sizeof text, "the request has more than %llu bytes",
+                 (unsigned long long)s->settings->server.max_body_bytes);
+        return fail(s, c, 413, "request_too_large", text);
+    }
+    if (atomic_load(&s->stopping)) return fail(s, c, 503, "shutting_down", "the server is shutting down");
+    char *body = tn_buf_steal(&u->body, &len);
+    if (!body) return MHD_NO;
+    u->exchange = tn_exchange_new(body, len, u->chat, socket_of(c));
+    if (!u->exchange) return MHD_NO;
+    u->exchange->waiter = (tn_waiter){.resume = resume_connection, .connection = c};
+    tn_dispatch_take(s->dispatch, u->exchange);
+    return answer(s, c, u->exchange);
+}
+
+/* ---- Other routes ---------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result send_health(const tn_server *s, struct MHD_Connection *c) {
+    tn_buf body;
+    tn_buf_init(&body, 1 << 12);
+    tn_buf_addf(&body, "{\"status\":\"ok\",\"requests\":%u}", tn_dispatch_n_jobs(s->dispatch));
+    return send_json(s, c, MHD_HTTP_OK, &body, NULL, NULL);
+}
+
+static enum MHD_Result send_models(const tn_server *s, struct MHD_Connection *c) {
+    const tn_settings *t = s->settings;
+    const char **names = calloc(t->n_models, sizeof *names);
+    int64_t *created = calloc(t->n_models, sizeof *created);
+    tn_buf body;
+    tn_buf_init(&body, 1 << 24);
+    for (size_t i = 0; names && created && i < t->n_models; i++) {
+        const tn_served *served = tn_dispatch_model(s->dispatch, t->models[i].name);
+        names[i] = t->models[i].name;
+        created[i] = served ? served->created : 0;
+    }
+    if (names && created) tn_api_models_body(names, created, (uint32_t)t->n_models, &body);
+    free(names);
+    free(created);
+    return send_json(s, c, MHD_HTTP_OK, &body, NULL, NULL);
+}
+
+static enum MHD_Result send_model(const tn_server *s, struct MHD_Connection *c, const char *name) {
+    const tn_served *served = tn_dispatch_model(s->dispatch, name);
+    tn_buf body;
+    if (!served) return fail(s, c, 404, "model_not_found", "there is no such model; GET /v1/models lists them");
+    tn_buf_init(&body, 1 << 16);
+    tn_api_model_body(served->settings->name, served->created, &body);
+    return send_json(s, c, MHD_HTTP_OK, &body, NULL, NULL);
+}
+
+/* ---- Routing --------------------------------------------------------------------------------------------------- */
+
+typedef enum route { ROUTE_NONE, ROUTE_HEALTH, ROUTE_MODELS, ROUTE_MODEL, ROUTE_CHAT, ROUTE_COMPLETIONS } route;
+
+static const char models_prefix[] = "/v1/models/";
+
+static route find_route(const char *url) {
+    static const struct {
+        const char *path;
+        route route;
+    } routes[] = {{"/health", ROUTE_HEALTH},
+                  {"/v1/models", ROUTE_MODELS},
+                  {"/v1/chat/completions", ROUTE_CHAT},
+                  {"/v1/completions", ROUTE_COMPLETIONS}};
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+        if (strcmp(url, routes[i].path) == 0) return routes[i].route;
+    return strncmp(url, models_prefix, strlen(models_prefix)) == 0 ? ROUTE_MODEL : ROUTE_NONE;
+}
+
+/* Compares without telling by its duration how much of a key was right. */
+static bool same_key(const char *given, const char *key) {
+    size_t n = strlen(given), m = strlen(key);
+    unsigned differ = n != m;
+    for (size_t i = 0; i < n; i++) differ |= (unsigned char)given[i] ^ (unsigned char)(m ? key[i % m] : 0);
+    return differ == 0;
+}
+
+static bool authorised(const tn_server *s, struct MHD_Connection *c) {
+    const tn_string_list *keys = &s->settings->server.api_keys;
+    const char *bearer = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization");
+    const char *given = bearer && strncasecmp(bearer, "Bearer ", 7) == 0 ? bearer + 7 : NULL;
+    bool found = keys->n == 0;
+    for (size_t i = 0; given && i < keys->n; i++) found |= same_key(given, keys->item[i]);
+    return found;
+}
+
+/* Routes and methods that can be answered without a body; MHD_NO with *ret_post set: a body is to come. */
+static enum MHD_Result answer_at_once(tn_server *s, struct MHD_Connection *c, const char *url, const char *method,
+                                      route r, bool *ret_post) {
+    bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0, post = strcmp(method, "POST") == 0;
+    bool generates = r == ROUTE_CHAT || r == ROUTE_COMPLETIONS;
+    tn_api_error e;
+    if (strcmp(method, "OPTIONS") == 0)
+        return send_response(s, c, MHD_HTTP_NO_CONTENT,
+                             MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT));
+    if (r == ROUTE_NONE) return fail(s, c, 404, "not_found", "there is nothing at this address");
+    if (generates ? !post : !get) {
+        tn_api_fail(&e, 405, "method_not_allowed", NULL, "%s takes %s", url, generates ? "POST" : "GET");
+        return send_error(s, c, &e, "Allow", generates ? "POST" : "GET, HEAD");
+    }
+    if (r == ROUTE_HEALTH) return send_health(s, c);
+    if (!authorised(s, c)) {
+        tn_api_fail(&e, 401, "invalid_api_key", NULL, "an API key is needed: Authorization: Bearer KEY");
+        return send_error(s, c, &e, "WWW-Authenticate", "Bearer");
+    }
+    if (r == ROUTE_MODELS) return send_models(s, c);
+    if (r == ROUTE_MODEL) return send_model(s, c, url + strlen(models_prefix));
+    *ret_post = true;
+    return MHD_NO;
+}
+
+static enum MHD_Result first_call(tn_server *s, struct MHD_Connection *c, const char *url, const char *method,
+                                  upload **ret) {
+    route r = find_route(url);
+    bool post = false;
+    enum MHD_Result result = answer_at_once(s, c, url, method, r, &post);
+    if (!post) return result;
+    const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
+    upload *u = calloc(1, sizeof *u);
+    if (!u) return MHD_NO;
+    u->post = true;
+    u->chat = r == ROUTE_CHAT;
+    tn_buf_init(&u->body, (size_t)s->settings->server.max_body_bytes);
+    *ret = u;
+    if (length && strtoull(length, NULL, 10) > s->settings->server.max_body_bytes) {
+        u->too_large = true;
+        return begin(s, c, u); /* before the body is sent */
+    }
+    return MHD_YES;
+}
+
+/* Called for the headers, for each piece of a body, at its end, and again after a resumption. */
+static enum MHD_Result handle(void *ctx, struct MHD_Connection *c, const char *url, const char *method,
+                              const char *version, const char *data, size_t *size, void **request) {
+    tn_server *s = ctx;
+    upload *u = *request;
+    (void)version;
+    if (!u) return first_call(s, c, url, method, (upload **)request);
+    if (u->exchange) return answer(s, c, u->exchange);
+    if (*size) {
+        if (tn_buf_add(&u->body, data, *size) == TN_ELIMIT) u->too_large = true;
+        *size = 0;
+        return MHD_YES;
+    }
+    return begin(s, c, u);
+}
+
+static void completed(void *ctx, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode code) {
+    tn_server *s = ctx;
+    upload *u = *request;
+    (void)c;
+    (void)code;
+    if (!u) return;
+    if (u->exchange) tn_dispatch_close(s->dispatch, u->exchange);
+    tn_buf_free(&u->body);
+    free(u);
+    *request = NULL;
+}
+
+/* ---- Life ------------------------------------------------------------------------------------------------------ */
+
+static void log_http(void *ctx, const char *fmt, va_list args) {
+    char text[512];
+    (void)ctx;
+    vsnprintf(text, sizeof text, fmt, args);
+    text[strcspn(text, "\r\n")] = 0;
+    tn_log(TN_LOG_DEBUG, "http", "%s", text);
+}
+
+static int resolve(const tn_listen *l, struct addrinfo **ret, tn_error *err) {
+    char port[8];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    snprintf(port, sizeof port, "%u", l->port);
+    int rc = getaddrinfo(l->host, port, &hints, ret);
+    return rc ? tn_fail(err, TN_EINVAL, "server.listen: %s: %s", l->host, gai_strerror(rc)) : 0;
+}
+
+static int start_daemon(tn_server *s, const struct addrinfo *a, tn_error *err) {
+    const tn_server_settings *t = &s->settings->server;
+    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    if (a->ai_family == AF_INET6) flags |= MHD_USE_IPv6;
+    errno = 0;
+    s->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_http, NULL, MHD_OPTION_SOCK_ADDR, a->ai_addr,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_CONNECTION_LIMIT, (unsigned)t->max_connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)t->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+    if (s->daemon) return 0;
+    return tn_fail(err, TN_EIO, "cannot listen on %s port %u: %s", t->listen.host, t->listen.port,
+                   errno ? strerror(errno) : "the address is in use or not this machine's");
+}
+
+int tn_server_new(const tn_settings *settings, tn_dispatch *dispatch, tn_server **ret, tn_error *err) {
+    struct addrinfo *address = NULL;
+    tn_server *s = calloc(1, sizeof *s);
+    if (!s) return tn_fail(err, TN_ENOMEM, "out of memory");
+    s->settings = settings;
+    s->dispatch = dispatch;
+    int rc = resolve(&settings->server.listen, &address, err);
+    if (!rc) rc = start_daemon(s, address, err);
+    if (address) freeaddrinfo(address);
+    if (rc) {
+        free(s);
+        return rc;
+    }
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    snprintf(s->url, sizeof s->url, settings->server.listen.is_ipv6 ? "http://[%s]:%u" : "http://%s:%u",
+             settings->server.listen.host, info ? info->port : settings->server.listen.port);
+    *ret = s;
+    return 0;
+}
+
+const char *tn_server_url(const tn_server *s) { return s->url; }
+
+void tn_server_free(tn_server *s) {
+    if (!s) return;
+    struct timespec moment = {.tv_nsec = 100000000};
+    atomic_store(&s->stopping, true);
+    MHD_quiesce_daemon(s->daemon);
+    tn_dispatch_drain(s->dispatch);
+    nanosleep(&moment, NULL); /* the last answers leave */
+    tn_dispatch_drain(s->dispatch);
+    MHD_stop_daemon(s->daemon);
+    free(s);
+}

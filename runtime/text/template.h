@@ -25,7 +25,7 @@
 #include "base/buf.h"
 
 #define TN_TEMPLATE_SOURCE_MAX    ((size_t)1 << 20)    /* bytes of source */
-#define TN_TEMPLATE_STEPS_DEFAULT ((uint64_t)20000000) /* expressions, statements and items visited */
+#define TN_TEMPLATE_STEPS_DEFAULT ((uint64_t)50000000) /* expressions, statements and items visited */
 #define TN_TEMPLATE_BYTES_DEFAULT ((size_t)256 << 20)  /* memory of one render, its output included */
 
 /* A compiled template: immutable, usable by any number of threads at once. */

@@ -22,8 +22,11 @@ int tn_jscope_set(tn_jrun *r, tn_jscope *scope, tn_jval name, tn_jval value) {
             b->value = value;
             return 0;
         }
-    tn_jbinding *b = tn_jalloc(r, sizeof *b);
-    if (!b) return tn_jnomem(r);
+    tn_jbinding *b = scope->spare;
+    if (b)
+        scope->spare = b->next;
+    else if (!(b = tn_jalloc(r, sizeof *b)))
+        return tn_jnomem(r);
     *b = (tn_jbinding){scope->first, name, value};
     scope->first = b;
     return tn_jsteps(r, n / 16);

@@ -24,7 +24,8 @@ static int fetch(tn_jrun *r, tn_jloop *loop, tn_jval *ret) {
     *ret = tn_jabsent();
     while (loop->next < loop->source.n) {
         bool ok;
-        tn_jval v = loop->source.item[loop->next++];
+        tn_jval v = loop->range ? tn_jrange_item(loop->range, loop->next) : loop->source.item[loop->next];
+        loop->next++;
         TN_TRY(passes(r, loop, v, &ok));
         if (!ok) continue;
         *ret = v;
@@ -65,6 +66,7 @@ static TN_JASIDE int count(tn_jrun *r, tn_jloop *loop) {
     loop->length = loop->index + 1 + rest->n;
     loop->ahead = tn_jabsent();
     loop->source = *rest;
+    loop->range = NULL;
     loop->next = 0;
     return 0;
 }
@@ -137,10 +139,21 @@ const tn_jnative tn_jloop_methods[] = {
     {NULL, NULL, NULL, 0},
 };
 
+/* An empty scope for the next round: the last one's, unless something still needs that. */
+static int clear_scope(tn_jrun *r, tn_jscope *outer, tn_jscope **io) {
+    tn_jscope *s = *io;
+    if (!s || s->kept) return tn_jscope_new(r, outer, io);
+    while (s->first) {
+        tn_jbinding *b = s->first;
+        s->first = b->next;
+        b->next = s->spare;
+        s->spare = b;
+    }
+    return 0;
+}
+
 /* One round of the body. */
-static int run_round(tn_jrun *r, tn_jloop *loop) {
-    tn_jscope *scope;
-    TN_TRY(tn_jscope_new(r, loop->scope, &scope));
+static int run_round(tn_jrun *r, tn_jloop *loop, tn_jscope *scope) {
     r->scope = scope;
     TN_TRY(tn_jscope_set(r, scope, tn_jstringz("loop"), (tn_jval){.type = TN_J_LOOP, .u.loop = loop}));
     TN_TRY(tn_jassign(r, loop->node->u.loop.target, loop->current));
@@ -154,11 +167,13 @@ static TN_JASIDE int run_otherwise(tn_jrun *r, tn_jloop *loop) {
 }
 
 static int run_rounds(tn_jrun *r, tn_jloop *loop) {
+    tn_jscope *scope = NULL;
     TN_TRY(advance(r, loop, true));
     if (loop->current.type == TN_J_ABSENT) return run_otherwise(r, loop);
     while (loop->current.type != TN_J_ABSENT) {
         TN_TRY(tn_jsteps(r, 1));
-        int rc = run_round(r, loop);
+        TN_TRY(clear_scope(r, loop->scope, &scope));
+        int rc = run_round(r, loop, scope);
         if (rc == TN_JFLOW_BREAK) return 0;
         if (rc && rc != TN_JFLOW_CONTINUE) return rc;
         TN_TRY(advance(r, loop, false));
@@ -173,7 +188,12 @@ static int run_loop(tn_jrun *r, const tn_jnode *n, tn_jscope *scope, tn_jval ite
     loop->node = n;
     loop->scope = scope;
     loop->depth = depth;
-    TN_TRY(tn_jiterate(r, items, &loop->source));
+    if (items.type == TN_J_RANGE) {
+        loop->range = items.u.range;
+        loop->source.n = items.u.range->n;
+    } else {
+        TN_TRY(tn_jiterate(r, items, &loop->source));
+    }
     int rc = run_rounds(r, loop);
     r->scope = outer;
     return rc;

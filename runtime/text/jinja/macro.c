@@ -9,6 +9,7 @@ int tn_jmacro_new(tn_jrun *r, tn_jval name, const tn_jsignature *signature, cons
     tn_jmacro *m = tn_jalloc(r, sizeof *m);
     if (!m) return tn_jnomem(r);
     *m = (tn_jmacro){name, signature, body, r->scope};
+    for (tn_jscope *s = r->scope; s && !s->kept; s = s->outer) s->kept = true;
     *ret = (tn_jval){.type = TN_J_MACRO, .u.macro = m};
     return 0;
 }

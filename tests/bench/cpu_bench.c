@@ -33,8 +33,9 @@ static void must(int rc, const tn_error *err) {
     exit(1);
 }
 
-/* Runs a step of n tokens at position pos, once to warm up; median seconds. */
-static double time_step(tn_exec *x, uint32_t n, uint32_t first_pos, uint32_t n_page, uint32_t page_tokens) {
+/* Runs a step of n tokens at position pos, once to warm up, then `repeats` times; median seconds. */
+static double time_step(tn_exec *x, uint32_t n, uint32_t first_pos, uint32_t n_page, uint32_t page_tokens,
+                        int repeats) {
     static int32_t ids[MOST_ROWS];
     static uint32_t pos[MOST_ROWS], seq[MOST_ROWS], rows[MOST_ROWS];
     uint32_t *pages = calloc(n_page, sizeof *pages);
@@ -45,14 +46,14 @@ static double time_step(tn_exec *x, uint32_t n, uint32_t first_pos, uint32_t n_p
     tn_step step = {.n_token = n, .n_seq = 1, .ids = ids, .pos = pos, .seq = seq, .seqs = &s, .rows = rows};
     double times[REPEATS];
     tn_error err = {0};
-    for (int i = -1; i < REPEATS; i++) {
+    for (int i = -1; i < repeats; i++) {
         double start = now();
         must(tn_device_cpu.step(x, &step, &err), &err);
         if (i >= 0) times[i] = now() - start;
     }
     free(pages);
-    qsort(times, REPEATS, sizeof *times, compare);
-    return times[REPEATS / 2];
+    qsort(times, (size_t)repeats, sizeof *times, compare);
+    return repeats ? times[repeats / 2] : 0;
 }
 
 /* Values 1 = embedding, 2.. = outputs of linear layers in one slot. */
@@ -87,7 +88,7 @@ static void bench_linear(tn_device *d, tn_type type, tn_compute compute, uint64_
     printf("%-6s prepared %5.2f GB/s |", info->name, (double)n * (double)first.bytes / (now() - start) / 1e9);
     static const uint32_t rows[] = {1, 2, 4, 8, 16, 64, 512};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        double each = time_step(x, rows[i], 0, 32, 16) / n;
+        double each = time_step(x, rows[i], 0, 32, 16, REPEATS) / n;
         printf(" T=%u %.1f GB/s %.0f GFLOPS |", rows[i], (double)first.bytes / each / 1e9,
                2.0 * N * K * rows[i] / each / 1e9);
         fflush(stdout);
@@ -134,8 +135,8 @@ static void bench_attention(tn_device *d, tn_type kv, uint32_t n_row, uint32_t d
     tn_error err = {0};
     must(tn_device_cpu.lower(d, &p, &c, NULL, NULL, &x, &err), &err);
     for (uint32_t at = 0; at < depth; at += MOST_ROWS)
-        time_step(x, MOST_ROWS < depth - at ? MOST_ROWS : depth - at, at, n_page, PAGE);
-    double each = time_step(x, n_row, depth, n_page, PAGE) / LAYERS;
+        time_step(x, MOST_ROWS < depth - at ? MOST_ROWS : depth - at, at, n_page, PAGE, 0);
+    double each = time_step(x, n_row, depth, n_page, PAGE, REPEATS) / LAYERS;
     double bytes = 2.0 * HEADS_KV * DIM * (depth + n_row) * (kv == TN_TYPE_F32 ? 4 : 2);
     double flop = 4.0 * HEADS * DIM * n_row * (depth + n_row / 2.0);
     printf("attention %-4s %3u rows at %5u: %7.1f us, %.1f GB/s, %.0f GFLOPS\n", tn_type_info_get(kv)->name,

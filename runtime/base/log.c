@@ -47,6 +47,12 @@ static void write_json(tn_log_level level, const char *part, const char *text) {
     json_decref(line);
 }
 
+/* Text from outside must not be able to look like lines of ours, nor to command a terminal. */
+static void blank_controls(char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text < 32 || *text == 127) *text = '?';
+}
+
 void tn_log(tn_log_level level, const char *part, const char *fmt, ...) {
     char text[2048];
     if (!tn_log_enabled(level)) return;
@@ -54,6 +60,7 @@ void tn_log(tn_log_level level, const char *part, const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    blank_controls(text);
     if (g_format == TN_LOG_JSON)
         write_json(level, part, text);
     else

@@ -94,7 +94,7 @@ int tn_exchange_init_choices(tn_exchange *x) {
 void tn_exchange_begin(tn_exchange *x) {
     const tn_api_request *r = &x->request;
     x->head = (tn_api_head){.chat = r->chat, .id = x->id, .model = x->served->settings->name,
-                            .created = tn_clock_unix_s()};
+                            .created = tn_clock_unix_s(), .include_usage = r->stream && r->include_usage};
     pthread_mutex_lock(&x->lock);
     x->streaming = r->stream;
     x->phase = TN_EXCHANGE_GENERATING;
@@ -134,7 +134,7 @@ static void read_tokens(tn_exchange *x, tn_choice *c) {
         tn_buf_clear(&piece);
         tn_detok_finish(c->detok, &piece);
         bool hit = tn_stop_push(&c->stop, piece.data ? piece.data : "", piece.len, &c->text);
-        if (!hit) tn_stop_finish(&c->stop, &c->text);
+        if (!hit) hit = tn_stop_finish(&c->stop, &c->text);
         c->finish = hit ? "stop" : reason(state);
     }
     tn_buf_free(&piece);
@@ -220,7 +220,7 @@ static void write_event(tn_exchange *x, uint32_t i, tn_buf *out) {
     view_choice(x, c, &v);
     tn_api_event_text(&x->head, i, &v.api, out);
     release_view(&v);
-    c->offset += (uint32_t)c->text.len;
+    c->offset += (uint32_t)tn_api_characters(c->text.data ? c->text.data : "", c->text.len);
     c->n_tokens = 0;
     tn_buf_clear(&c->text);
 }

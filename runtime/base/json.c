@@ -14,8 +14,8 @@ int tn_json_parse(const char *text, size_t len, const char *name, json_t **ret, 
         /* jansson leaves the place unset where memory ran out, not always with the code for it */
         if (json_error_code(&je) == json_error_out_of_memory || je.line < 0)
             return tn_fail(err, TN_ENOMEM, "%s: out of memory", name);
-        return tn_fail(err, TN_EFORMAT, "%s: not valid JSON at line %d, column %d: %s", name, je.line, je.column,
-                       je.text);
+        return tn_fail(err, TN_EFORMAT, "%s: not valid JSON at line %d, column %d: %s", name, je.line,
+                       je.column, je.text);
     }
     *ret = value;
     return 0;

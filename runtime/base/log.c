@@ -33,14 +33,16 @@ bool tn_log_format_parse(const char *name, tn_log_format *ret) {
     return true;
 }
 
-bool tn_log_enabled(tn_log_level level) { return level <= g_level; }
+bool tn_log_enabled(tn_log_level level) {
+    return level <= g_level;
+}
 
 static void write_json(tn_log_level level, const char *part, const char *text) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     double t = (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1000.0;
-    json_t *line = json_pack("{s:f,s:s,s:s,s:o}", "time", t, "level", level_names[level], "part", part, "text",
-                             json_stringn_nocheck(text, strlen(text)));
+    json_t *line = json_pack("{s:f,s:s,s:s,s:o}", "time", t, "level", level_names[level], "part", part,
+                             "text", json_stringn_nocheck(text, strlen(text)));
     char *out = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(13)) : NULL;
     fprintf(stderr, "%s\n", out ? out : "{\"level\":\"error\",\"text\":\"a log line could not be encoded\"}");
     free(out);

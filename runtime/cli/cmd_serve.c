@@ -39,7 +39,8 @@ static int load_models(service *s, tn_error *err) {
     for (size_t i = 0; !rc && i < s->settings->n_models; i++) {
         char *path = NULL;
         rc = tn_model_path_find(s->settings->models[i].path, &path, err);
-        if (!rc) rc = tn_served_load(s->registry, path, s->settings, &s->settings->models[i], &s->models[i], err);
+        if (!rc)
+            rc = tn_served_load(s->registry, path, s->settings, &s->settings->models[i], &s->models[i], err);
         free(path);
         s->n_model += !rc;
     }
@@ -92,8 +93,9 @@ const tn_command tn_cmd_serve = {
     .name = "serve",
     .operands = "",
     .help = "answer OpenAI-style requests over HTTP",
-    .about = "Loads the configured models (or those of -m) and serves POST /v1/chat/completions, /v1/completions,\n"
-             "GET /v1/models and /health. Prints its address when it is ready; SIGINT or SIGTERM end it.",
+    .about =
+        "Loads the configured models (or those of -m) and serves POST /v1/chat/completions, /v1/completions,\n"
+        "GET /v1/models and /health. Prints its address when it is ready; SIGINT or SIGTERM end it.",
     .options = tn_settings_options,
     .min_operands = 0,
     .max_operands = 0,

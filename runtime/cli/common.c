@@ -88,7 +88,8 @@ int tn_model_path_find(const char *path, char **ret_path, tn_error *err) {
     int rc = 0;
     *ret_path = NULL;
     if (strchr(path, '/')) {
-        if (!model_exists(path)) return tn_fail(err, TN_ENOENT, "%s: there is no such directory or file", path);
+        if (!model_exists(path))
+            return tn_fail(err, TN_ENOENT, "%s: there is no such directory or file", path);
         *ret_path = strdup(path);
         return *ret_path ? 0 : tn_fail(err, TN_ENOMEM, "out of memory");
     }
@@ -100,8 +101,8 @@ int tn_model_path_find(const char *path, char **ret_path, tn_error *err) {
                    dirs ? ":" : "", TN_MODEL_DIR);
 }
 
-/* What the configured model of that name has for a path; *ret_path stays NULL when none is configured. A configuration
- * that this user may not read is as good as none, unless the user asked for it. */
+/* What the configured model of that name has for a path; *ret_path stays NULL when none is configured. A
+ * configuration that this user may not read is as good as none, unless the user asked for it. */
 static int look_in_settings(const char *name, char **ret_path, tn_error *err) {
     const char *asked = getenv("TENON_CONF");
     tn_settings *s = NULL;
@@ -128,7 +129,8 @@ int tn_model_find(const char *model, char **ret_path, tn_error *err) {
     int rc = look_in_settings(model, &configured, err);
     if (!rc) rc = tn_model_path_find(configured ? configured : model, ret_path, err);
     if (rc == TN_ENOENT && !configured)
-        rc = tn_error_prefix(err, rc, "there is no file or directory %s, and tenon.conf has no such model", model);
+        rc = tn_error_prefix(err, rc, "there is no file or directory %s, and tenon.conf has no such model",
+                             model);
     free(configured);
     return rc;
 }

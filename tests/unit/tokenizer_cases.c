@@ -182,7 +182,8 @@ static void folder(void **state) {
     tn_tokenizer_free(tok);
 }
 
-/* clang-format off: it cannot settle on this one */
+/* A list that clang-format cannot settle on. */
+/* clang-format off */
 #define FOLDERS(X)                                                                                           \
     X(bert_cased)                                                                                            \
     X(bert_uncased)                                                                                          \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-dist_man_MANS += %D%/tenon.1
+dist_man_MANS += %D%/tenon.1 %D%/tenon.conf.5
 
 # Completion scripts ask the program, so they are the same for every version.
 bashcompletiondir = $(datadir)/bash-completion/completions
@@ -10,3 +10,7 @@ fishcompletiondir = $(datadir)/fish/vendor_completions.d
 dist_fishcompletion_DATA = %D%/completion/tenon.fish
 
 dist_doc_DATA = %D%/design.md %D%/modules.md %D%/families.md
+
+# Never installed where it would be read.
+examplesdir = $(docdir)/examples
+dist_examples_DATA = %D%/examples/tenon.conf

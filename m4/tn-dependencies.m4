@@ -7,6 +7,8 @@ AC_DEFUN([TN_DEPENDENCIES], [
   PKG_CHECK_MODULES([PCRE2], [libpcre2-8 >= 10.36], [], [AC_MSG_ERROR([PCRE2 is needed (Debian: libpcre2-dev)])])
   PKG_CHECK_MODULES([UTF8PROC], [libutf8proc >= 2.5], [],
     [AC_MSG_ERROR([utf8proc is needed (Debian: libutf8proc-dev)])])
+  PKG_CHECK_MODULES([CONFUSE], [libconfuse >= 3.0], [],
+    [AC_MSG_ERROR([libconfuse is needed (Debian: libconfuse-dev)])])
   PKG_CHECK_MODULES([MICROHTTPD], [libmicrohttpd >= 0.9.70], [],
     [AC_MSG_ERROR([libmicrohttpd is needed (Debian: libmicrohttpd-dev)])])
   AC_CHECK_HEADER([ltdl.h], [], [AC_MSG_ERROR([libltdl is needed (Debian: libltdl-dev)])])

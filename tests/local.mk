@@ -26,9 +26,12 @@ include tests/unit/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
 include tests/golden/local.mk
+include tests/serve/api.mk
 include tests/cli/local.mk
 include tests/style/local.mk
 include tests/abi/local.mk
 include tests/modules/local.mk
 EXTRA_DIST += tests/vectors tools/vectors/copy_vectors.py
 include tests/metal/local.mk
+include tests/serve/local.mk
+include tests/clients/local.mk

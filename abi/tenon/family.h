@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: 0BSD OR Apache-2.0 */
 /* What a family module offers: get_factory("tenon.family/0") returns a const tn_family.
  *
- * A family says which checkpoints it takes, reads their hyper-parameters, and records their forward pass. It holds no
- * weights and does no arithmetic. Life of an instance: probe (no instance) -> create -> describe, record -> destroy, all
- * on the control thread; several instances may exist. */
+ * A family says which checkpoints it takes, reads their hyper-parameters, and records their forward pass. It
+ * holds no weights and does no arithmetic. Life of an instance: probe (no instance) -> create -> describe,
+ * record -> destroy, all on the control thread; several instances may exist. */
 #ifndef TENON_FAMILY_H
 #define TENON_FAMILY_H
 
@@ -21,10 +21,10 @@ extern "C" {
 
 /* Facts the host needs of a model. */
 typedef struct tn_model_info {
-    uint32_t size;      /* sizeof(tn_model_info), set by the host before describe() */
-    uint32_t n_layer;   /* layers with a cache */
+    uint32_t size;    /* sizeof(tn_model_info), set by the host before describe() */
+    uint32_t n_layer; /* layers with a cache */
     uint32_t n_embd;
-    uint32_t n_ctx;     /* longest context the model was made for, tokens */
+    uint32_t n_ctx; /* longest context the model was made for, tokens */
 } tn_model_info;
 
 /* How a family's models converse; strings are static, NULL where there is none. */
@@ -42,9 +42,9 @@ typedef struct tn_family {
 
     /* How well this family serves the checkpoint: 0 not at all, 100 made for it. Looks at c only. */
     int32_t (*probe)(const tn_config *c);
-    /* Reads and checks hyper-parameters. options: the module's, in the order of its table; NULL when it has none. host,
-     * options and *ret live until destroy; c only during the call. On success *ret is the instance. Returns 0 or a
-     * tn_status with err filled; what c recorded as failed need not be repeated. */
+    /* Reads and checks hyper-parameters. options: the module's, in the order of its table; NULL when it has
+     * none. host, options and *ret live until destroy; c only during the call. On success *ret is the
+     * instance. Returns 0 or a tn_status with err filled; what c recorded as failed need not be repeated. */
     int32_t (*create)(const tn_host *host, const tn_option_value *options, const tn_config *c, void **ret,
                       tn_error *err);
     void (*describe)(void *instance, tn_model_info *ret);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: 0BSD OR Apache-2.0 */
 /* Recording a forward pass.
  *
- * A family does not compute: it records operations once, on symbolic row counts, and the host checks, plans and runs
- * them for every step. All values are matrices of F32, row-major [rows, cols]; rows is one of the symbols of tn_rows.
- * Every operation but attention works row by row, so one program serves prefill, decode and any mix of sequences.
+ * A family does not compute: it records operations once, on symbolic row counts, and the host checks, plans
+ * and runs them for every step. All values are matrices of F32, row-major [rows, cols]; rows is one of the
+ * symbols of tn_rows. Every operation but attention works row by row, so one program serves prefill, decode
+ * and any mix of sequences.
  *
- * Recording cannot fail halfway: the first mistake (a shape that does not fit, a weight that is absent) sticks, names
- * the operation and the weight, and is reported when record() returns. Calls after it return 0 and do nothing, and 0 is
- * accepted as an argument then. */
+ * Recording cannot fail halfway: the first mistake (a shape that does not fit, a weight that is absent)
+ * sticks, names the operation and the weight, and is reported when record() returns. Calls after it return 0
+ * and do nothing, and 0 is accepted as an argument then. */
 #ifndef TENON_PROGRAM_H
 #define TENON_PROGRAM_H
 
@@ -32,11 +33,11 @@ enum tn_weight_flags {
     TN_WEIGHT_ADD_ONE_HF = 2, /* vectors only: the checkpoint stores w - 1 where it is not a GGUF file */
 };
 
-/* Names a tensor in both spellings; "%u" stands for the layer. HF names are tried as they stand after each of the
- * prefixes "model.", "", "model.language_model.", "language_model.model.", "language_model.". A name of NULL: the format
- * does not have it. Biases and norms are vectors: rows 0, cols their length.
- * From a fused tensor take rows: first_row to first_row + rows of its fused_rows. rows may be TN_ROWS_OF_FILE: as many
- * as there are (the vocabulary's size, which checkpoints pad as they please). */
+/* Names a tensor in both spellings; "%u" stands for the layer. HF names are tried as they stand after each of
+ * the prefixes "model.", "", "model.language_model.", "language_model.model.", "language_model.". A name of
+ * NULL: the format does not have it. Biases and norms are vectors: rows 0, cols their length. From a fused
+ * tensor take rows: first_row to first_row + rows of its fused_rows. rows may be TN_ROWS_OF_FILE: as many as
+ * there are (the vocabulary's size, which checkpoints pad as they please). */
 #define TN_ROWS_OF_FILE UINT32_MAX
 typedef struct tn_weight_desc {
     const char *hf;   /* "layers.%u.self_attn.q_proj.weight" */
@@ -49,28 +50,31 @@ typedef struct tn_weight_desc {
 
 /* How a head's dimensions pair up (Su et al. 2021, eq. 15, and its two layouts). */
 enum tn_rope_style {
-    TN_ROPE_HALF = 1,        /* (i, i + n_dims/2): Hugging Face checkpoints, most GGUF families */
-    TN_ROPE_INTERLEAVED = 2, /* (2i, 2i + 1): GGUF files of the llama family, whose q and k rows are permuted */
+    TN_ROPE_HALF = 1, /* (i, i + n_dims/2): Hugging Face checkpoints, most GGUF families */
+    TN_ROPE_INTERLEAVED =
+        2, /* (2i, 2i + 1): GGUF files of the llama family, whose q and k rows are permuted */
 };
 
-/* Where a rope table's parameters stand. Scaling (linear, llama3, yarn, longrope) is read by the host: rope_scaling or
- * rope_parameters of config.json, rope.scaling.*, rope_freqs and rope_factors_* of a GGUF file. */
+/* Where a rope table's parameters stand. Scaling (linear, llama3, yarn, longrope) is read by the host:
+ * rope_scaling or rope_parameters of config.json, rope.scaling.*, rope_freqs and rope_factors_* of a GGUF
+ * file. */
 typedef struct tn_rope_desc {
-    uint32_t style;          /* enum tn_rope_style */
-    uint32_t n_dims;         /* dimensions rotated, even, at most the head's */
-    const char *hf_theta;    /* where the base stands in config.json without rope_parameters: "rope_theta" */
-    const char *hf_section;  /* rope_parameters kept by layer type: "full_attention", "sliding_attention"; or NULL */
-    const char *gguf_theta;  /* ".rope.freq_base" */
-    float default_theta;     /* where neither is there */
-    uint32_t flags;          /* enum tn_rope_flags */
+    uint32_t style;       /* enum tn_rope_style */
+    uint32_t n_dims;      /* dimensions rotated, even, at most the head's */
+    const char *hf_theta; /* where the base stands in config.json without rope_parameters: "rope_theta" */
+    const char
+        *hf_section; /* rope_parameters kept by layer type: "full_attention", "sliding_attention"; or NULL */
+    const char *gguf_theta; /* ".rope.freq_base" */
+    float default_theta;    /* where neither is there */
+    uint32_t flags;         /* enum tn_rope_flags */
 } tn_rope_desc;
 enum tn_rope_flags {
     TN_ROPE_NO_SCALING = 1, /* rope_scaling and rope.scaling.* do not apply to this table (a local table) */
 };
 
-/* Attention over the cached keys and values of this layer, this step's included (Vaswani et al. 2017, eq. 1), grouped
- * heads (Ainslie et al. 2023): query head h reads key/value head h / (n_head / n_head_kv). Token at position p sees
- * positions max(0, p - window + 1) .. p of its own sequence. score = softcap(scale * q.k). */
+/* Attention over the cached keys and values of this layer, this step's included (Vaswani et al. 2017, eq. 1),
+ * grouped heads (Ainslie et al. 2023): query head h reads key/value head h / (n_head / n_head_kv). Token at
+ * position p sees positions max(0, p - window + 1) .. p of its own sequence. score = softcap(scale * q.k). */
 typedef struct tn_attention_desc {
     uint32_t layer; /* the cache slot written and read; each layer once */
     uint32_t n_head, n_head_kv, head_dim;
@@ -97,8 +101,8 @@ struct tn_recorder {
     tn_value (*embed)(tn_recorder *r, tn_weight w, float scale);
     /* [rows(x), rows(w)]: x w^T (+ bias). bias may be 0. */
     tn_value (*linear)(tn_recorder *r, tn_value x, tn_weight w, tn_weight bias);
-    /* x / sqrt(mean(x^2) + eps) * w (Zhang & Sennrich 2019, eq. 4) over each run of cols(w) columns: whole rows, or
-     * each head where cols(w) is head_dim. */
+    /* x / sqrt(mean(x^2) + eps) * w (Zhang & Sennrich 2019, eq. 4) over each run of cols(w) columns: whole
+     * rows, or each head where cols(w) is head_dim. */
     tn_value (*rms_norm)(tn_recorder *r, tn_value x, tn_weight w, float eps);
     /* Rotates the first n_dims of each head of head_dim columns by the row's position. */
     tn_value (*rope)(tn_recorder *r, tn_value x, uint32_t head_dim, tn_rope table);
@@ -116,18 +120,19 @@ struct tn_recorder {
     tn_value (*output_rows)(tn_recorder *r, tn_value x);
     /* x [R, n_vocab] is the program's result. Once. */
     void (*logits)(tn_recorder *r, tn_value x);
-    /* x is what layer `index` leaves (0: the embedding), kept for inspection when somebody asks; costs nothing else. */
+    /* x is what layer `index` leaves (0: the embedding), kept for inspection when somebody asks; costs
+     * nothing else. */
     void (*tap)(tn_recorder *r, tn_value x, uint32_t index);
 };
 
 /* Shorthands for what families declare most. layer replaces "%u"; flags as in tn_weight_flags. */
-static inline tn_weight tn_matrix(tn_recorder *r, uint32_t layer, const char *hf, const char *gguf, uint32_t rows,
-                                  uint32_t cols) {
+static inline tn_weight tn_matrix(tn_recorder *r, uint32_t layer, const char *hf, const char *gguf,
+                                  uint32_t rows, uint32_t cols) {
     tn_weight_desc d = {hf, gguf, rows, cols, 0, 0, 0, 0};
     return r->weight(r, &d, layer);
 }
-static inline tn_weight tn_vector(tn_recorder *r, uint32_t layer, const char *hf, const char *gguf, uint32_t n,
-                                  uint32_t flags) {
+static inline tn_weight tn_vector(tn_recorder *r, uint32_t layer, const char *hf, const char *gguf,
+                                  uint32_t n, uint32_t flags) {
     tn_weight_desc d = {hf, gguf, 0, n, 0, 0, flags, 0};
     return r->weight(r, &d, layer);
 }

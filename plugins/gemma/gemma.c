@@ -6,9 +6,9 @@
  *               x = x + norm_post_ff(Wdown(gelu(Wgate h) * Wup h))   with h = norm_pre_ff(x)
  *   logits = softcap(embed^T norm(x))
  *
- * Gemma 2 caps attention scores and logits and lets every second layer slide; Gemma 3 drops the caps, normalises q and k
- * per head, and has five sliding layers with a rope of their own to each full one. Norm weights are stored minus one,
- * except in GGUF files. */
+ * Gemma 2 caps attention scores and logits and lets every second layer slide; Gemma 3 drops the caps,
+ * normalises q and k per head, and has five sliding layers with a rope of their own to each full one. Norm
+ * weights are stored minus one, except in GGUF files. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,21 +45,25 @@ static void gemma_destroy(void *instance) {
     free(m);
 }
 
-/* GGUF files do not carry query_pre_attn_scalar; the two sizes that differ from head_dim are known by their depth. */
+/* GGUF files do not carry query_pre_attn_scalar; the two sizes that differ from head_dim are known by their
+ * depth. */
 static float attention_scale(const gemma *m, const tn_config *c) {
-    float scalar = c->f32(c, "query_pre_attn_scalar", NULL, 0), given = c->f32(c, NULL, ".attention.scale", 0);
+    float scalar = c->f32(c, "query_pre_attn_scalar", NULL, 0),
+          given = c->f32(c, NULL, ".attention.scale", 0);
     uint32_t odd_depth = m->is_gemma3 ? 62 : 46;
     if (given > 0) return given;
     if (scalar > 0) return 1 / sqrtf(scalar);
-    if (c->format == TN_CONFIG_GGUF && m->n_layer == odd_depth) return 1 / sqrtf((float)m->n_embd / (float)m->n_head);
+    if (c->format == TN_CONFIG_GGUF && m->n_layer == odd_depth)
+        return 1 / sqrtf((float)m->n_embd / (float)m->n_head);
     return 1 / sqrtf((float)m->head_dim);
 }
 
 /* Every pattern-th layer is full; newer files spell each layer's type. */
 static int read_windows(gemma *m, const tn_config *c) {
-    uint32_t pattern = c->u32(c, "sliding_window_pattern", ".attention.sliding_window_pattern", m->is_gemma3 ? 6 : 2,
-                              1024);
-    m->window = c->u32(c, "sliding_window", ".attention.sliding_window", m->is_gemma3 ? 1024 : 4096, 1u << 30);
+    uint32_t pattern =
+        c->u32(c, "sliding_window_pattern", ".attention.sliding_window_pattern", m->is_gemma3 ? 6 : 2, 1024);
+    m->window =
+        c->u32(c, "sliding_window", ".attention.sliding_window", m->is_gemma3 ? 1024 : 4096, 1u << 30);
     m->sliding = calloc(m->n_layer, 1);
     if (!m->sliding) return TN_ENOMEM;
     for (uint32_t i = 0; i < m->n_layer; i++) {
@@ -69,8 +73,8 @@ static int read_windows(gemma *m, const tn_config *c) {
     return 0;
 }
 
-static int32_t gemma_create(const tn_host *host, const tn_option_value *options, const tn_config *c, void **ret,
-                            tn_error *err) {
+static int32_t gemma_create(const tn_host *host, const tn_option_value *options, const tn_config *c,
+                            void **ret, tn_error *err) {
     (void)host;
     (void)options;
     gemma *m = calloc(1, sizeof *m);
@@ -82,10 +86,12 @@ static int32_t gemma_create(const tn_host *host, const tn_option_value *options,
     m->n_head = c->u32(c, "num_attention_heads", ".attention.head_count", 8, 4096);
     m->n_head_kv = c->u32(c, "num_key_value_heads", ".attention.head_count_kv", 4, 4096);
     m->head_dim = c->u32(c, "head_dim", ".attention.key_length", 256, 1024);
-    m->n_ctx = c->u32(c, "max_position_embeddings", ".context_length", m->is_gemma3 ? 131072 : 8192, 1u << 30);
+    m->n_ctx =
+        c->u32(c, "max_position_embeddings", ".context_length", m->is_gemma3 ? 131072 : 8192, 1u << 30);
     m->norm_eps = c->f32(c, "rms_norm_eps", ".attention.layer_norm_rms_epsilon", 1e-6f);
     m->attn_softcap = c->f32(c, "attn_logit_softcapping", ".attn_logit_softcapping", m->is_gemma3 ? 0 : 50);
-    m->logit_softcap = c->f32(c, "final_logit_softcapping", ".final_logit_softcapping", m->is_gemma3 ? 0 : 30);
+    m->logit_softcap =
+        c->f32(c, "final_logit_softcapping", ".final_logit_softcapping", m->is_gemma3 ? 0 : 30);
     if (m->n_head == 0 || m->n_head_kv == 0) c->reject(c, TN_EFORMAT, "the number of attention heads is 0");
     m->attn_scale = attention_scale(m, c);
     if (read_windows(m, c) != 0) {
@@ -114,8 +120,12 @@ static tn_value attention(const gemma *m, tn_recorder *r, uint32_t i, const rope
     tn_weight wk = tn_matrix(r, i, "layers.%u.self_attn.k_proj.weight", "blk.%u.attn_k.weight", n_kv, n);
     tn_weight wv = tn_matrix(r, i, "layers.%u.self_attn.v_proj.weight", "blk.%u.attn_v.weight", n_kv, n);
     tn_weight wo = tn_matrix(r, i, "layers.%u.self_attn.o_proj.weight", "blk.%u.attn_output.weight", n, n_q);
-    tn_attention_desc a = {.layer = i, .n_head = m->n_head, .n_head_kv = m->n_head_kv, .head_dim = m->head_dim,
-                           .window = m->sliding[i] ? m->window : 0, .scale = m->attn_scale,
+    tn_attention_desc a = {.layer = i,
+                           .n_head = m->n_head,
+                           .n_head_kv = m->n_head_kv,
+                           .head_dim = m->head_dim,
+                           .window = m->sliding[i] ? m->window : 0,
+                           .scale = m->attn_scale,
                            .softcap = m->attn_softcap};
     tn_rope table = m->sliding[i] ? ropes->sliding : ropes->full;
     tn_value q = r->linear(r, h, wq, 0), k = r->linear(r, h, wk, 0), v = r->linear(r, h, wv, 0);
@@ -139,12 +149,19 @@ static tn_value feed_forward(const gemma *m, tn_recorder *r, uint32_t i, tn_valu
 
 /* Gemma 2 has one table. Gemma 3's sliding layers have a base of their own, which scaling does not touch. */
 static rope_pair rope_tables(const gemma *m, tn_recorder *r) {
-    tn_rope_desc full = {.style = TN_ROPE_HALF, .n_dims = m->head_dim, .hf_theta = "rope_theta",
-                         .hf_section = m->is_gemma3 ? "full_attention" : NULL, .gguf_theta = ".rope.freq_base",
+    tn_rope_desc full = {.style = TN_ROPE_HALF,
+                         .n_dims = m->head_dim,
+                         .hf_theta = "rope_theta",
+                         .hf_section = m->is_gemma3 ? "full_attention" : NULL,
+                         .gguf_theta = ".rope.freq_base",
                          .default_theta = m->is_gemma3 ? 1000000 : 10000};
-    tn_rope_desc sliding = {.style = TN_ROPE_HALF, .n_dims = m->head_dim, .hf_theta = "rope_local_base_freq",
-                            .hf_section = "sliding_attention", .gguf_theta = ".rope.freq_base_swa",
-                            .default_theta = 10000, .flags = TN_ROPE_NO_SCALING};
+    tn_rope_desc sliding = {.style = TN_ROPE_HALF,
+                            .n_dims = m->head_dim,
+                            .hf_theta = "rope_local_base_freq",
+                            .hf_section = "sliding_attention",
+                            .gguf_theta = ".rope.freq_base_swa",
+                            .default_theta = 10000,
+                            .flags = TN_ROPE_NO_SCALING};
     rope_pair t;
     t.full = r->rope_table(r, &full);
     t.sliding = m->is_gemma3 ? r->rope_table(r, &sliding) : t.full;

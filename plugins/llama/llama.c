@@ -8,8 +8,9 @@
  *               h = rms_norm(x) ;  x = x + Wdown(silu(Wgate h) * Wup h)
  *   logits = Wout rms_norm(x)
  *
- * GGUF files of this family have the rows of Wq and Wk permuted, so their heads rotate interleaved pairs where Hugging
- * Face checkpoints rotate halves; the results are the same. Mistral differs by its sliding window only. */
+ * GGUF files of this family have the rows of Wq and Wk permuted, so their heads rotate interleaved pairs
+ * where Hugging Face checkpoints rotate halves; the results are the same. Mistral differs by its sliding
+ * window only. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +31,8 @@ static int32_t llama_probe(const tn_config *c) {
     return 0;
 }
 
-static int32_t llama_create(const tn_host *host, const tn_option_value *options, const tn_config *c, void **ret,
-                            tn_error *err) {
+static int32_t llama_create(const tn_host *host, const tn_option_value *options, const tn_config *c,
+                            void **ret, tn_error *err) {
     (void)host;
     (void)options;
     llama *m = calloc(1, sizeof *m);
@@ -72,8 +73,12 @@ static tn_value attention(const llama *m, tn_recorder *r, uint32_t i, tn_rope ta
     tn_weight bk = tn_vector(r, i, "layers.%u.self_attn.k_proj.bias", "blk.%u.attn_k.bias", n_kv, opt);
     tn_weight bv = tn_vector(r, i, "layers.%u.self_attn.v_proj.bias", "blk.%u.attn_v.bias", n_kv, opt);
     tn_weight bo = tn_vector(r, i, "layers.%u.self_attn.o_proj.bias", "blk.%u.attn_output.bias", n, opt);
-    tn_attention_desc a = {.layer = i, .n_head = m->n_head, .n_head_kv = m->n_head_kv, .head_dim = m->head_dim,
-                           .window = m->window, .scale = 1 / sqrtf((float)m->head_dim)};
+    tn_attention_desc a = {.layer = i,
+                           .n_head = m->n_head,
+                           .n_head_kv = m->n_head_kv,
+                           .head_dim = m->head_dim,
+                           .window = m->window,
+                           .scale = 1 / sqrtf((float)m->head_dim)};
     tn_value q = r->rope(r, r->linear(r, h, wq, bq), m->head_dim, table);
     tn_value k = r->rope(r, r->linear(r, h, wk, bk), m->head_dim, table);
     tn_value v = r->linear(r, h, wv, bv);
@@ -95,17 +100,24 @@ static tn_value feed_forward(const llama *m, tn_recorder *r, uint32_t i, tn_valu
 static void llama_record(void *instance, tn_recorder *r) {
     const llama *m = instance;
     uint32_t n = m->n_embd;
-    tn_rope_desc rope = {.style = m->rope_style, .n_dims = m->rope_dims, .hf_theta = "rope_theta",
-                         .gguf_theta = ".rope.freq_base", .default_theta = 10000};
+    tn_rope_desc rope = {.style = m->rope_style,
+                         .n_dims = m->rope_dims,
+                         .hf_theta = "rope_theta",
+                         .gguf_theta = ".rope.freq_base",
+                         .default_theta = 10000};
     tn_rope table = r->rope_table(r, &rope);
     tn_weight embed = tn_matrix(r, 0, "embed_tokens.weight", "token_embd.weight", TN_ROWS_OF_FILE, n);
-    tn_weight_desc head_desc = {.hf = "lm_head.weight", .gguf = "output.weight", .rows = TN_ROWS_OF_FILE, .cols = n,
+    tn_weight_desc head_desc = {.hf = "lm_head.weight",
+                                .gguf = "output.weight",
+                                .rows = TN_ROWS_OF_FILE,
+                                .cols = n,
                                 .flags = TN_WEIGHT_OPTIONAL};
     tn_weight head = r->weight(r, &head_desc, 0); /* absent where it is tied to the embedding */
     tn_value x = r->embed(r, embed, 1);
     for (uint32_t i = 0; i < m->n_layer; i++) {
         tn_weight norm = tn_vector(r, i, "layers.%u.input_layernorm.weight", "blk.%u.attn_norm.weight", n, 0);
-        tn_weight post = tn_vector(r, i, "layers.%u.post_attention_layernorm.weight", "blk.%u.ffn_norm.weight", n, 0);
+        tn_weight post =
+            tn_vector(r, i, "layers.%u.post_attention_layernorm.weight", "blk.%u.ffn_norm.weight", n, 0);
         r->tap(r, x, i);
         x = r->add(r, x, attention(m, r, i, table, r->rms_norm(r, x, norm, m->norm_eps)));
         x = r->add(r, x, feed_forward(m, r, i, r->rms_norm(r, x, post, m->norm_eps)));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Qwen2, Qwen2.5 and Qwen3 dense text models, and what is distilled into them (DeepSeek-R1-Distill-Qwen, QwQ).
+/* Qwen2, Qwen2.5 and Qwen3 dense text models, and what is distilled into them (DeepSeek-R1-Distill-Qwen,
+ * QwQ).
  *
- * The Llama decoder with two differences: Qwen2 has biases on q, k and v, and Qwen3 instead normalises q and k per head
- * before they are rotated (Yang et al. 2025, section 2). Heads rotate halves in every format. Which of the two it is
- * shows in the tensors that are there. */
+ * The Llama decoder with two differences: Qwen2 has biases on q, k and v, and Qwen3 instead normalises q and
+ * k per head before they are rotated (Yang et al. 2025, section 2). Heads rotate halves in every format.
+ * Which of the two it is shows in the tensors that are there. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,8 @@
 
 typedef struct qwen3 {
     uint32_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_ctx;
-    uint32_t window;       /* tokens, of the layers that have one */
-    uint8_t *windowed;     /* [n_layer] */
+    uint32_t window;   /* tokens, of the layers that have one */
+    uint8_t *windowed; /* [n_layer] */
     float norm_eps;
 } qwen3;
 
@@ -30,7 +31,8 @@ static void qwen3_destroy(void *instance) {
     free(m);
 }
 
-/* Layers from max_window_layers on slide when use_sliding_window is set; newer files spell each layer's type. */
+/* Layers from max_window_layers on slide when use_sliding_window is set; newer files spell each layer's type.
+ */
 static int read_windows(qwen3 *m, const tn_config *c) {
     uint32_t first = c->u32(c, "max_window_layers", NULL, m->n_layer, UINT32_MAX - 1);
     int32_t use = c->flag(c, "use_sliding_window", NULL, 0);
@@ -38,14 +40,15 @@ static int read_windows(qwen3 *m, const tn_config *c) {
     m->windowed = calloc(m->n_layer, 1);
     if (!m->windowed) return TN_ENOMEM;
     for (uint32_t i = 0; m->window && i < m->n_layer; i++) {
-        const char *type = c->str_at(c, "layer_types", NULL, i, i >= first ? "sliding_attention" : "full_attention");
+        const char *type =
+            c->str_at(c, "layer_types", NULL, i, i >= first ? "sliding_attention" : "full_attention");
         m->windowed[i] = strcmp(type, "sliding_attention") == 0;
     }
     return 0;
 }
 
-static int32_t qwen3_create(const tn_host *host, const tn_option_value *options, const tn_config *c, void **ret,
-                            tn_error *err) {
+static int32_t qwen3_create(const tn_host *host, const tn_option_value *options, const tn_config *c,
+                            void **ret, tn_error *err) {
     (void)host;
     (void)options;
     qwen3 *m = calloc(1, sizeof *m);
@@ -86,10 +89,16 @@ static tn_value attention(const qwen3 *m, tn_recorder *r, uint32_t i, tn_rope ta
     tn_weight bq = tn_vector(r, i, "layers.%u.self_attn.q_proj.bias", "blk.%u.attn_q.bias", n_q, opt);
     tn_weight bk = tn_vector(r, i, "layers.%u.self_attn.k_proj.bias", "blk.%u.attn_k.bias", n_kv, opt);
     tn_weight bv = tn_vector(r, i, "layers.%u.self_attn.v_proj.bias", "blk.%u.attn_v.bias", n_kv, opt);
-    tn_weight q_norm = tn_vector(r, i, "layers.%u.self_attn.q_norm.weight", "blk.%u.attn_q_norm.weight", m->head_dim, opt);
-    tn_weight k_norm = tn_vector(r, i, "layers.%u.self_attn.k_norm.weight", "blk.%u.attn_k_norm.weight", m->head_dim, opt);
-    tn_attention_desc a = {.layer = i, .n_head = m->n_head, .n_head_kv = m->n_head_kv, .head_dim = m->head_dim,
-                           .window = m->windowed[i] ? m->window : 0, .scale = 1 / sqrtf((float)m->head_dim)};
+    tn_weight q_norm =
+        tn_vector(r, i, "layers.%u.self_attn.q_norm.weight", "blk.%u.attn_q_norm.weight", m->head_dim, opt);
+    tn_weight k_norm =
+        tn_vector(r, i, "layers.%u.self_attn.k_norm.weight", "blk.%u.attn_k_norm.weight", m->head_dim, opt);
+    tn_attention_desc a = {.layer = i,
+                           .n_head = m->n_head,
+                           .n_head_kv = m->n_head_kv,
+                           .head_dim = m->head_dim,
+                           .window = m->windowed[i] ? m->window : 0,
+                           .scale = 1 / sqrtf((float)m->head_dim)};
     tn_value q = r->linear(r, h, wq, bq), k = r->linear(r, h, wk, bk), v = r->linear(r, h, wv, bv);
     if (q_norm) q = r->rms_norm(r, q, q_norm, m->norm_eps);
     if (k_norm) k = r->rms_norm(r, k, k_norm, m->norm_eps);
@@ -110,17 +119,24 @@ static tn_value feed_forward(const qwen3 *m, tn_recorder *r, uint32_t i, tn_valu
 static void qwen3_record(void *instance, tn_recorder *r) {
     const qwen3 *m = instance;
     uint32_t n = m->n_embd;
-    tn_rope_desc rope = {.style = TN_ROPE_HALF, .n_dims = m->head_dim, .hf_theta = "rope_theta",
-                         .gguf_theta = ".rope.freq_base", .default_theta = 10000};
+    tn_rope_desc rope = {.style = TN_ROPE_HALF,
+                         .n_dims = m->head_dim,
+                         .hf_theta = "rope_theta",
+                         .gguf_theta = ".rope.freq_base",
+                         .default_theta = 10000};
     tn_rope table = r->rope_table(r, &rope);
     tn_weight embed = tn_matrix(r, 0, "embed_tokens.weight", "token_embd.weight", TN_ROWS_OF_FILE, n);
-    tn_weight_desc head_desc = {.hf = "lm_head.weight", .gguf = "output.weight", .rows = TN_ROWS_OF_FILE, .cols = n,
+    tn_weight_desc head_desc = {.hf = "lm_head.weight",
+                                .gguf = "output.weight",
+                                .rows = TN_ROWS_OF_FILE,
+                                .cols = n,
                                 .flags = TN_WEIGHT_OPTIONAL};
     tn_weight head = r->weight(r, &head_desc, 0); /* absent where it is tied to the embedding */
     tn_value x = r->embed(r, embed, 1);
     for (uint32_t i = 0; i < m->n_layer; i++) {
         tn_weight norm = tn_vector(r, i, "layers.%u.input_layernorm.weight", "blk.%u.attn_norm.weight", n, 0);
-        tn_weight post = tn_vector(r, i, "layers.%u.post_attention_layernorm.weight", "blk.%u.ffn_norm.weight", n, 0);
+        tn_weight post =
+            tn_vector(r, i, "layers.%u.post_attention_layernorm.weight", "blk.%u.ffn_norm.weight", n, 0);
         r->tap(r, x, i);
         x = r->add(r, x, attention(m, r, i, table, r->rms_norm(r, x, norm, m->norm_eps)));
         x = r->add(r, x, feed_forward(m, r, i, r->rms_norm(r, x, post, m->norm_eps)));

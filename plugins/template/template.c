@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A family module to copy: the smallest pre-norm decoder, for checkpoints whose model_type (or GGUF architecture) is
- * "template". doc/families.md walks through making it yours; the numbered comments are its steps.
+/* A family module to copy: the smallest pre-norm decoder, for checkpoints whose model_type (or GGUF
+ * architecture) is "template". doc/families.md walks through making it yours; the numbered comments are its
+ * steps.
  *
  *   x = embed(id)
  *   per layer:  h = rms_norm(x) ;  x = x + Wo attention(rope(Wq h), rope(Wk h), Wv h)
@@ -20,12 +21,15 @@ typedef struct decoder {
 } decoder;
 
 /* 2. Which checkpoints are yours. 100: made for them; less: could serve them; 0: not yours. */
-static int32_t decoder_probe(const tn_config *c) { return strcmp(c->arch, "template") == 0 ? 100 : 0; }
+static int32_t decoder_probe(const tn_config *c) {
+    return strcmp(c->arch, "template") == 0 ? 100 : 0;
+}
 
-/* 3. Hyper-parameters, in both spellings, each with its largest sensible value. A failed look-up is reported by the host
- * after this returns, so that nothing need be checked here; reject() is for what you read but do not support. */
-static int32_t decoder_create(const tn_host *host, const tn_option_value *options, const tn_config *c, void **ret,
-                              tn_error *err) {
+/* 3. Hyper-parameters, in both spellings, each with its largest sensible value. A failed look-up is reported
+ * by the host after this returns, so that nothing need be checked here; reject() is for what you read but do
+ * not support. */
+static int32_t decoder_create(const tn_host *host, const tn_option_value *options, const tn_config *c,
+                              void **ret, tn_error *err) {
     (void)options;
     decoder *m = calloc(1, sizeof *m);
     if (!m) return tn_fail(err, TN_ENOMEM, "out of memory");
@@ -38,7 +42,8 @@ static int32_t decoder_create(const tn_host *host, const tn_option_value *option
     m->n_ctx = c->u32(c, "max_position_embeddings", ".context_length", 4096, 1u << 30);
     m->norm_eps = c->f32(c, "rms_norm_eps", ".attention.layer_norm_rms_epsilon", 1e-5f);
     const char *act = c->str(c, "hidden_act", NULL, "silu");
-    if (strcmp(act, "silu") != 0) c->reject(c, TN_ENOTSUP, "hidden_act is \"%s\", only silu is supported", act);
+    if (strcmp(act, "silu") != 0)
+        c->reject(c, TN_ENOTSUP, "hidden_act is \"%s\", only silu is supported", act);
     tn_host_logf(host, TN_SEVERITY_DEBUG, "%u layers of width %u", m->n_layer, m->n_embd);
     *ret = m;
     return 0;
@@ -59,7 +64,10 @@ static tn_value attention(const decoder *m, tn_recorder *r, uint32_t i, tn_rope 
     tn_weight wk = tn_matrix(r, i, "layers.%u.self_attn.k_proj.weight", "blk.%u.attn_k.weight", n_kv, n);
     tn_weight wv = tn_matrix(r, i, "layers.%u.self_attn.v_proj.weight", "blk.%u.attn_v.weight", n_kv, n);
     tn_weight wo = tn_matrix(r, i, "layers.%u.self_attn.o_proj.weight", "blk.%u.attn_output.weight", n, n_q);
-    tn_attention_desc a = {.layer = i, .n_head = m->n_head, .n_head_kv = m->n_head_kv, .head_dim = m->head_dim,
+    tn_attention_desc a = {.layer = i,
+                           .n_head = m->n_head,
+                           .n_head_kv = m->n_head_kv,
+                           .head_dim = m->head_dim,
                            .scale = 1 / sqrtf((float)m->head_dim)};
     tn_value q = r->rope(r, r->linear(r, h, wq, 0), m->head_dim, table);
     tn_value k = r->rope(r, r->linear(r, h, wk, 0), m->head_dim, table);
@@ -78,17 +86,24 @@ static tn_value feed_forward(const decoder *m, tn_recorder *r, uint32_t i, tn_va
 static void decoder_record(void *instance, tn_recorder *r) {
     const decoder *m = instance;
     uint32_t n = m->n_embd;
-    tn_rope_desc rope = {.style = TN_ROPE_HALF, .n_dims = m->head_dim, .hf_theta = "rope_theta",
-                         .gguf_theta = ".rope.freq_base", .default_theta = 10000};
+    tn_rope_desc rope = {.style = TN_ROPE_HALF,
+                         .n_dims = m->head_dim,
+                         .hf_theta = "rope_theta",
+                         .gguf_theta = ".rope.freq_base",
+                         .default_theta = 10000};
     tn_rope table = r->rope_table(r, &rope);
     tn_weight embed = tn_matrix(r, 0, "embed_tokens.weight", "token_embd.weight", TN_ROWS_OF_FILE, n);
-    tn_weight_desc head_desc = {.hf = "lm_head.weight", .gguf = "output.weight", .rows = TN_ROWS_OF_FILE, .cols = n,
+    tn_weight_desc head_desc = {.hf = "lm_head.weight",
+                                .gguf = "output.weight",
+                                .rows = TN_ROWS_OF_FILE,
+                                .cols = n,
                                 .flags = TN_WEIGHT_OPTIONAL};
     tn_weight head = r->weight(r, &head_desc, 0); /* absent where it is tied to the embedding */
     tn_value x = r->embed(r, embed, 1);
     for (uint32_t i = 0; i < m->n_layer; i++) {
         tn_weight norm = tn_vector(r, i, "layers.%u.input_layernorm.weight", "blk.%u.attn_norm.weight", n, 0);
-        tn_weight post = tn_vector(r, i, "layers.%u.post_attention_layernorm.weight", "blk.%u.ffn_norm.weight", n, 0);
+        tn_weight post =
+            tn_vector(r, i, "layers.%u.post_attention_layernorm.weight", "blk.%u.ffn_norm.weight", n, 0);
         r->tap(r, x, i); /* lets people compare your layers with a reference, one by one */
         x = r->add(r, x, attention(m, r, i, table, r->rms_norm(r, x, norm, m->norm_eps)));
         x = r->add(r, x, feed_forward(m, r, i, r->rms_norm(r, x, post, m->norm_eps)));

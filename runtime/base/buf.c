@@ -6,7 +6,9 @@
 
 #include "base/checked.h"
 
-void tn_buf_init(tn_buf *b, size_t max) { *b = (tn_buf){.max = max}; }
+void tn_buf_init(tn_buf *b, size_t max) {
+    *b = (tn_buf){.max = max};
+}
 
 void tn_buf_free(tn_buf *b) {
     free(b->data);
@@ -43,9 +45,13 @@ int tn_buf_add(tn_buf *b, const void *bytes, size_t n) {
     return 0;
 }
 
-int tn_buf_adds(tn_buf *b, const char *s) { return tn_buf_add(b, s, strlen(s)); }
+int tn_buf_adds(tn_buf *b, const char *s) {
+    return tn_buf_add(b, s, strlen(s));
+}
 
-int tn_buf_addc(tn_buf *b, char c) { return tn_buf_add(b, &c, 1); }
+int tn_buf_addc(tn_buf *b, char c) {
+    return tn_buf_add(b, &c, 1);
+}
 
 int tn_buf_addf(tn_buf *b, const char *fmt, ...) {
     va_list args;

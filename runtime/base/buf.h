@@ -11,11 +11,11 @@
 #include <tenon/status.h>
 
 typedef struct tn_buf {
-    char *data;      /* NULL until the first append, else len bytes and a NUL; owned */
-    size_t len;      /* bytes */
-    size_t cap;      /* bytes allocated */
-    size_t max;      /* most bytes it may hold */
-    int status;      /* 0 or the first failure */
+    char *data; /* NULL until the first append, else len bytes and a NUL; owned */
+    size_t len; /* bytes */
+    size_t cap; /* bytes allocated */
+    size_t max; /* most bytes it may hold */
+    int status; /* 0 or the first failure */
 } tn_buf;
 
 /* An empty buffer of at most max bytes; allocates nothing. */
@@ -28,7 +28,8 @@ int tn_buf_add(tn_buf *b, const void *bytes, size_t n);
 int tn_buf_adds(tn_buf *b, const char *s);
 int tn_buf_addc(tn_buf *b, char c);
 int tn_buf_addf(tn_buf *b, const char *fmt, ...) TN_PRINTF(2, 3);
-/* The content as a string of the caller's (free() it), or NULL when an append had failed; b is empty afterwards. */
+/* The content as a string of the caller's (free() it), or NULL when an append had failed; b is empty
+ * afterwards. */
 char *tn_buf_steal(tn_buf *b, size_t *ret_len);
 
 #endif

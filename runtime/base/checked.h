@@ -8,10 +8,18 @@
 #include <stdint.h>
 
 /* True when *ret holds the exact result; false on overflow, *ret is then unspecified. [any thread] */
-static inline bool tn_add_u64(uint64_t a, uint64_t b, uint64_t *ret) { return !__builtin_add_overflow(a, b, ret); }
-static inline bool tn_mul_u64(uint64_t a, uint64_t b, uint64_t *ret) { return !__builtin_mul_overflow(a, b, ret); }
-static inline bool tn_add_size(size_t a, size_t b, size_t *ret) { return !__builtin_add_overflow(a, b, ret); }
-static inline bool tn_mul_size(size_t a, size_t b, size_t *ret) { return !__builtin_mul_overflow(a, b, ret); }
+static inline bool tn_add_u64(uint64_t a, uint64_t b, uint64_t *ret) {
+    return !__builtin_add_overflow(a, b, ret);
+}
+static inline bool tn_mul_u64(uint64_t a, uint64_t b, uint64_t *ret) {
+    return !__builtin_mul_overflow(a, b, ret);
+}
+static inline bool tn_add_size(size_t a, size_t b, size_t *ret) {
+    return !__builtin_add_overflow(a, b, ret);
+}
+static inline bool tn_mul_size(size_t a, size_t b, size_t *ret) {
+    return !__builtin_mul_overflow(a, b, ret);
+}
 
 /* n rounded up to a multiple of align (a power of two); false on overflow. [any thread] */
 static inline bool tn_align_u64(uint64_t n, uint64_t align, uint64_t *ret) {

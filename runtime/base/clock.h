@@ -14,6 +14,8 @@ static inline int64_t tn_clock_ns(void) {
 }
 
 /* Seconds since 1970. */
-static inline int64_t tn_clock_unix_s(void) { return (int64_t)time(NULL); }
+static inline int64_t tn_clock_unix_s(void) {
+    return (int64_t)time(NULL);
+}
 
 #endif

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <tenon/status.h>
 
-/* A read-only mapping of a whole regular file. data is NULL for an empty file. The file must not shrink while it is
- * mapped; the name is kept for messages. */
+/* A read-only mapping of a whole regular file. data is NULL for an empty file. The file must not shrink while
+ * it is mapped; the name is kept for messages. */
 typedef struct tn_map {
     const uint8_t *data;
     uint64_t size; /* bytes */

@@ -7,4 +7,5 @@ libtenon_la_SOURCES += \
 	%D%/json.c %D%/json.h \
 	%D%/log.c %D%/log.h \
 	%D%/status.c %D%/status.h \
+	%D%/suggest.c %D%/suggest.h \
 	%D%/team.c %D%/team.h

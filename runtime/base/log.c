@@ -33,18 +33,26 @@ bool tn_log_format_parse(const char *name, tn_log_format *ret) {
     return true;
 }
 
-bool tn_log_enabled(tn_log_level level) { return level <= g_level; }
+bool tn_log_enabled(tn_log_level level) {
+    return level <= g_level;
+}
 
 static void write_json(tn_log_level level, const char *part, const char *text) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     double t = (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1000.0;
-    json_t *line = json_pack("{s:f,s:s,s:s,s:o}", "time", t, "level", level_names[level], "part", part, "text",
-                             json_stringn_nocheck(text, strlen(text)));
+    json_t *line = json_pack("{s:f,s:s,s:s,s:o}", "time", t, "level", level_names[level], "part", part,
+                             "text", json_stringn_nocheck(text, strlen(text)));
     char *out = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(13)) : NULL;
     fprintf(stderr, "%s\n", out ? out : "{\"level\":\"error\",\"text\":\"a log line could not be encoded\"}");
     free(out);
     json_decref(line);
+}
+
+/* Text from outside must not be able to look like lines of ours, nor to command a terminal. */
+static void blank_controls(char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text < 32 || *text == 127) *text = '?';
 }
 
 void tn_log(tn_log_level level, const char *part, const char *fmt, ...) {
@@ -54,6 +62,7 @@ void tn_log(tn_log_level level, const char *part, const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    blank_controls(text);
     if (g_format == TN_LOG_JSON)
         write_json(level, part, text);
     else

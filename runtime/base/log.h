@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program's log: one line an event on stderr, as text or as JSON. Library code returns errors; programs log them
- * once, where they are handled. */
+/* The program's log: one line an event on stderr, as text or as JSON. Library code returns errors; programs
+ * log them once, where they are handled. */
 #ifndef TN_BASE_LOG_H
 #define TN_BASE_LOG_H
 
@@ -16,7 +16,8 @@ void tn_log_setup(tn_log_level level, tn_log_format format);
 bool tn_log_level_parse(const char *name, tn_log_level *ret);
 bool tn_log_format_parse(const char *name, tn_log_format *ret);
 bool tn_log_enabled(tn_log_level level);
-/* One line; part is who speaks ("weights", "module llama"). The text must not end in a newline. [any thread] */
+/* One line; part is who speaks ("weights", "module llama"). The text must not end in a newline. [any thread]
+ */
 void tn_log(tn_log_level level, const char *part, const char *fmt, ...) TN_PRINTF(3, 4);
 
 #endif

@@ -6,7 +6,7 @@
 const char *tn_status_name(int code) {
     switch (code) {
     case TN_OK: return "TN_OK";
-#define CASE(name, value, cls, text)                                                                                   \
+#define CASE(name, value, cls, text)                                                                         \
     case name: return #name;
         TN_STATUS_TABLE(CASE)
 #undef CASE
@@ -17,7 +17,7 @@ const char *tn_status_name(int code) {
 const char *tn_status_text(int code) {
     switch (code) {
     case TN_OK: return "success";
-#define CASE(name, value, cls, text)                                                                                   \
+#define CASE(name, value, cls, text)                                                                         \
     case name: return text;
         TN_STATUS_TABLE(CASE)
 #undef CASE
@@ -29,7 +29,7 @@ tn_status_class tn_status_classify(int code) {
     enum { input = TN_CLASS_INPUT, env = TN_CLASS_ENV, bug = TN_CLASS_BUG };
     switch (code) {
     case TN_OK: return TN_CLASS_OK;
-#define CASE(name, value, cls, text)                                                                                   \
+#define CASE(name, value, cls, text)                                                                         \
     case name: return (tn_status_class)cls;
         TN_STATUS_TABLE(CASE)
 #undef CASE

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which pages of a device's KV pool are taken. Page contents are the device's; this knows numbers only.
  *
- * A holder first reserves as many pages as it may ever need and takes them one by one as its sequence grows, so that what
- * was admitted can always finish. One thread at a time. */
+ * A holder first reserves as many pages as it may ever need and takes them one by one as its sequence grows,
+ * so that what was admitted can always finish. One thread at a time. */
 #ifndef TN_CACHE_PAGES_H
 #define TN_CACHE_PAGES_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Speed of a model on this machine, without sampling: prompt processing, decoding with an empty and with a filled
- * context, and several sequences at once. Every figure is the median of -r runs after one warm-up, in tokens a second. */
+/* Speed of a model on this machine, without sampling: prompt processing, decoding with an empty and with a
+ * filled context, and several sequences at once. Every figure is the median of -r runs after one warm-up, in
+ * tokens a second. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,16 +23,16 @@ typedef struct bench_args {
 #define AT(field) .offset = offsetof(bench_args, field)
 static const tn_option_row options[] = {
     {TN_OPT_GROUP, .group = tn_model_options, AT(model)},
-    {TN_OPT_UINT, 'p', .name = "prompt", .arg = "N", .max = 1 << 20, .help = "tokens of the prompt (default 512, 0: skip)",
-     AT(n_prompt)},
+    {TN_OPT_UINT, 'p', .name = "prompt", .arg = "N", .max = 1 << 20,
+     .help = "tokens of the prompt (default 512, 0: skip)", AT(n_prompt)},
     {TN_OPT_UINT, 'n', .name = "generate", .arg = "N", .max = 1 << 20,
      .help = "tokens to decode (default 64, 0: skip)", AT(n_gen)},
     {TN_OPT_UINT, .name = "depth", .arg = "N", .max = 1 << 24,
      .help = "also decode after this many tokens of context (default 1024, 0: skip)", AT(depth)},
     {TN_OPT_LIST, .name = "parallel", .arg = "N,N,...", .min = 1, .max = 256,
      .help = "decode this many sequences at once (default 1,2,4,8,16)", AT(parallel)},
-    {TN_OPT_UINT, 'r', .name = "repetitions", .arg = "N", .min = 1, .max = MAX_REPS, .help = "runs of each (default 3)",
-     AT(reps)},
+    {TN_OPT_UINT, 'r', .name = "repetitions", .arg = "N", .min = 1, .max = MAX_REPS,
+     .help = "runs of each (default 3)", AT(reps)},
     {TN_OPT_FLAG, .name = "json", .help = "one line of JSON", AT(json)},
     {TN_OPT_GROUP, .group = tn_compute_options, AT(compute)},
     {.kind = TN_OPT_END},
@@ -56,8 +57,8 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Times one run: n_seq sequences of n_prompt tokens are filled untimed (or timed, when n_steps is 0), then decoded for
- * n_steps steps. *ret: tokens a second. */
+/* Times one run: n_seq sequences of n_prompt tokens are filled untimed (or timed, when n_steps is 0), then
+ * decoded for n_steps steps. *ret: tokens a second. */
 static int run_once(bench *b, uint32_t n_seq, uint32_t n_prompt, uint32_t n_steps, double *ret) {
     tn_engine *e;
     bool busy = true;
@@ -90,7 +91,8 @@ static int measure(bench *b, uint32_t n_seq, uint32_t n_prompt, uint32_t n_steps
     return 0;
 }
 
-static int measure_into(bench *b, json_t *out, const char *name, uint32_t n_seq, uint32_t n_prompt, uint32_t n_steps) {
+static int measure_into(bench *b, json_t *out, const char *name, uint32_t n_seq, uint32_t n_prompt,
+                        uint32_t n_steps) {
     double value;
     int rc = measure(b, n_seq, n_prompt, n_steps, &value);
     if (!rc && json_object_set_new(out, name, json_real((double)(int64_t)(value * 100 + 0.5) / 100)) != 0)
@@ -128,11 +130,12 @@ static int describe(bench *b, json_t *out) {
     uint64_t weights, activations, pages;
     const char *path = tn_checkpoint_path(b->m->checkpoint), *slash = strrchr(path, '/');
     b->m->exec->cls->bytes(b->m->exec, &weights, &activations, &pages);
-    json_t *facts = json_pack("{s:s,s:s,s:s,s:I,s:f,s:I,s:I,s:I}", "model", slash && slash[1] ? slash + 1 : path,
-                              "device", b->m->device->cls->name, "kernels", b->m->device->cls->describe(b->m->device),
-                              "reps", (json_int_t)b->args->reps, "load_s", b->load_s, "model_bytes",
-                              (json_int_t)tn_checkpoint_bytes(b->m->checkpoint), "repacked_bytes", (json_int_t)weights,
-                              "activation_bytes", (json_int_t)activations);
+    json_t *facts =
+        json_pack("{s:s,s:s,s:s,s:I,s:f,s:I,s:I,s:I}", "model", slash && slash[1] ? slash + 1 : path,
+                  "device", b->m->device->cls->name, "kernels", b->m->device->cls->describe(b->m->device),
+                  "reps", (json_int_t)b->args->reps, "load_s", b->load_s, "model_bytes",
+                  (json_int_t)tn_checkpoint_bytes(b->m->checkpoint), "repacked_bytes", (json_int_t)weights,
+                  "activation_bytes", (json_int_t)activations);
     int bad = !facts || json_object_update(out, facts) != 0;
     json_decref(facts);
     return bad ? tn_fail(b->err, TN_ENOMEM, "out of memory") : 0;
@@ -165,8 +168,7 @@ static tn_model_config needs(const bench_args *a) {
 static int fill_prompt(bench *b, uint32_t n) {
     b->prompt = malloc(n * sizeof *b->prompt);
     if (!b->prompt) return tn_fail(b->err, TN_ENOMEM, "out of memory");
-    for (uint32_t i = 0; i < n; i++)
-        b->prompt[i] = (int32_t)(tn_random_unit(1, i) * b->m->program->n_vocab);
+    for (uint32_t i = 0; i < n; i++) b->prompt[i] = (int32_t)(tn_random_unit(1, i) * b->m->program->n_vocab);
     return 0;
 }
 
@@ -179,7 +181,8 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     (void)n;
     (void)operands;
     double start = seconds();
-    int rc = out ? tn_load(a->model.model, &a->compute, config, &l, err) : tn_fail(err, TN_ENOMEM, "out of memory");
+    int rc = out ? tn_load(a->model.model, &a->compute, config, &l, err)
+                 : tn_fail(err, TN_ENOMEM, "out of memory");
     b.load_s = seconds() - start;
     b.m = l.model;
     if (!rc) rc = fill_prompt(&b, config.n_ctx);
@@ -208,8 +211,9 @@ const tn_command tn_cmd_bench = {
     .name = "bench",
     .operands = "",
     .help = "measure a model's speed on this machine",
-    .about = "Prints tokens a second: pp prompt tokens, tg decoded tokens (_d: after that much context), batch: all\n"
-             "sequences together, 32 prompt tokens and 16 steps each. Medians; nothing is sampled but the highest logit.",
+    .about =
+        "Prints tokens a second: pp prompt tokens, tg decoded tokens (_d: after that much context), batch: all\n"
+        "sequences together, 32 prompt tokens and 16 steps each. Medians; nothing is sampled but the highest logit.",
     .options = options,
     .min_operands = 0,
     .max_operands = 0,

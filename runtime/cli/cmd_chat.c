@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A conversation at the terminal. Lines come from libedit with history where stdin is a terminal and libedit is there,
- * else from stdin as they are, so that it can be scripted. */
+/* A conversation at the terminal. Lines come from libedit with history where stdin is a terminal and libedit
+ * is there, else from stdin as they are, so that it can be scripted. */
 #include "config.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #ifdef HAVE_LIBEDIT
-#include <histedit.h>
+#    include <histedit.h>
 #endif
 
 #include "base/file.h"
@@ -83,8 +83,12 @@ static int edit_line(terminal *t, bool *ret_more, tn_error *err) {
     return rc ? tn_fail(err, rc, "the line is too long") : 0;
 }
 #else
-static void open_editor(terminal *t) { (void)t; }
-static void close_editor(terminal *t) { (void)t; }
+static void open_editor(terminal *t) {
+    (void)t;
+}
+static void close_editor(terminal *t) {
+    (void)t;
+}
 static int edit_line(terminal *t, bool *ret_more, tn_error *err) {
     return tn_input_line(stdin, "standard input", &t->line, ret_more, err);
 }
@@ -95,7 +99,8 @@ static int read_line(terminal *t, bool *ret_more, tn_error *err) {
     return tn_input_line(stdin, "standard input", &t->line, ret_more, err);
 }
 
-/* ---- Commands -------------------------------------------------------------------------------------------------- */
+/* ---- Commands
+ * -------------------------------------------------------------------------------------------------- */
 
 typedef struct session {
     tn_conversation c;
@@ -140,7 +145,8 @@ static int cmd_retry(session *s, const char *rest, tn_error *err) {
     size_t n = json_array_size(s->c.messages);
     const json_t *last = n ? json_array_get(s->c.messages, n - 1) : NULL;
     const char *role = json_string_value(json_object_get(last, "role"));
-    if (!role || strcmp(role, "assistant") != 0) return tn_fail(err, TN_EINVAL, "there is no reply to try again");
+    if (!role || strcmp(role, "assistant") != 0)
+        return tn_fail(err, TN_EINVAL, "there is no reply to try again");
     tn_conversation_drop(&s->c);
     return reply(s, err);
 }
@@ -149,8 +155,8 @@ static int cmd_stats(session *s, const char *rest, tn_error *err) {
     const tn_conversation *c = &s->c;
     (void)rest;
     (void)err;
-    printf("last prompt: %u tokens of %u, first token after %.2f s; reply: %u tokens, %.1f tokens/s\n", c->n_prompt,
-           c->loaded.model->n_ctx, c->prefill_s, c->n_reply,
+    printf("last prompt: %u tokens of %u, first token after %.2f s; reply: %u tokens, %.1f tokens/s\n",
+           c->n_prompt, c->loaded.model->n_ctx, c->prefill_s, c->n_reply,
            c->decode_s > 0 && c->n_reply > 1 ? (c->n_reply - 1) / c->decode_s : 0);
     return 0;
 }
@@ -196,7 +202,8 @@ static int run_command(session *s, const char *line, tn_error *err) {
     return tn_fail(err, TN_EINVAL, "there is no command %.*s; /help lists them", (int)len, line);
 }
 
-/* ---- The loop -------------------------------------------------------------------------------------------------- */
+/* ---- The loop
+ * -------------------------------------------------------------------------------------------------- */
 
 /* Lines up to the closing quotes, joined. */
 static int read_block(terminal *t, tn_buf *message, tn_error *err) {
@@ -224,11 +231,14 @@ static int take_turn(session *s, terminal *t, tn_error *err) {
     tn_buf_free(&message);
     if (rc) return rc;
     rc = reply(s, err);
-    if (rc) tn_conversation_drop(&s->c); /* what could not be answered does not stand in the way of the next */
+    if (rc)
+        tn_conversation_drop(&s->c); /* what could not be answered does not stand in the way of the next */
     return rc;
 }
 
-static bool goes_on(int rc) { return rc == TN_EINVAL || rc == TN_ELIMIT || rc == TN_ERAISED; }
+static bool goes_on(int rc) {
+    return rc == TN_EINVAL || rc == TN_ELIMIT || rc == TN_ERAISED;
+}
 
 static int converse(session *s, terminal *t, tn_error *err) {
     bool more = true;
@@ -264,7 +274,9 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     return rc;
 }
 
-static void defaults(void *args) { tn_converse_defaults(args); }
+static void defaults(void *args) {
+    tn_converse_defaults(args);
+}
 
 const tn_command tn_cmd_chat = {
     .name = "chat",

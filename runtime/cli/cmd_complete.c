@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/frame.h"
+#include "config/settings.h"
 
 /* Where the cursor stands. */
 typedef struct position {
@@ -26,8 +27,18 @@ static void offer_commands(const char *start) {
         if (!(*c)->hidden) offer("", start, (*c)->name, strlen((*c)->name), (*c)->help);
 }
 
+/* Those of tenon.conf; a file that is wrong offers none. */
+static void offer_models(const char *start) {
+    tn_settings *s = NULL;
+    if (tn_settings_load(NULL, &s, NULL)) return;
+    for (size_t i = 0; i < s->n_models; i++)
+        offer("", start, s->models[i].name, strlen(s->models[i].name), "configured model");
+    tn_settings_free(s);
+}
+
 static void offer_hint(tn_complete hint, const char *start) {
     if (hint == TN_COMPLETE_COMMAND) offer_commands(start);
+    if (hint == TN_COMPLETE_MODEL) offer_models(start);
     if (hint == TN_COMPLETE_FILE || hint == TN_COMPLETE_MODEL) puts(":file");
 }
 

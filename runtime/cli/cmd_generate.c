@@ -23,7 +23,8 @@ static const tn_option_row options[] = {
     {TN_OPT_UINT, 'n', .name = "max-tokens", .arg = "N", .min = 1, .max = 1 << 24,
      .help = "most tokens to generate (default 128)", AT(n)},
     {TN_OPT_FLAG, .name = "ignore-eos", .help = "go on after end tokens", AT(ignore_eos)},
-    {TN_OPT_FLAG, .name = "json", .help = "print {\"ids\": [new ids], \"text\": \"...\"} at the end", AT(json)},
+    {TN_OPT_FLAG, .name = "json", .help = "print {\"ids\": [new ids], \"text\": \"...\"} at the end",
+     AT(json)},
     {TN_OPT_STRING, .name = "batch-with", .arg = "FILE", .hint = TN_COMPLETE_FILE,
      .help = "generate from the id lists of this JSON file in the same steps; the output does not change",
      AT(batch_with)},
@@ -44,7 +45,8 @@ static bool on_token(void *ctx, const tn_token *token) {
 }
 
 static int print_json(const output *o, tn_error *err) {
-    json_t *text = json_stringn_nocheck(o->printer.text.data ? o->printer.text.data : "", o->printer.text.len);
+    json_t *text =
+        json_stringn_nocheck(o->printer.text.data ? o->printer.text.data : "", o->printer.text.len);
     json_t *root = json_pack("{s:O,s:o}", "ids", o->ids, "text", text);
     char *line = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
@@ -54,17 +56,24 @@ static int print_json(const output *o, tn_error *err) {
     return 0;
 }
 
-static int generate(const generate_args *a, tn_model *m, const tn_ids *ids, const tn_ids *lists, size_t n_lists,
-                    output *o, tn_error *err) {
+static int generate(const generate_args *a, tn_model *m, const tn_ids *ids, const tn_ids *lists,
+                    size_t n_lists, output *o, tn_error *err) {
     tn_engine *e;
     int rc = tn_engine_new(m, &e, err);
     if (rc) return rc;
-    tn_seq_config c = {.prompt = ids->data, .n_prompt = (uint32_t)ids->len, .max_new = (uint32_t)a->n,
-                       .sampling = tn_sampling_choose(&a->sampling, m), .ignore_end = a->ignore_eos, .ctx = o,
+    tn_seq_config c = {.prompt = ids->data,
+                       .n_prompt = (uint32_t)ids->len,
+                       .max_new = (uint32_t)a->n,
+                       .sampling = tn_sampling_choose(&a->sampling, m),
+                       .ignore_end = a->ignore_eos,
+                       .ctx = o,
                        .on_token = on_token};
     for (size_t i = 0; !rc && i < n_lists; i++) {
-        tn_seq_config other = {.prompt = lists[i].data, .n_prompt = (uint32_t)lists[i].len, .max_new = c.max_new,
-                               .sampling = c.sampling, .ignore_end = c.ignore_end};
+        tn_seq_config other = {.prompt = lists[i].data,
+                               .n_prompt = (uint32_t)lists[i].len,
+                               .max_new = c.max_new,
+                               .sampling = c.sampling,
+                               .ignore_end = c.ignore_end};
         rc = tn_engine_add(e, &other, NULL, err);
     }
     if (!rc) rc = tn_engine_add(e, &c, NULL, err);
@@ -73,8 +82,8 @@ static int generate(const generate_args *a, tn_model *m, const tn_ids *ids, cons
     return rc;
 }
 
-static int run_model(const generate_args *a, tn_model *m, const tn_ids *ids, const tn_ids *lists, size_t n_lists,
-                     tn_error *err) {
+static int run_model(const generate_args *a, tn_model *m, const tn_ids *ids, const tn_ids *lists,
+                     size_t n_lists, tn_error *err) {
     output o = {.ids = json_array()};
     if (!o.ids) return tn_fail(err, TN_ENOMEM, "out of memory");
     int rc = tn_printer_init(&o.printer, m->tokenizer, a->json, err);
@@ -118,7 +127,8 @@ const tn_command tn_cmd_generate = {
     .name = "generate",
     .operands = "MODEL",
     .help = "continue given token ids",
-    .about = "Runs MODEL over the ids and generates; the prompt is not printed. For conversations see tenon run.",
+    .about =
+        "Runs MODEL over the ids and generates; the prompt is not printed. For conversations see tenon run.",
     .options = options,
     .hint = TN_COMPLETE_MODEL,
     .min_operands = 1,

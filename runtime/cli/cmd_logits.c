@@ -23,9 +23,11 @@ static const tn_option_row options[] = {
      .help = "where the logits go: .npy, float32 [rows, vocabulary]", AT(out)},
     {TN_OPT_FLAG, .name = "all", .help = "the logits after every token, not only after the last", AT(all)},
     {TN_OPT_STRING, .name = "batch-with", .arg = "FILE", .hint = TN_COMPLETE_FILE,
-     .help = "run the id lists of this JSON file in the same steps; the output does not change", AT(batch_with)},
+     .help = "run the id lists of this JSON file in the same steps; the output does not change",
+     AT(batch_with)},
     {TN_OPT_STRING, .name = "hidden", .arg = "FILE", .hint = TN_COMPLETE_FILE,
-     .help = "also write each layer's output: .npy, float32 [layers + 1, tokens * width], the last one normalised",
+     .help =
+         "also write each layer's output: .npy, float32 [layers + 1, tokens * width], the last one normalised",
      AT(hidden)},
     {TN_OPT_UINT, .name = "step-tokens", .arg = "N", .min = 1, .max = 1 << 16,
      .help = "most tokens of one step (default 512); the output does not change", AT(step_tokens)},
@@ -74,8 +76,12 @@ static int compute(tn_model *m, const tn_ids *ids, const tn_ids *lists, size_t n
     tn_engine *e;
     int rc = tn_engine_new(m, &e, err);
     if (rc) return rc;
-    tn_seq_config c = {.prompt = ids->data, .n_prompt = (uint32_t)ids->len, .all_logits = all, .ctx = s,
-                       .on_logits = on_logits, .on_taps = s->hidden ? on_taps : NULL};
+    tn_seq_config c = {.prompt = ids->data,
+                       .n_prompt = (uint32_t)ids->len,
+                       .all_logits = all,
+                       .ctx = s,
+                       .on_logits = on_logits,
+                       .on_taps = s->hidden ? on_taps : NULL};
     /* The middle of the batch is the place where a neighbour's influence would show. */
     rc = add_others(e, lists, n_lists / 2, all, err);
     if (!rc) rc = tn_engine_add(e, &c, NULL, err);
@@ -94,10 +100,13 @@ static int write_hidden(const char *path, const sink *s, tn_error *err) {
     return rc;
 }
 
-static int run_model(const logits_args *a, tn_model *m, const tn_ids *ids, const tn_ids *lists, size_t n_lists,
-                     tn_error *err) {
+static int run_model(const logits_args *a, tn_model *m, const tn_ids *ids, const tn_ids *lists,
+                     size_t n_lists, tn_error *err) {
     tn_npy npy = {0};
-    sink s = {.npy = &npy, .err = err, .n_tap = m->program->n_tap, .n_embd = m->program->n_embd,
+    sink s = {.npy = &npy,
+              .err = err,
+              .n_tap = m->program->n_tap,
+              .n_embd = m->program->n_embd,
               .n_token = (uint32_t)ids->len};
     bool all = a->all || a->hidden;
     if (a->hidden) {
@@ -121,12 +130,15 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     (void)n;
     if (!a->ids || !a->out) return tn_usage(err, "--ids and --out are needed");
     int rc = tn_usage_status(tn_ids_parse(a->ids, &ids, err));
-    if (!rc && ids.len == 0) rc = tn_fail(err, TN_EINVAL, "the id list is empty: there is nothing to compute");
+    if (!rc && ids.len == 0)
+        rc = tn_fail(err, TN_EINVAL, "the id list is empty: there is nothing to compute");
     if (!rc && a->batch_with) rc = tn_ids_load_lists(a->batch_with, &lists, &n_lists, err);
     bool all = a->all || a->hidden;
     uint32_t step = a->step_tokens ? (uint32_t)a->step_tokens : 512;
     if (step < n_lists + 1) step = (uint32_t)n_lists + 1;
-    tn_model_config config = {.max_seqs = (uint32_t)n_lists + 1, .taps = a->hidden != NULL, .max_step_tokens = step,
+    tn_model_config config = {.max_seqs = (uint32_t)n_lists + 1,
+                              .taps = a->hidden != NULL,
+                              .max_step_tokens = step,
                               .max_step_rows = all ? step : 0};
     if (!rc) rc = tn_load(operands[0], &a->compute, config, &l, err);
     if (!rc) rc = run_model(a, l.model, &ids, lists, n_lists, err);
@@ -140,7 +152,8 @@ const tn_command tn_cmd_logits = {
     .name = "logits",
     .operands = "MODEL",
     .help = "write a model's logits for given token ids",
-    .about = "Runs MODEL over the ids and writes the logits after the last one (or after all) as a NumPy file.",
+    .about =
+        "Runs MODEL over the ids and writes the logits after the last one (or after all) as a NumPy file.",
     .options = options,
     .hint = TN_COMPLETE_MODEL,
     .min_operands = 1,

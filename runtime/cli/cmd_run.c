@@ -16,12 +16,14 @@ enum { MAX_PROMPT = 64 << 20 };
 #define AT(field) .offset = offsetof(run_args, field)
 static const tn_option_row options[] = {
     {TN_OPT_GROUP, .group = tn_converse_options, AT(converse)},
-    {TN_OPT_FLAG, .name = "raw", .help = "continue the text as it stands, without the chat template", AT(raw)},
+    {TN_OPT_FLAG, .name = "raw", .help = "continue the text as it stands, without the chat template",
+     AT(raw)},
     {TN_OPT_FLAG, .name = "stats", .help = "print tokens and speed on stderr at the end", AT(verbose)},
     {.kind = TN_OPT_END},
 };
 
-static int reply(const run_args *a, tn_conversation *c, const tn_buf *prompt, bool *interrupted, tn_error *err) {
+static int reply(const run_args *a, tn_conversation *c, const tn_buf *prompt, bool *interrupted,
+                 tn_error *err) {
     const char *text = prompt->data ? prompt->data : "";
     if (a->raw) return tn_conversation_continue(c, text, prompt->len, interrupted, err);
     int rc = tn_conversation_add(c, "user", text, prompt->len, err);
@@ -36,8 +38,8 @@ static int answer(const run_args *a, const tn_buf *prompt, tn_error *err) {
     rc = reply(a, &c, prompt, &interrupted, err);
     if (!rc) putchar('\n');
     if (!rc && a->verbose)
-        fprintf(stderr, "%u prompt tokens in %.2f s, %u tokens in %.2f s\n", c.n_prompt, c.prefill_s, c.n_reply,
-                c.decode_s);
+        fprintf(stderr, "%u prompt tokens in %.2f s, %u tokens in %.2f s\n", c.n_prompt, c.prefill_s,
+                c.n_reply, c.decode_s);
     tn_conversation_fini(&c);
     if (!rc && interrupted) rc = tn_fail(err, TN_ECANCELED, "interrupted");
     return rc;
@@ -59,7 +61,9 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     return rc;
 }
 
-static void defaults(void *args) { tn_converse_defaults(&((run_args *)args)->converse); }
+static void defaults(void *args) {
+    tn_converse_defaults(&((run_args *)args)->converse);
+}
 
 const tn_command tn_cmd_run = {
     .name = "run",

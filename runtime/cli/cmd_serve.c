@@ -4,27 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "cli/command.h"
+#include "cli/frame.h"
 #include "cli/common.h"
 #include "cli/output.h"
-#include "base/log.h"
+#include "cli/settings_args.h"
+#include "config/check.h"
 #include "serve/server.h"
-
-typedef struct serve_args {
-    const char *config, *listen;
-    tn_opt_strings models;
-} serve_args;
-
-#define AT(field) .offset = offsetof(serve_args, field)
-static const tn_option_row options[] = {
-    {TN_OPT_STRING, 'c', .name = "config", .arg = "FILE", .hint = TN_COMPLETE_FILE,
-     .help = "configuration file (default: the first of $TENON_CONF and the places tenon.conf(5) names)", AT(config)},
-    {TN_OPT_STRINGS, 'm', .name = "model", .arg = "MODEL", .hint = TN_COMPLETE_MODEL,
-     .help = "serve this model and no other; may be given several times", AT(models)},
-    {TN_OPT_STRING, .name = "listen", .arg = "HOST:PORT",
-     .help = "where to listen (default 127.0.0.1:8080; port 0: any free one)", AT(listen)},
-    {TN_OPT_END},
-};
 
 typedef struct service {
     tn_settings *settings;
@@ -35,12 +22,9 @@ typedef struct service {
     tn_server *server;
 } service;
 
-static int load_settings(const serve_args *a, service *s, tn_error *err) {
-    tn_settings_flag listen = {.flag = "--listen", .key = "server.listen", .value = a->listen};
-    tn_settings_overrides o = {.file = a->config, .flags = &listen, .n_flags = a->listen != NULL,
-                               .models = a->models.value, .n_models = a->models.n};
-    int rc = tn_settings_load(&o, &s->settings, err);
-    if (!rc) tn_log_setup(s->settings->server.log_level, s->settings->server.log_format);
+static int load_settings(const tn_settings_args *a, service *s, tn_error *err) {
+    int rc = tn_settings_args_load(a, &s->settings, err);
+    if (!rc) tn_frame_log_over(NULL, s->settings->server.log_level, s->settings->server.log_format);
     return rc;
 }
 
@@ -48,12 +32,15 @@ static int load_models(service *s, tn_error *err) {
     int rc = tn_registry_new(NULL, &s->registry, err);
     if (rc) return rc;
     tn_registry_log_problems(s->registry);
+    rc = tn_settings_check(s->settings, s->registry, err);
+    if (rc) return rc;
     s->models = calloc(s->settings->n_models, sizeof *s->models);
     if (!s->models) return tn_fail(err, TN_ENOMEM, "out of memory");
     for (size_t i = 0; !rc && i < s->settings->n_models; i++) {
         char *path = NULL;
-        rc = tn_model_find(s->settings->models[i].path, &path, err);
-        if (!rc) rc = tn_served_load(s->registry, path, &s->settings->models[i], &s->models[i], err);
+        rc = tn_model_path_find(s->settings->models[i].path, &path, err);
+        if (!rc)
+            rc = tn_served_load(s->registry, path, s->settings, &s->settings->models[i], &s->models[i], err);
         free(path);
         s->n_model += !rc;
     }
@@ -106,11 +93,12 @@ const tn_command tn_cmd_serve = {
     .name = "serve",
     .operands = "",
     .help = "answer OpenAI-style requests over HTTP",
-    .about = "Loads the configured models (or those of -m) and serves POST /v1/chat/completions, /v1/completions,\n"
-             "GET /v1/models and /health. Prints its address when it is ready; SIGINT or SIGTERM end it.",
-    .options = options,
+    .about =
+        "Loads the configured models (or those of -m) and serves POST /v1/chat/completions, /v1/completions,\n"
+        "GET /v1/models and /health. Prints its address when it is ready; SIGINT or SIGTERM end it.",
+    .options = tn_settings_options,
     .min_operands = 0,
     .max_operands = 0,
-    .args_size = sizeof(serve_args),
+    .args_size = sizeof(tn_settings_args),
     .run = run,
 };

@@ -6,6 +6,8 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/status.h"
+#include "config/settings.h"
 
 /* The model that ships with the program. */
 #define DEFAULT_MODEL "starter"
@@ -81,21 +83,54 @@ static int look_along(const char *dirs, const char *name, char **ret_path) {
     return rc;
 }
 
-int tn_model_find(const char *model, char **ret_path, tn_error *err) {
+int tn_model_path_find(const char *path, char **ret_path, tn_error *err) {
     const char *dirs = getenv("TENON_MODEL_PATH");
     int rc = 0;
     *ret_path = NULL;
-    if (model && (strchr(model, '/') || model_exists(model))) {
-        if (!model_exists(model))
-            return tn_fail(err, TN_ENOENT, "%s: there is no such directory or file", model);
+    if (strchr(path, '/')) {
+        if (!model_exists(path))
+            return tn_fail(err, TN_ENOENT, "%s: there is no such directory or file", path);
+        *ret_path = strdup(path);
+        return *ret_path ? 0 : tn_fail(err, TN_ENOMEM, "out of memory");
+    }
+    if (dirs) rc = look_along(dirs, path, ret_path);
+    if (!rc && !*ret_path) rc = look_in(TN_MODEL_DIR, path, ret_path);
+    if (rc) return tn_fail(err, rc, "out of memory");
+    if (*ret_path) return 0;
+    return tn_fail(err, TN_ENOENT, "%s: there is no model of that name in %s%s%s", path, dirs ? dirs : "",
+                   dirs ? ":" : "", TN_MODEL_DIR);
+}
+
+/* What the configured model of that name has for a path; *ret_path stays NULL when none is configured. A
+ * configuration that this user may not read is as good as none, unless the user asked for it. */
+static int look_in_settings(const char *name, char **ret_path, tn_error *err) {
+    const char *asked = getenv("TENON_CONF");
+    tn_settings *s = NULL;
+    tn_error why = {0};
+    int rc = tn_settings_load(NULL, &s, &why);
+    if (rc == TN_EIO && !(asked && *asked)) return 0;
+    if (rc) return tn_fail(err, rc, "%s", why.text);
+    const tn_model_settings *m = tn_settings_model(s, name);
+    if (m) *ret_path = strdup(m->path);
+    if (m && !*ret_path) rc = tn_fail(err, TN_ENOMEM, "out of memory");
+    tn_settings_free(s);
+    return rc;
+}
+
+int tn_model_find(const char *model, char **ret_path, tn_error *err) {
+    char *configured = NULL;
+    *ret_path = NULL;
+    if (!model) return tn_model_path_find(DEFAULT_MODEL, ret_path, err);
+    if (strchr(model, '/')) return tn_model_path_find(model, ret_path, err);
+    if (model_exists(model)) {
         *ret_path = strdup(model);
         return *ret_path ? 0 : tn_fail(err, TN_ENOMEM, "out of memory");
     }
-    const char *name = model ? model : DEFAULT_MODEL;
-    if (dirs) rc = look_along(dirs, name, ret_path);
-    if (!rc && !*ret_path) rc = look_in(TN_MODEL_DIR, name, ret_path);
-    if (rc) return tn_fail(err, rc, "out of memory");
-    if (*ret_path) return 0;
-    return tn_fail(err, TN_ENOENT, "%s: neither a file or directory here, nor a model in %s%s%s", name,
-                   dirs ? dirs : "", dirs ? ":" : "", TN_MODEL_DIR);
+    int rc = look_in_settings(model, &configured, err);
+    if (!rc) rc = tn_model_path_find(configured ? configured : model, ret_path, err);
+    if (rc == TN_ENOENT && !configured)
+        rc = tn_error_prefix(err, rc, "there is no file or directory %s, and tenon.conf has no such model",
+                             model);
+    free(configured);
+    return rc;
 }

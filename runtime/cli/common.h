@@ -24,9 +24,14 @@ enum { TN_THREADS_MAX = 1024 };
 extern const tn_option_row tn_model_options[];
 extern const tn_option_row tn_compute_options[];
 
-/* What MODEL means: a directory or file when there is one of that name (or when it contains a '/'), else a
- * name looked up in the folders of TENON_MODEL_PATH and in the installed models; NULL means the default
- * model. *ret_path is the caller's (free). TN_ENOENT names where it looked; TN_ENOMEM. [control thread] */
+/* What MODEL means: a directory or file when there is one of that name (or when it contains a '/'), else the
+ * name of a model in tenon.conf, else that of an installed model; NULL means the default model. *ret_path is
+ * the caller's (free). TN_ENOENT names where it looked; TN_ENOMEM, and what tn_settings_load gives when
+ * tenon.conf is wrong. [control thread] */
 int tn_model_find(const char *model, char **ret_path, tn_error *err);
+
+/* What the path of a configured model means (tn_model_settings): a directory or file, or without '/' a name
+ * looked up in the folders of TENON_MODEL_PATH and in the installed models. As above otherwise. */
+int tn_model_path_find(const char *path, char **ret_path, tn_error *err);
 
 #endif

@@ -22,9 +22,12 @@ const tn_option_row tn_converse_options[] = {
     {.kind = TN_OPT_END},
 };
 
-void tn_converse_defaults(tn_converse_args *args) { tn_sampling_defaults(&args->sampling); }
+void tn_converse_defaults(tn_converse_args *args) {
+    tn_sampling_defaults(&args->sampling);
+}
 
-int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool need_template, tn_error *err) {
+int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool need_template,
+                         tn_error *err) {
     *c = (tn_conversation){.args = args};
     tn_model_config config = {.n_ctx = (uint32_t)args->ctx};
     if (args->think) {
@@ -34,7 +37,8 @@ int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool 
     int rc = tn_load(args->model.model, &args->compute, config, &c->loaded, err);
     tn_model *m = c->loaded.model;
     if (!rc) rc = tn_need_tokenizer(m, err);
-    if (!rc && need_template) rc = tn_chat_init(&c->chat, m->tokenizer, NULL, m->family->chat.template_fallback, err);
+    if (!rc && need_template)
+        rc = tn_chat_init(&c->chat, m->tokenizer, NULL, m->family->chat.template_fallback, err);
     if (!rc) rc = tn_engine_new(m, &c->engine, err);
     if (!rc) rc = tn_conversation_reset(c, err);
     if (rc) tn_conversation_fini(c);
@@ -92,9 +96,11 @@ static bool on_token(void *ctx, const tn_token *token) {
 static int generate(tn_conversation *c, const tn_ids *ids, reply *r, tn_error *err) {
     tn_seq *seq;
     bool busy = true;
-    tn_seq_config config = {.prompt = ids->data, .n_prompt = (uint32_t)ids->len,
+    tn_seq_config config = {.prompt = ids->data,
+                            .n_prompt = (uint32_t)ids->len,
                             .max_new = c->args->max_tokens ? (uint32_t)c->args->max_tokens : UINT32_MAX,
-                            .sampling = tn_sampling_choose(&c->args->sampling, c->loaded.model), .ctx = r,
+                            .sampling = tn_sampling_choose(&c->args->sampling, c->loaded.model),
+                            .ctx = r,
                             .on_token = on_token};
     int rc = tn_engine_add(c->engine, &config, &seq, err);
     if (rc) return rc;
@@ -131,15 +137,17 @@ int tn_conversation_reply(tn_conversation *c, bool *ret_interrupted, tn_error *e
     *ret_interrupted = false;
     int rc = tn_chat_prompt(&c->chat, c->messages, NULL, extra, &ids, err);
     if (!rc) rc = stream(c, &ids, &r, ret_interrupted, err);
-    if (!rc) rc = tn_conversation_add(c, "assistant", r.printer.text.data ? r.printer.text.data : "",
-                                      r.printer.text.len, err);
+    if (!rc)
+        rc = tn_conversation_add(c, "assistant", r.printer.text.data ? r.printer.text.data : "",
+                                 r.printer.text.len, err);
     tn_printer_fini(&r.printer);
     json_decref(extra);
     tn_ids_free(&ids);
     return rc;
 }
 
-int tn_conversation_continue(tn_conversation *c, const char *text, size_t len, bool *ret_interrupted, tn_error *err) {
+int tn_conversation_continue(tn_conversation *c, const char *text, size_t len, bool *ret_interrupted,
+                             tn_error *err) {
     tn_ids ids = {0};
     reply r = {0};
     *ret_interrupted = false;

@@ -24,8 +24,8 @@ typedef struct tn_conversation {
     tn_loaded_model loaded;
     tn_chat chat;
     tn_engine *engine;
-    json_t *messages; /* [{role, content}] */
-    bool think_set, think; /* enable_thinking, when somebody said */
+    json_t *messages;           /* [{role, content}] */
+    bool think_set, think;      /* enable_thinking, when somebody said */
     uint32_t n_prompt, n_reply; /* tokens of the last reply */
     double prefill_s, decode_s;
 } tn_conversation;
@@ -38,10 +38,11 @@ int tn_conversation_reset(tn_conversation *c, tn_error *err);
 int tn_conversation_add(tn_conversation *c, const char *role, const char *text, size_t len, tn_error *err);
 /* Drops the last message, if there is one. */
 void tn_conversation_drop(tn_conversation *c);
-/* Streams the model's reply to the messages so far, and adds it to them. Ctrl-C ends the reply, not the program:
- * *ret_interrupted. TN_ELIMIT when the conversation no longer fits the context: both numbers. */
+/* Streams the model's reply to the messages so far, and adds it to them. Ctrl-C ends the reply, not the
+ * program: *ret_interrupted. TN_ELIMIT when the conversation no longer fits the context: both numbers. */
 int tn_conversation_reply(tn_conversation *c, bool *ret_interrupted, tn_error *err);
 /* Streams a continuation of plain text, without template or memory. */
-int tn_conversation_continue(tn_conversation *c, const char *text, size_t len, bool *ret_interrupted, tn_error *err);
+int tn_conversation_continue(tn_conversation *c, const char *text, size_t len, bool *ret_interrupted,
+                             tn_error *err);
 
 #endif

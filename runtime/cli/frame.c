@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "base/suggest.h"
 #include "cli/output.h"
-#include "cli/suggest.h"
 
 const tn_option_row tn_frame_options[] = {
     {TN_OPT_FLAG, 'h', .name = "help", .help = "print this help", .offset = offsetof(tn_frame_args, help)},
@@ -31,8 +31,15 @@ const tn_option_row tn_global_options[] = {
 };
 
 void tn_frame_log(const tn_frame_args *frame) {
-    tn_log_level level = TN_LOG_WARN;
-    tn_log_format format = TN_LOG_TEXT;
+    tn_frame_log_over(frame, TN_LOG_WARN, TN_LOG_TEXT);
+}
+
+void tn_frame_log_over(const tn_frame_args *frame, tn_log_level level, tn_log_format format) {
+    static tn_frame_args last;
+    if (frame)
+        last = *frame;
+    else
+        frame = &last;
     if (frame->log_level) tn_log_level_parse(frame->log_level, &level);
     if (frame->log_format) tn_log_format_parse(frame->log_format, &format);
     tn_log_setup(level, format);
@@ -136,10 +143,8 @@ int tn_frame_run(const tn_command *cmd, tn_frame_args frame, int argc, char **ar
     int status = tn_exit_status(rc);
     if (rc < 0 && !err.text[0]) tn_fail(&err, rc, "%s", tn_status_text(rc));
     if (rc && err.text[0]) status = tn_frame_fail(&frame, who, rc, &err);
-    if (tn_output_finish(&err)) {
-        int failed = tn_frame_fail(&frame, who, err.code, &err);
-        if (!status) status = failed;
-    }
+    /* A command that streams has reported a failed write itself. */
+    if (tn_output_finish(&err) && !rc) status = tn_frame_fail(&frame, who, err.code, &err);
     free(block);
     return status;
 }

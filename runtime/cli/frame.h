@@ -4,6 +4,7 @@
 #define TN_CLI_FRAME_H
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "cli/command.h"
 
 /* Taken before the command's name and after it. */
@@ -28,6 +29,9 @@ int tn_frame_run(const tn_command *cmd, tn_frame_args frame, int argc, char **ar
 
 /* Applies --log-level and --log-format. */
 void tn_frame_log(const tn_frame_args *frame);
+/* The same over a level and a format that something else says (a configuration file); frame NULL: those of
+ * the last call. [control thread] */
+void tn_frame_log_over(const tn_frame_args *frame, tn_log_level level, tn_log_format format);
 
 /* Prints a failure of who ("tenon tokenize") as --log-format wants it, with a pointer to --help when it was a
  * usage error, and returns the exit status. */

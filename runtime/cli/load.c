@@ -53,10 +53,10 @@ const tn_option_row tn_sampling_options[] = {
     {TN_OPT_REAL, .name = "temperature", .arg = "T", .min = 0, .max = 100,
      .help = "0 is greedy, 1 the model's own distribution (default: what the model recommends, else 0.7)",
      AT(temperature)},
-    {TN_OPT_UINT, .name = "top-k", .arg = "K", .max = 1 << 24, .help = "only the K most probable tokens (0: all)",
-     AT(top_k)},
-    {TN_OPT_REAL, .name = "top-p", .arg = "P", .max = 1, .help = "only the most probable tokens that make up P",
-     AT(top_p)},
+    {TN_OPT_UINT, .name = "top-k", .arg = "K", .max = 1 << 24,
+     .help = "only the K most probable tokens (0: all)", AT(top_k)},
+    {TN_OPT_REAL, .name = "top-p", .arg = "P", .max = 1,
+     .help = "only the most probable tokens that make up P", AT(top_p)},
     {TN_OPT_REAL, .name = "min-p", .arg = "P", .max = 1,
      .help = "no token less probable than P times the most probable", AT(min_p)},
     {TN_OPT_UINT, .name = "seed", .arg = "N", .max = 0x1p52, .help = "makes sampling repeatable", AT(seed)},
@@ -66,7 +66,8 @@ const tn_option_row tn_sampling_options[] = {
 static const uint64_t NOT_GIVEN = UINT64_MAX;
 
 void tn_sampling_defaults(tn_sampling_args *args) {
-    *args = (tn_sampling_args){.temperature = -1, .top_p = -1, .min_p = -1, .top_k = NOT_GIVEN, .seed = NOT_GIVEN};
+    *args = (tn_sampling_args){
+        .temperature = -1, .top_p = -1, .min_p = -1, .top_k = NOT_GIVEN, .seed = NOT_GIVEN};
 }
 
 static double within(double value, double min, double max, double def) {

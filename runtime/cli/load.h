@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the commands that compute have in common: loading a model with a progress bar, sampling options, and streaming a
- * generated text to stdout. */
+/* What the commands that compute have in common: loading a model with a progress bar, sampling options, and
+ * streaming a generated text to stdout. */
 #ifndef TN_CLI_LOAD_H
 #define TN_CLI_LOAD_H
 
@@ -15,7 +15,8 @@ typedef struct tn_loaded_model {
 
 /* Finds MODEL (NULL: the default), fills config's path and what args say, loads. TN_ECANCELED on Ctrl-C. What
  * tn_model_find and tn_model_load give. [control thread] */
-int tn_load(const char *model, const tn_compute_args *args, tn_model_config config, tn_loaded_model *ret, tn_error *err);
+int tn_load(const char *model, const tn_compute_args *args, tn_model_config config, tn_loaded_model *ret,
+            tn_error *err);
 /* Harmless on a zeroed struct. */
 void tn_unload(tn_loaded_model *l);
 /* 0, or why there is no tokenizer. */
@@ -30,18 +31,18 @@ typedef struct tn_sampling_args {
 
 extern const tn_option_row tn_sampling_options[];
 void tn_sampling_defaults(tn_sampling_args *args);
-/* What was given, else what the checkpoint recommends (generation_config.json, general.sampling.*), else temperature 0.7,
- * top_k 40, top_p 0.95. Without a seed a random one. */
+/* What was given, else what the checkpoint recommends (generation_config.json, general.sampling.*), else
+ * temperature 0.7, top_k 40, top_p 0.95. Without a seed a random one. */
 tn_sampling tn_sampling_choose(const tn_sampling_args *args, const tn_model *m);
 
 /* Generated text on its way to stdout. */
 typedef struct tn_printer {
     tn_detok *detok;
-    tn_buf text;     /* all of it */
-    size_t printed;  /* bytes */
-    bool quiet;      /* collect only */
+    tn_buf text;    /* all of it */
+    size_t printed; /* bytes */
+    bool quiet;     /* collect only */
     bool interrupted;
-    int status;      /* of writing */
+    int status; /* of writing */
     tn_error error;
     uint32_t n_token;
 } tn_printer;

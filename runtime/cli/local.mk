@@ -12,6 +12,7 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_bench.c \
 	%D%/cmd_chat.c \
 	%D%/cmd_complete.c \
+	%D%/cmd_config.c \
 	%D%/cmd_detokenize.c \
 	%D%/cmd_generate.c \
 	%D%/cmd_help.c \
@@ -19,6 +20,7 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_modules.c \
 	%D%/cmd_render.c \
 	%D%/cmd_run.c \
+	%D%/cmd_serve.c \
 	%D%/cmd_tokenize.c \
 	%D%/command.h %D%/commands.c \
 	%D%/common.c %D%/common.h \
@@ -33,12 +35,17 @@ libtenoncli_la_SOURCES = \
 	%D%/output.c %D%/output.h \
 	%D%/paths.c %D%/paths.h \
 	%D%/progress.c %D%/progress.h \
-	%D%/suggest.c %D%/suggest.h \
+	%D%/settings_args.c %D%/settings_args.h \
 	%D%/text_model.c %D%/text_model.h \
 	%D%/version.c %D%/version.h
 nodist_libtenoncli_la_SOURCES = %D%/commit.c
 libtenoncli_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -DTN_MODEL_DIR='"$(pkgdatadir)/models"'
 libtenoncli_la_LIBADD = $(LIBEDIT_LIBS)
+
+# These know installation folders: another prefix has to compile them again.
+objects_with_folders = %D%/libtenoncli_la-common.lo runtime/modules/libtenon_la-discover.lo \
+	runtime/config/libtenon_la-load.lo
+$(objects_with_folders): Makefile
 
 # Beside the program in a build tree, never installed: see paths.h.
 noinst_DATA += tenon-uninstalled

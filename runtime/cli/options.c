@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 /* getopt_long's value of row i, above every character. */
 enum { ROW_BASE = 256 };

@@ -16,15 +16,15 @@
 
 /* What a row's value is, and the type of the field it lands in. */
 typedef enum tn_opt_kind {
-    TN_OPT_END,    /* the end of a table, written {.kind = TN_OPT_END} */
-    TN_OPT_FLAG,   /* no value; bool */
-    TN_OPT_STRING, /* any text; const char * */
-    TN_OPT_WORD,   /* one of words ("f32|auto"); const char *, in argv like a string */
-    TN_OPT_UINT,   /* a whole number min..max; uint64_t */
-    TN_OPT_REAL,   /* a finite number min..max; double */
-    TN_OPT_LIST,   /* whole numbers min..max with commas ("1,2,4"); tn_opt_list */
+    TN_OPT_END,     /* the end of a table, written {.kind = TN_OPT_END} */
+    TN_OPT_FLAG,    /* no value; bool */
+    TN_OPT_STRING,  /* any text; const char * */
+    TN_OPT_WORD,    /* one of words ("f32|auto"); const char *, in argv like a string */
+    TN_OPT_UINT,    /* a whole number min..max; uint64_t */
+    TN_OPT_REAL,    /* a finite number min..max; double */
+    TN_OPT_LIST,    /* whole numbers min..max with commas ("1,2,4"); tn_opt_list */
     TN_OPT_STRINGS, /* any text, may be given several times; tn_opt_strings */
-    TN_OPT_GROUP,  /* another table, shared by several commands; its struct lies at the offset */
+    TN_OPT_GROUP,   /* another table, shared by several commands; its struct lies at the offset */
 } tn_opt_kind;
 
 /* What a shell may offer as a value or an operand. */

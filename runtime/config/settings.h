@@ -128,6 +128,7 @@ typedef struct tn_settings {
     size_t n_modules;
     tn_module_settings *modules;
     tn_string_list files;       /* those that were read, in order; none is fine */
+    tn_string_list names;       /* internal: variables and flags that sources point to */
     tn_setting_source *sources; /* internal: of server, cache and limits, by row of the table */
 } tn_settings;
 

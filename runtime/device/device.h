@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A device runs lowered programs. It owns activations, weights in its own layout and the pages of the KV cache; the host
- * owns sequences, page tables and sampling. Nothing here assumes that the host can see the device's memory.
+/* A device runs lowered programs. It owns activations, weights in its own layout and the pages of the KV
+ * cache; the host owns sequences, page tables and sampling. Nothing here assumes that the host can see the
+ * device's memory.
  *
- * Numerics that every device keeps: the order of each floating-point sum follows from the row and the model alone, never
- * from the number of rows, sequences, pages or threads. Attention reads k and v as stored, those of the same step
- * included, over positions in ascending order.
+ * Numerics that every device keeps: the order of each floating-point sum follows from the row and the model
+ * alone, never from the number of rows, sequences, pages or threads. Attention reads k and v as stored, those
+ * of the same step included, over positions in ascending order.
  *
  * Threads: one thread at a time per exec (the engine's); open and lower on the control thread. */
 #ifndef TN_DEVICE_DEVICE_H
@@ -13,7 +14,8 @@
 #include "device/program.h"
 
 typedef enum tn_compute {
-    TN_COMPUTE_AUTO, /* activations may be rounded (BF16, int8 blocks) inside kernels; accumulation F32 or exact integer */
+    TN_COMPUTE_AUTO, /* activations may be rounded (BF16, int8 blocks) inside kernels; accumulation F32 or
+                        exact integer */
     TN_COMPUTE_F32,  /* F32 activations, accumulation and KV */
 } tn_compute;
 
@@ -21,7 +23,8 @@ typedef struct tn_device_options {
     uint32_t n_thread; /* 0: as many as the process may use */
 } tn_device_options;
 
-/* How much an exec must hold. Everything is allocated (or reserved) when it is lowered; steps allocate nothing. */
+/* How much an exec must hold. Everything is allocated (or reserved) when it is lowered; steps allocate
+ * nothing. */
 typedef struct tn_exec_config {
     uint32_t max_tokens;  /* T of one step */
     uint32_t max_seqs;    /* sequences in one step */
@@ -30,11 +33,11 @@ typedef struct tn_exec_config {
     uint32_t n_page;      /* pages in the pool; memory is touched when a page is first written */
     tn_type kv_type;      /* how k and v are stored: F32, F16 or BF16. TN_COMPUTE_F32 asks for F32 */
     tn_compute compute;
-    bool taps;            /* keep TN_OP_TAP values of every step */
+    bool taps; /* keep TN_OP_TAP values of every step */
 } tn_exec_config;
 
-/* One sequence's share of a step: its tokens are rows first_token .. first_token + n_token of the step, in order, at
- * positions first_pos .. first_pos + n_token; everything before first_pos is in its pages. */
+/* One sequence's share of a step: its tokens are rows first_token .. first_token + n_token of the step, in
+ * order, at positions first_pos .. first_pos + n_token; everything before first_pos is in its pages. */
 typedef struct tn_step_seq {
     uint32_t first_token, n_token;
     uint32_t first_pos;
@@ -45,11 +48,11 @@ typedef struct tn_step_seq {
 
 typedef struct tn_step {
     uint32_t n_token, n_seq, n_row;
-    const int32_t *ids;       /* [n_token], each below the rows of the embedding */
-    const uint32_t *pos;      /* [n_token] */
-    const uint32_t *seq;      /* [n_token]: index into seqs */
-    const tn_step_seq *seqs;  /* [n_seq] */
-    const uint32_t *rows;     /* [n_row]: the tokens of the step whose logits are wanted, ascending */
+    const int32_t *ids;      /* [n_token], each below the rows of the embedding */
+    const uint32_t *pos;     /* [n_token] */
+    const uint32_t *seq;     /* [n_token]: index into seqs */
+    const tn_step_seq *seqs; /* [n_seq] */
+    const uint32_t *rows;    /* [n_row]: the tokens of the step whose logits are wanted, ascending */
 } tn_step;
 
 typedef struct tn_device tn_device;
@@ -67,17 +70,20 @@ typedef struct tn_device_class {
     void (*close)(tn_device *d);
     /* What this device is on this machine, for --version and logs: "avx512, 2 threads". Borrowed. */
     const char *(*describe)(const tn_device *d);
-    /* Prepares p to run: binds or repacks weights, allocates activations and reserves pages. p and the mapped tensors
-     * stay valid as long as the exec. TN_ENOMEM, TN_ENOTSUP (an operation or type, named), TN_ECANCELED, TN_EDEVICE. */
-    int (*lower)(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress, void *ctx,
-                 tn_exec **ret, tn_error *err);
+    /* Prepares p to run: binds or repacks weights, allocates activations and reserves pages. p and the mapped
+     * tensors stay valid as long as the exec. TN_ENOMEM, TN_ENOTSUP (an operation or type, named),
+     * TN_ECANCELED, TN_EDEVICE. */
+    int (*lower)(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,
+                 void *ctx, tn_exec **ret, tn_error *err);
     void (*exec_free)(tn_exec *x);
-    /* Runs one step (n_token >= 1, within the config). May return before the work is done; the arrays of s are free for
-     * reuse on return. TN_EDEVICE. */
+    /* Runs one step (n_token >= 1, within the config). May return before the work is done; the arrays of s
+     * are free for reuse on return. TN_EDEVICE. */
     int (*step)(tn_exec *x, const tn_step *s, tn_error *err);
-    /* The last step's logits, [n_row, n_vocab] F32, waiting for them if need be. Borrowed until the next step. */
+    /* The last step's logits, [n_row, n_vocab] F32, waiting for them if need be. Borrowed until the next
+     * step. */
     int (*logits)(tn_exec *x, const float **ret, tn_error *err);
-    /* Tap `index` of the last step, [T or R, cols] F32. TN_EINVAL without taps. Borrowed until the next step. */
+    /* Tap `index` of the last step, [T or R, cols] F32. TN_EINVAL without taps. Borrowed until the next step.
+     */
     int (*tap)(tn_exec *x, uint32_t index, const float **ret, tn_error *err);
     /* Bytes this exec holds: weights of its own (mapped ones not), activations, pages as reserved. */
     void (*bytes)(const tn_exec *x, uint64_t *ret_weights, uint64_t *ret_activations, uint64_t *ret_pages);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A recorded forward pass as a device receives it: checked, with every weight bound to its tensor and every value
- * assigned to a slot. Plain data, immutable; owned by the model, which outlives every tn_exec lowered from it. */
+/* A recorded forward pass as a device receives it: checked, with every weight bound to its tensor and every
+ * value assigned to a slot. Plain data, immutable; owned by the model, which outlives every tn_exec lowered
+ * from it. */
 #ifndef TN_DEVICE_PROGRAM_H
 #define TN_DEVICE_PROGRAM_H
 
@@ -22,7 +23,8 @@ typedef enum tn_op_kind {
     TN_OP_TAP,         /* in0 is kept as tap `index` when the exec was lowered with taps */
 } tn_op_kind;
 
-/* Values, weights and rope tables are numbered from 1; 0 is none. in, out index tn_program.values, and so on. */
+/* Values, weights and rope tables are numbered from 1; 0 is none. in, out index tn_program.values, and so on.
+ */
 typedef struct tn_op {
     tn_op_kind kind;
     tn_value in[3];
@@ -36,9 +38,9 @@ typedef struct tn_op {
     tn_attention_desc attention;
 } tn_op;
 
-/* A value is [rows, cols] F32, contiguous, in a slot. Values whose lives do not overlap share one. An operation's out
- * may lie in the slot of an input only where the kernel works in place element by element: ADD, SCALE, SOFTCAP, GLU,
- * ROPE and RMS_NORM; the planner never does it elsewhere. */
+/* A value is [rows, cols] F32, contiguous, in a slot. Values whose lives do not overlap share one. An
+ * operation's out may lie in the slot of an input only where the kernel works in place element by element:
+ * ADD, SCALE, SOFTCAP, GLU, ROPE and RMS_NORM; the planner never does it elsewhere. */
 typedef struct tn_value_info {
     uint32_t rows; /* enum tn_rows */
     uint32_t cols;
@@ -59,8 +61,9 @@ typedef struct tn_weight_info {
     char *name;   /* as in the checkpoint */
 } tn_weight_info;
 
-/* angle of pair i at position p = (float)p * inv_freq[v][i]; cos and sin are multiplied by mscale[v]. A sequence uses
- * variant v = 1 where there are two (longrope) and its prompt is longer than long_from tokens. */
+/* angle of pair i at position p = (float)p * inv_freq[v][i]; cos and sin are multiplied by mscale[v]. A
+ * sequence uses variant v = 1 where there are two (longrope) and its prompt is longer than long_from tokens.
+ */
 typedef struct tn_rope_info {
     uint32_t style;  /* enum tn_rope_style */
     uint32_t n_dims; /* rotated dimensions; n_dims / 2 pairs */

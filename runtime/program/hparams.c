@@ -20,7 +20,9 @@ typedef struct hp_value {
     const tn_gguf_value *gguf_array;
 } hp_value;
 
-static tn_hparams *self(const tn_config *c) { return c->ctx; }
+static tn_hparams *self(const tn_config *c) {
+    return c->ctx;
+}
 
 static const char *spelling(const tn_hparams *h, const char *hf, const char *gguf) {
     const char *name = h->config ? hf : gguf;
@@ -130,7 +132,8 @@ static uint32_t to_u32(tn_hparams *h, const char *name, hp_value v, uint32_t def
     }
     int64_t min = def == TN_REQUIRED_U32;
     if (v.i < min || v.i > max) {
-        fail(h, TN_EFORMAT, "%s is %lld, it must be from %lld to %u", name, (long long)v.i, (long long)min, max);
+        fail(h, TN_EFORMAT, "%s is %lld, it must be from %lld to %u", name, (long long)v.i, (long long)min,
+             max);
         return fallback;
     }
     return (uint32_t)v.i;
@@ -232,7 +235,8 @@ static const char *hp_str(const tn_config *c, const char *hf, const char *gguf, 
     return to_str(self(c), spelling(self(c), hf, gguf), &v, def);
 }
 
-static const char *hp_str_at(const tn_config *c, const char *hf, const char *gguf, uint32_t i, const char *def) {
+static const char *hp_str_at(const tn_config *c, const char *hf, const char *gguf, uint32_t i,
+                             const char *def) {
     hp_value v = look_up(self(c), hf, gguf);
     if (v.kind == HP_ARRAY) v = element(&v, i);
     return to_str(self(c), spelling(self(c), hf, gguf), &v, def);

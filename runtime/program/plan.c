@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory plan of a program: one pass over the operations in order, giving each new value a free slot of its row symbol
- * and returning slots of values that nobody reads any more. */
+/* Memory plan of a program: one pass over the operations in order, giving each new value a free slot of its
+ * row symbol and returning slots of values that nobody reads any more. */
 #include <stdlib.h>
 
 #include "program/record.h"

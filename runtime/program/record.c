@@ -19,12 +19,16 @@ typedef struct recording {
     uint32_t op_cap, value_cap, weight_cap, rope_cap;
 } recording;
 
-static recording *self(tn_recorder *r) { return r->ctx; }
+static recording *self(tn_recorder *r) {
+    return r->ctx;
+}
 
-static const char *const op_names[] = {"embed", "linear",  "rms_norm",    "rope", "attention",  "glu",
-                                       "add",   "scale", "softcap", "output_rows", "tap"};
+static const char *const op_names[] = {"embed", "linear", "rms_norm", "rope",        "attention", "glu",
+                                       "add",   "scale",  "softcap",  "output_rows", "tap"};
 
-const char *tn_op_name(tn_op_kind kind) { return op_names[kind]; }
+const char *tn_op_name(tn_op_kind kind) {
+    return op_names[kind];
+}
 
 /* Keeps the first failure; returns 0 so that recording functions can `return fail(...)`. */
 static uint32_t fail(recording *r, int code, const char *fmt, ...) TN_PRINTF(3, 4);
@@ -76,8 +80,8 @@ static tn_value append(recording *r, tn_op op, uint32_t rows, uint64_t cols) {
     tn_program *p = r->p;
     if (r->status) return 0;
     if (cols > MAX_COLS)
-        return fail(r, TN_ELIMIT, "%s: %llu columns, the limit is %d", op_names[op.kind], (unsigned long long)cols,
-                    MAX_COLS);
+        return fail(r, TN_ELIMIT, "%s: %llu columns, the limit is %d", op_names[op.kind],
+                    (unsigned long long)cols, MAX_COLS);
     if (!grow(r, &p->ops, p->n_op, &r->op_cap, sizeof *p->ops)) return 0;
     if (cols) {
         if (!grow(r, &p->values, p->n_value + 1, &r->value_cap, sizeof *p->values)) return 0;
@@ -152,8 +156,11 @@ static tn_weight rec_weight(tn_recorder *api, const tn_weight_desc *w, uint32_t 
     if (!type_is_weight(t->type))
         return fail(r, TN_EFORMAT, "tensor %s has the type %s, which weights cannot have", t->name,
                     tn_type_info_get(t->type)->name);
-    tn_weight_info info = {.tensor = t, .first_row = w->fused_rows ? w->first_row : 0, .rows = rows_of(t, w),
-                           .cols = w->cols, .add_one = (w->flags & TN_WEIGHT_ADD_ONE_HF) && r->h->config};
+    tn_weight_info info = {.tensor = t,
+                           .first_row = w->fused_rows ? w->first_row : 0,
+                           .rows = rows_of(t, w),
+                           .cols = w->cols,
+                           .add_one = (w->flags & TN_WEIGHT_ADD_ONE_HF) && r->h->config};
     tn_weight known = find_weight(r->p, &info);
     if (known) return known;
     if (!grow(r, &r->p->weights, r->p->n_weight + 1, &r->weight_cap, sizeof info)) return 0;
@@ -186,12 +193,14 @@ static tn_value rec_linear(tn_recorder *api, tn_value x, tn_weight w, tn_weight 
     const tn_weight_info *wi = weight_info(r, TN_OP_LINEAR, w);
     if (!xi || !wi) return 0;
     if (xi->cols != wi->cols)
-        return fail(r, TN_EMODULE, "linear: %u columns meet weight %s of %u columns", xi->cols, wi->name, wi->cols);
+        return fail(r, TN_EMODULE, "linear: %u columns meet weight %s of %u columns", xi->cols, wi->name,
+                    wi->cols);
     if (bias) {
         const tn_weight_info *bi = weight_info(r, TN_OP_LINEAR, bias);
         if (!bi) return 0;
         if (bi->rows != 1 || bi->cols != wi->rows)
-            return fail(r, TN_EMODULE, "linear: bias %s has %u values for %u rows", bi->name, bi->cols, wi->rows);
+            return fail(r, TN_EMODULE, "linear: bias %s has %u values for %u rows", bi->name, bi->cols,
+                        wi->rows);
     }
     return append(r, (tn_op){.kind = TN_OP_LINEAR, .in = {x}, .w = w, .bias = bias}, xi->rows, wi->rows);
 }
@@ -202,27 +211,31 @@ static tn_value rec_rms_norm(tn_recorder *api, tn_value x, tn_weight w, float ep
     const tn_weight_info *wi = weight_info(r, TN_OP_RMS_NORM, w);
     if (!xi || !wi) return 0;
     if (wi->rows != 1 || xi->cols % wi->cols != 0)
-        return fail(r, TN_EMODULE, "rms_norm: %u columns are no multiple of %s's %u", xi->cols, wi->name, wi->cols);
+        return fail(r, TN_EMODULE, "rms_norm: %u columns are no multiple of %s's %u", xi->cols, wi->name,
+                    wi->cols);
     if (!(eps >= 0)) return fail(r, TN_EFORMAT, "rms_norm: eps is %g", (double)eps);
-    return append(r, (tn_op){.kind = TN_OP_RMS_NORM, .in = {x}, .w = w, .group = wi->cols, .f = eps}, xi->rows,
-                  xi->cols);
+    return append(r, (tn_op){.kind = TN_OP_RMS_NORM, .in = {x}, .w = w, .group = wi->cols, .f = eps},
+                  xi->rows, xi->cols);
 }
 
 static tn_value rec_rope(tn_recorder *api, tn_value x, uint32_t head_dim, tn_rope table) {
     recording *r = self(api);
     const tn_value_info *xi = value(r, TN_OP_ROPE, x);
     if (!xi) return 0;
-    if (table == 0 || table > r->p->n_rope) return fail(r, TN_EMODULE, "rope: table %u does not exist", table);
+    if (table == 0 || table > r->p->n_rope)
+        return fail(r, TN_EMODULE, "rope: table %u does not exist", table);
     if (xi->rows != TN_ROWS_TOKEN) return fail(r, TN_EMODULE, "rope: its rows are not the step's tokens");
     if (!head_dim || xi->cols % head_dim || r->p->ropes[table].n_dims > head_dim)
         return fail(r, TN_EMODULE, "rope: heads of %u in %u columns, %u of them rotated", head_dim, xi->cols,
                     r->p->ropes[table].n_dims);
-    return append(r, (tn_op){.kind = TN_OP_ROPE, .in = {x}, .group = head_dim, .rope = table}, xi->rows, xi->cols);
+    return append(r, (tn_op){.kind = TN_OP_ROPE, .in = {x}, .group = head_dim, .rope = table}, xi->rows,
+                  xi->cols);
 }
 
 static bool cache_slot(recording *r, const tn_attention_desc *a) {
     tn_program *p = r->p;
-    if (a->layer >= MAX_LAYER) return fail(r, TN_ELIMIT, "attention: layer %u, the limit is %d", a->layer, MAX_LAYER);
+    if (a->layer >= MAX_LAYER)
+        return fail(r, TN_ELIMIT, "attention: layer %u, the limit is %d", a->layer, MAX_LAYER);
     if (a->layer >= p->n_layer) {
         tn_cache_info *grown = realloc(p->caches, (a->layer + 1) * sizeof *grown);
         if (!grown) return fail(r, TN_ENOMEM, "out of memory");
@@ -230,28 +243,32 @@ static bool cache_slot(recording *r, const tn_attention_desc *a) {
         p->caches = grown;
         p->n_layer = a->layer + 1;
     }
-    if (p->caches[a->layer].head_dim) return fail(r, TN_EMODULE, "attention: layer %u appears twice", a->layer);
-    p->caches[a->layer] = (tn_cache_info){.n_head_kv = a->n_head_kv, .head_dim = a->head_dim, .window = a->window};
+    if (p->caches[a->layer].head_dim)
+        return fail(r, TN_EMODULE, "attention: layer %u appears twice", a->layer);
+    p->caches[a->layer] =
+        (tn_cache_info){.n_head_kv = a->n_head_kv, .head_dim = a->head_dim, .window = a->window};
     return true;
 }
 
-static tn_value rec_attention(tn_recorder *api, tn_value q, tn_value k, tn_value v, const tn_attention_desc *a) {
+static tn_value rec_attention(tn_recorder *api, tn_value q, tn_value k, tn_value v,
+                              const tn_attention_desc *a) {
     recording *r = self(api);
     const tn_value_info *qi = value(r, TN_OP_ATTENTION, q), *ki = value(r, TN_OP_ATTENTION, k);
     const tn_value_info *vi = value(r, TN_OP_ATTENTION, v);
     if (!qi || !ki || !vi) return 0;
     if (!a->n_head || !a->n_head_kv || !a->head_dim || a->n_head % a->n_head_kv)
-        return fail(r, TN_EFORMAT, "attention: %u heads over %u key/value heads of %u", a->n_head, a->n_head_kv,
-                    a->head_dim);
+        return fail(r, TN_EFORMAT, "attention: %u heads over %u key/value heads of %u", a->n_head,
+                    a->n_head_kv, a->head_dim);
     uint64_t q_cols = (uint64_t)a->n_head * a->head_dim, kv_cols = (uint64_t)a->n_head_kv * a->head_dim;
     if (qi->cols != q_cols || ki->cols != kv_cols || vi->cols != kv_cols)
-        return fail(r, TN_EMODULE, "attention: q, k, v have %u, %u, %u columns for %u and %u heads of %u", qi->cols,
-                    ki->cols, vi->cols, a->n_head, a->n_head_kv, a->head_dim);
+        return fail(r, TN_EMODULE, "attention: q, k, v have %u, %u, %u columns for %u and %u heads of %u",
+                    qi->cols, ki->cols, vi->cols, a->n_head, a->n_head_kv, a->head_dim);
     if (qi->rows != TN_ROWS_TOKEN || ki->rows != TN_ROWS_TOKEN || vi->rows != TN_ROWS_TOKEN)
         return fail(r, TN_EMODULE, "attention: rows of q, k, v are not the step's tokens");
     if (!isfinite(a->scale) || !(a->softcap >= 0)) return fail(r, TN_EFORMAT, "attention: scale or softcap");
     if (!cache_slot(r, a)) return 0;
-    return append(r, (tn_op){.kind = TN_OP_ATTENTION, .in = {q, k, v}, .attention = *a}, TN_ROWS_TOKEN, q_cols);
+    return append(r, (tn_op){.kind = TN_OP_ATTENTION, .in = {q, k, v}, .attention = *a}, TN_ROWS_TOKEN,
+                  q_cols);
 }
 
 static tn_value same_shape(recording *r, tn_op op) {
@@ -291,7 +308,8 @@ static tn_value rec_output_rows(tn_recorder *api, tn_value x) {
     recording *r = self(api);
     const tn_value_info *xi = value(r, TN_OP_OUTPUT_ROWS, x);
     if (!xi) return 0;
-    if (xi->rows != TN_ROWS_TOKEN) return fail(r, TN_EMODULE, "output_rows: its rows are not the step's tokens");
+    if (xi->rows != TN_ROWS_TOKEN)
+        return fail(r, TN_EMODULE, "output_rows: its rows are not the step's tokens");
     return append(r, (tn_op){.kind = TN_OP_OUTPUT_ROWS, .in = {x}}, TN_ROWS_OUTPUT, xi->cols);
 }
 
@@ -329,7 +347,8 @@ static int finish(recording *r) {
     return r->status;
 }
 
-int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret, tn_error *err) {
+int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
+                      tn_error *err) {
     recording r = {.h = h, .err = err};
     r.api = (tn_recorder){
         .size = sizeof(tn_recorder),

@@ -8,10 +8,11 @@
 #include "device/program.h"
 #include "program/hparams.h"
 
-/* Runs family->record on instance over h's checkpoint and plans the result. The program borrows tensors of the
- * checkpoint, which must outlive it. Errors name the operation or the weight: TN_EFORMAT (shape, absent weight),
- * TN_EMODULE (the family's mistake), TN_ELIMIT, TN_ENOMEM. [control thread] */
-int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret, tn_error *err);
+/* Runs family->record on instance over h's checkpoint and plans the result. The program borrows tensors of
+ * the checkpoint, which must outlive it. Errors name the operation or the weight: TN_EFORMAT (shape, absent
+ * weight), TN_EMODULE (the family's mistake), TN_ELIMIT, TN_ENOMEM. [control thread] */
+int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
+                      tn_error *err);
 void tn_program_free(tn_program *p);
 
 /* Assigns slots to values by their lives; part of recording. TN_ENOMEM. */

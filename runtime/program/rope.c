@@ -29,9 +29,12 @@ static double number_or(const rope_source *s, const char *hf, const char *gguf, 
     return number(s, hf, gguf, &v) ? v : def;
 }
 
-static const tn_config *cfg(const rope_source *s) { return &s->h->api; }
+static const tn_config *cfg(const rope_source *s) {
+    return &s->h->api;
+}
 
-/* Newer config.json files keep everything in rope_parameters (by layer type or flat), older ones in rope_scaling. */
+/* Newer config.json files keep everything in rope_parameters (by layer type or flat), older ones in
+ * rope_scaling. */
 static void find_section(rope_source *s, const tn_rope_desc *d) {
     char path[160];
     s->section[0] = 0;
@@ -90,7 +93,8 @@ static void scale_linear(const rope_source *s, tn_rope_info *r, double *freq) {
     for (uint32_t i = 0; i < r->n_dims / 2; i++) freq[i] /= factor;
 }
 
-/* Wavelengths above the original context are stretched by factor, short ones kept, those between interpolated. */
+/* Wavelengths above the original context are stretched by factor, short ones kept, those between
+ * interpolated. */
 static void scale_llama3(const rope_source *s, tn_rope_info *r, double *freq) {
     double factor = number_or(s, "factor", NULL, 8), n = original_context(s);
     double low = number_or(s, "low_freq_factor", NULL, 1), high = number_or(s, "high_freq_factor", NULL, 4);
@@ -105,7 +109,9 @@ static void scale_llama3(const rope_source *s, tn_rope_info *r, double *freq) {
     }
 }
 
-static double yarn_get_mscale(double factor, double mscale) { return factor <= 1 ? 1 : 0.1 * mscale * log(factor) + 1; }
+static double yarn_get_mscale(double factor, double mscale) {
+    return factor <= 1 ? 1 : 0.1 * mscale * log(factor) + 1;
+}
 
 static double yarn_mscale(const rope_source *s, double factor) {
     double m, m_all;
@@ -144,8 +150,8 @@ static void scale_yarn(const rope_source *s, tn_rope_info *r, double theta, doub
     r->mscale[0] = (float)yarn_mscale(s, factor);
 }
 
-/* n divisors from config.json or from a tensor of a GGUF file; false where there are none, or another number of them.
- * ret has room for MAX_DIVISORS. */
+/* n divisors from config.json or from a tensor of a GGUF file; false where there are none, or another number
+ * of them. ret has room for MAX_DIVISORS. */
 static bool divisors(const rope_source *s, const char *hf, const char *tensor, uint32_t n, double *ret) {
     char path[200];
     if (s->h->config) {
@@ -166,7 +172,8 @@ static int scale_longrope(const rope_source *s, tn_rope_info *r, const double *f
     static const char *const gguf[2] = {"rope_factors_short.weight", "rope_factors_long.weight"};
     uint32_t n = r->n_dims / 2;
     double original = original_context(s), factor = original > 0 ? context(s) / original : 1, m;
-    if (!(original > 1)) return tn_fail(err, TN_EFORMAT, "longrope scaling without an original context length");
+    if (!(original > 1))
+        return tn_fail(err, TN_EFORMAT, "longrope scaling without an original context length");
     if (!number(s, "attention_factor", ".rope.scaling.attn_factor", &m))
         m = factor <= 1 ? 1 : sqrt(1 + log(factor) / log(original));
     for (int v = 0; v < 2; v++) {
@@ -198,7 +205,8 @@ static int scale(const rope_source *s, const tn_rope_desc *d, double theta, tn_r
         scale_yarn(s, r, theta, freq);
     else if (strcmp(type, "default") != 0 && strcmp(type, "none") != 0 && strcmp(type, "mrope") != 0)
         return tn_fail(err, TN_ENOTSUP,
-                       "rope scaling \"%s\" is not supported (default, linear, llama3, yarn, longrope are)", type);
+                       "rope scaling \"%s\" is not supported (default, linear, llama3, yarn, longrope are)",
+                       type);
     if (!(d->flags & TN_ROPE_NO_SCALING) && divisors(s, NULL, "rope_freqs.weight", n, div))
         for (uint32_t i = 0; i < n; i++) freq[i] /= div[i];
     for (uint32_t i = 0; i < n; i++) r->inv_freq[0][i] = (float)freq[i];
@@ -211,8 +219,8 @@ int tn_rope_build(tn_hparams *h, const tn_rope_desc *d, tn_rope_info *ret, tn_er
     if (d->style != TN_ROPE_HALF && d->style != TN_ROPE_INTERLEAVED)
         return tn_fail(err, TN_EMODULE, "rope style %u does not exist", d->style);
     if (d->n_dims < 2 || d->n_dims % 2 || d->n_dims / 2 > MAX_PAIRS)
-        return tn_fail(err, TN_EFORMAT, "%u rotary dimensions (an even number from 2 to %u is possible)", d->n_dims,
-                       2 * MAX_PAIRS);
+        return tn_fail(err, TN_EFORMAT, "%u rotary dimensions (an even number from 2 to %u is possible)",
+                       d->n_dims, 2 * MAX_PAIRS);
     find_section(&s, d);
     double theta = theta_base(&s, d);
     if (!(theta > 1)) return tn_fail(err, TN_EFORMAT, "rope base %g, it must be above 1", theta);
@@ -224,7 +232,8 @@ int tn_rope_build(tn_hparams *h, const tn_rope_desc *d, tn_rope_info *ret, tn_er
     if (rc == 0) rc = tn_hparams_status(h, err);
     for (uint32_t v = 0; rc == 0 && v < ret->n_variant; v++)
         for (uint32_t i = 0; i < d->n_dims / 2; i++)
-            if (!isfinite(ret->inv_freq[v][i])) rc = tn_fail(err, TN_EFORMAT, "rope frequency %u is not finite", i);
+            if (!isfinite(ret->inv_freq[v][i]))
+                rc = tn_fail(err, TN_EFORMAT, "rope frequency %u is not finite", i);
     return rc;
 }
 

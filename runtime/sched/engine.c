@@ -9,7 +9,7 @@
 struct tn_seq {
     tn_seq_config config;
     tn_seq *next;
-    int32_t *ids; /* [n_ids_max]: the prompt, then what was generated */
+    int32_t *ids;                  /* [n_ids_max]: the prompt, then what was generated */
     uint32_t n_ids, n_past, n_max; /* known, computed, longest possible */
     uint32_t *pages;
     uint32_t n_page, n_page_max;
@@ -73,12 +73,13 @@ int tn_engine_check(const tn_model *m, const int32_t *prompt, uint32_t n_prompt,
         return tn_fail(err, TN_ELIMIT, "the prompt has %u tokens, the context holds %u", n_prompt, m->n_ctx);
     for (uint32_t i = 0; i < n_prompt; i++)
         if (prompt[i] < 0 || (uint32_t)prompt[i] >= m->program->n_vocab)
-            return tn_fail(err, TN_EINVAL, "token id %d at position %u is outside the vocabulary of %u", prompt[i], i,
-                           m->program->n_vocab);
+            return tn_fail(err, TN_EINVAL, "token id %d at position %u is outside the vocabulary of %u",
+                           prompt[i], i, m->program->n_vocab);
     return 0;
 }
 
-/* Long-context rope factors apply to a sequence from its first token on or not at all, by the length of its prompt. */
+/* Long-context rope factors apply to a sequence from its first token on or not at all, by the length of its
+ * prompt. */
 static uint32_t rope_variant(const tn_program *p, uint32_t n_prompt) {
     for (uint32_t i = 1; i <= p->n_rope; i++)
         if (p->ropes[i].n_variant > 1 && n_prompt > p->ropes[i].long_from) return 1;
@@ -130,7 +131,9 @@ void tn_engine_remove(tn_engine *e, tn_seq *s) {
     free(s);
 }
 
-static bool decoding(const tn_seq *s) { return s->n_past + 1 == s->n_ids && s->n_ids > s->config.n_prompt; }
+static bool decoding(const tn_seq *s) {
+    return s->n_past + 1 == s->n_ids && s->n_ids > s->config.n_prompt;
+}
 
 static void finish(tn_engine *e, tn_seq *s, tn_finish why) {
     s->finish = why;
@@ -165,8 +168,12 @@ static void join(tn_engine *e, tn_seq *s, uint32_t n) {
         e->seq[st->n_token + i] = st->n_seq;
     }
     for (uint32_t i = 0; i < s->step_rows; i++) e->rows[st->n_row + i] = st->n_token + n - s->step_rows + i;
-    e->step_seqs[st->n_seq] = (tn_step_seq){.first_token = st->n_token, .n_token = n, .first_pos = s->n_past,
-                                            .rope_variant = s->rope_variant, .pages = s->pages, .n_page = s->n_page};
+    e->step_seqs[st->n_seq] = (tn_step_seq){.first_token = st->n_token,
+                                            .n_token = n,
+                                            .first_pos = s->n_past,
+                                            .rope_variant = s->rope_variant,
+                                            .pages = s->pages,
+                                            .n_page = s->n_page};
     e->members[st->n_seq++] = s;
     st->n_token += n;
     st->n_row += s->step_rows;
@@ -183,7 +190,8 @@ static void build(tn_engine *e) {
     for (tn_seq *s = e->seqs; s; s = s->next) {
         if (s->finish || (s->admitted && decoding(s))) continue;
         if (!s->admitted) {
-            waiting = waiting || running == e->m->config.max_seqs || !tn_pages_reserve(&e->pages, s->n_page_max);
+            waiting =
+                waiting || running == e->m->config.max_seqs || !tn_pages_reserve(&e->pages, s->n_page_max);
             if (waiting) continue;
             s->admitted = true;
             running++;
@@ -251,6 +259,10 @@ int tn_engine_run(tn_engine *e, tn_error *err) {
     return rc;
 }
 
-tn_finish tn_seq_finish(const tn_seq *s) { return s->finish; }
+tn_finish tn_seq_finish(const tn_seq *s) {
+    return s->finish;
+}
 
-uint32_t tn_seq_n_past(const tn_seq *s) { return s->n_past; }
+uint32_t tn_seq_n_past(const tn_seq *s) {
+    return s->n_past;
+}

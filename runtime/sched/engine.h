@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine: sequences in, steps run, tokens out. Decoding sequences go first in every step, prompts fill what is left
- * of the token budget in the order of their arrival, cut into chunks as needed. What a sequence gets depends on nobody
- * else. One thread at a time. */
+/* The engine: sequences in, steps run, tokens out. Decoding sequences go first in every step, prompts fill
+ * what is left of the token budget in the order of their arrival, cut into chunks as needed. What a sequence
+ * gets depends on nobody else. One thread at a time. */
 #ifndef TN_SCHED_ENGINE_H
 #define TN_SCHED_ENGINE_H
 
@@ -17,20 +17,22 @@ typedef enum tn_finish {
     TN_FINISH_LENGTH, /* max_new, or the context is full */
 } tn_finish;
 
-/* What to do with a sequence. Pointers are borrowed until the sequence is removed; callbacks run inside tn_engine_step. */
+/* What to do with a sequence. Pointers are borrowed until the sequence is removed; callbacks run inside
+ * tn_engine_step. */
 typedef struct tn_seq_config {
     const int32_t *prompt; /* [n_prompt], n_prompt >= 1, each below the vocabulary */
     uint32_t n_prompt;
     uint32_t max_new; /* tokens to generate; 0: only run the prompt */
     tn_sampling sampling;
-    bool ignore_end; /* end tokens do not end it */
+    bool ignore_end;         /* end tokens do not end it */
     const int32_t *stop_ids; /* [n_stop_ids]: further end tokens, also with ignore_end */
     uint32_t n_stop_ids;
     bool all_logits; /* on_logits for every position, not only those that are sampled from */
     void *ctx;
     /* The logits [n_vocab] after position pos of the sequence; may be NULL. Borrowed during the call. */
     void (*on_logits)(void *ctx, uint32_t pos, const float *logits);
-    /* Tap values of positions pos .. pos + n of the step just run, for models loaded with taps; may be NULL. */
+    /* Tap values of positions pos .. pos + n of the step just run, for models loaded with taps; may be NULL.
+     */
     void (*on_taps)(void *ctx, tn_exec *exec, uint32_t first_row, uint32_t pos, uint32_t n);
     /* A token was chosen (end tokens are not reported). Returning false stops the sequence. */
     bool (*on_token)(void *ctx, const tn_token *token);
@@ -41,8 +43,8 @@ int tn_engine_new(tn_model *m, tn_engine **ret, tn_error *err);
 /* Removes all sequences. */
 void tn_engine_free(tn_engine *e);
 
-/* Whether a prompt could run: TN_EINVAL (an id outside the vocabulary, an empty prompt), TN_ELIMIT (longer than the
- * context: both numbers). [any thread] */
+/* Whether a prompt could run: TN_EINVAL (an id outside the vocabulary, an empty prompt), TN_ELIMIT (longer
+ * than the context: both numbers). [any thread] */
 int tn_engine_check(const tn_model *m, const int32_t *prompt, uint32_t n_prompt, tn_error *err);
 
 /* Takes a sequence; it waits until pages for its longest possible self are free. As tn_engine_check,
@@ -51,8 +53,8 @@ int tn_engine_add(tn_engine *e, const tn_seq_config *c, tn_seq **ret, tn_error *
 /* Ends a sequence at once and gives its pages back. */
 void tn_engine_remove(tn_engine *e, tn_seq *s);
 
-/* Runs one step over all unfinished sequences; false in *ret_busy when there was nothing to do. Errors are the device's:
- * the sequences stay, and may be removed. */
+/* Runs one step over all unfinished sequences; false in *ret_busy when there was nothing to do. Errors are
+ * the device's: the sequences stay, and may be removed. */
 int tn_engine_step(tn_engine *e, bool *ret_busy, tn_error *err);
 /* Steps until every sequence has finished. */
 int tn_engine_run(tn_engine *e, tn_error *err);

@@ -25,8 +25,8 @@ static int32_t score(tn_registry *r, const tn_module_info *info, const tn_hparam
     }
     const tn_family *family = factory;
     if (family->size != sizeof *family) {
-        tn_log(TN_LOG_WARN, "modules", "%s: its family table has %u bytes, this program's %zu: rebuild it", info->id,
-               family->size, sizeof *family);
+        tn_log(TN_LOG_WARN, "modules", "%s: its family table has %u bytes, this program's %zu: rebuild it",
+               info->id, family->size, sizeof *family);
         return 0;
     }
     *ret = family;
@@ -46,7 +46,8 @@ static int no_family(tn_registry *r, const tn_hparams *h, tn_error *err) {
     return rc;
 }
 
-static int choose_family(tn_registry *r, const tn_model_config *o, tn_hparams *h, tn_model *m, tn_error *err) {
+static int choose_family(tn_registry *r, const tn_model_config *o, tn_hparams *h, tn_model *m,
+                         tn_error *err) {
     int32_t best = 0;
     if (o->family && !tn_registry_find(r, o->family))
         return tn_fail(err, TN_ENOENT, "there is no module \"%s\"; tenon modules lists them", o->family);
@@ -66,12 +67,15 @@ static int choose_family(tn_registry *r, const tn_model_config *o, tn_hparams *h
     return m->family ? 0 : no_family(r, h, err);
 }
 
-static int create_instance(tn_registry *r, tn_hparams *h, tn_model *m, tn_error *err) {
+static int create_instance(tn_registry *r, const tn_model_config *o, tn_hparams *h, tn_model *m,
+                           tn_error *err) {
     const tn_loaded *loaded;
+    const tn_option_arg *args = NULL;
+    size_t n_args = o->module_args ? o->module_args(o->module_args_ctx, m->family_id, &args) : 0;
     int rc = tn_registry_load(r, tn_registry_find(r, m->family_id), &loaded, err);
     if (rc) return rc;
     tn_host_init(&m->host, m->family_id);
-    rc = tn_option_table_parse(loaded->entry->options, NULL, 0, m->family_id, &m->module_options, err);
+    rc = tn_option_table_parse(loaded->entry->options, args, n_args, m->family_id, &m->module_options, err);
     if (rc) return rc;
     tn_error own = {0};
     rc = m->family->create(&m->host.host, m->module_options, &h->api, &m->instance, &own);
@@ -88,7 +92,7 @@ static int load_program(tn_registry *r, const tn_model_config *o, tn_model *m, t
     int rc = tn_hparams_init(&h, m->checkpoint, err);
     if (rc) return rc;
     rc = choose_family(r, o, &h, m, err);
-    if (!rc) rc = create_instance(r, &h, m, err);
+    if (!rc) rc = create_instance(r, o, &h, m, err);
     if (!rc) rc = tn_program_record(m->family, m->instance, &h, &m->program, err);
     if (!rc) tn_program_log_unread(m->program, m->checkpoint);
     tn_hparams_fini(&h);
@@ -118,14 +122,15 @@ static int configure(const tn_model_config *o, const tn_device_class *cls, tn_mo
     uint32_t made_for = m->info.n_ctx ? m->info.n_ctx : TN_DEFAULT_CTX;
     m->n_ctx = o->n_ctx ? o->n_ctx : made_for < TN_DEFAULT_CTX ? made_for : TN_DEFAULT_CTX;
     if (m->n_ctx > made_for)
-        return tn_fail(err, TN_ELIMIT, "a context of %u tokens was asked for, the model was made for %u", m->n_ctx,
-                       made_for);
+        return tn_fail(err, TN_ELIMIT, "a context of %u tokens was asked for, the model was made for %u",
+                       m->n_ctx, made_for);
     c->max_seqs = o->max_seqs ? o->max_seqs : 1;
     c->max_tokens = o->max_step_tokens ? o->max_step_tokens : 512;
     if (c->max_tokens < c->max_seqs) c->max_tokens = c->max_seqs;
     c->max_rows = o->max_step_rows ? o->max_step_rows : c->max_seqs;
     if (c->max_seqs > MAX_SEQS || c->max_tokens > MAX_STEP_TOKENS || c->max_rows > c->max_tokens)
-        return tn_fail(err, TN_ELIMIT, "%u sequences, %u tokens and %u rows a step (at most %d, %d, and the tokens)",
+        return tn_fail(err, TN_ELIMIT,
+                       "%u sequences, %u tokens and %u rows a step (at most %d, %d, and the tokens)",
                        c->max_seqs, c->max_tokens, c->max_rows, MAX_SEQS, MAX_STEP_TOKENS);
     uint64_t pages = ((uint64_t)m->n_ctx + TN_PAGE_TOKENS - 1) / TN_PAGE_TOKENS * c->max_seqs;
     if (pages > UINT32_MAX / 2) return tn_fail(err, TN_ELIMIT, "%llu KV pages", (unsigned long long)pages);
@@ -143,7 +148,8 @@ static int open_device(const tn_model_config *o, tn_model *m, tn_error *err) {
         tn_buf_init(&names, 256);
         for (size_t i = 0; tn_device_classes[i]; i++)
             tn_buf_addf(&names, "%s%s", i ? ", " : "", tn_device_classes[i]->name);
-        int rc = tn_fail(err, TN_EINVAL, "there is no device \"%s\" (this build has %s)", o->device, names.data);
+        int rc =
+            tn_fail(err, TN_EINVAL, "there is no device \"%s\" (this build has %s)", o->device, names.data);
         tn_buf_free(&names);
         return rc;
     }
@@ -163,9 +169,10 @@ static int load_tokenizer(tn_model *m, tn_error *err) {
     if (rc) return tn_fail(err, rc, "%s", m->tokenizer_error.text);
     uint32_t n = (uint32_t)tn_tokenizer_n_vocab(m->tokenizer);
     if (n > m->program->n_vocab)
-        return tn_fail(err, TN_EFORMAT,
-                       "%s: the tokenizer has %u tokens, the model's output matrix %u rows: they do not belong together",
-                       tn_checkpoint_path(m->checkpoint), n, m->program->n_vocab);
+        return tn_fail(
+            err, TN_EFORMAT,
+            "%s: the tokenizer has %u tokens, the model's output matrix %u rows: they do not belong together",
+            tn_checkpoint_path(m->checkpoint), n, m->program->n_vocab);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "device/device.h"
 #include "modules/host.h"
+#include "modules/option_table.h"
 #include "modules/registry.h"
 #include "text/tokenizer.h"
 #include "weights/checkpoint.h"
@@ -17,12 +18,16 @@ enum { TN_PAGE_TOKENS = 32 };
 typedef struct tn_model_config {
     const char *path;   /* a directory or a .gguf file */
     const char *family; /* id of the module to use; NULL: the best score */
+    /* Settings of a module's options: the n_args of *ret_args, or 0. Called with the id of the one chosen;
+     * may be NULL. */
+    size_t (*module_args)(void *ctx, const char *id, const tn_option_arg **ret_args);
+    void *module_args_ctx;
     const char *device; /* NULL: the first class */
     uint32_t n_thread;  /* 0: all */
     tn_compute compute;
-    const char *kv_type;      /* "f32", "f16", "bf16"; NULL: F16, or F32 where compute or device ask for it */
-    uint32_t n_ctx;           /* tokens of one sequence; 0: what the model was made for, at most TN_DEFAULT_CTX */
-    uint32_t max_seqs;        /* sequences held at once; 0: 1 */
+    const char *kv_type; /* "f32", "f16", "bf16"; NULL: F16, or F32 where compute or device ask for it */
+    uint32_t n_ctx;      /* tokens of one sequence; 0: what the model was made for, at most TN_DEFAULT_CTX */
+    uint32_t max_seqs;   /* sequences held at once; 0: 1 */
     uint32_t max_step_tokens; /* 0: 512 */
     uint32_t max_step_rows;   /* rows of logits per step; 0: max_seqs */
     bool taps;                /* keep the layers' outputs */
@@ -37,7 +42,7 @@ typedef struct tn_model {
     const tn_family *family;
     const char *family_id;
     void *instance;
-    tn_host_table host; /* the instance's view of us, named after its module */
+    tn_host_table host;              /* the instance's view of us, named after its module */
     tn_option_value *module_options; /* the module's options, checked; NULL when it has none */
     tn_model_info info;
     tn_program *program;
@@ -45,15 +50,17 @@ typedef struct tn_model {
     tn_exec *exec;
     tn_exec_config config;
     uint32_t n_ctx;
-    tn_tokenizer *tokenizer; /* NULL where the checkpoint has none */
+    tn_tokenizer *tokenizer;  /* NULL where the checkpoint has none */
     tn_error tokenizer_error; /* why */
 } tn_model;
 
-/* Loads a model. Errors say which file, tensor or parameter: TN_ENOENT, TN_EFORMAT, TN_ENOTSUP (no module takes it: lists
- * what was looked at), TN_ELIMIT, TN_ENOMEM, TN_EDEVICE. r outlives the model. [control thread] */
+/* Loads a model. Errors say which file, tensor or parameter: TN_ENOENT, TN_EFORMAT, TN_ENOTSUP (no module
+ * takes it: lists what was looked at), TN_ELIMIT, TN_ENOMEM, TN_EDEVICE. r outlives the model. [control
+ * thread] */
 int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err);
-/* A sampling parameter that the checkpoint recommends ("temp", "top_k", "top_p", "min_p", "repetition_penalty"):
- * generation_config.json, or general.sampling.* of a GGUF file; else def. [any thread] */
+/* A sampling parameter that the checkpoint recommends ("temp", "top_k", "top_p", "min_p",
+ * "repetition_penalty"): generation_config.json, or general.sampling.* of a GGUF file; else def. [any thread]
+ */
 double tn_model_recommended(const tn_model *m, const char *name, double def);
 /* NULL is harmless. */
 void tn_model_free(tn_model *m);

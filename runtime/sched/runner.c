@@ -25,7 +25,7 @@ struct tn_job {
     atomic_int state;
     atomic_bool cancelled;
     atomic_int refs; /* the caller's and the engine's */
-    tn_error error; /* written before the state becomes TN_JOB_FAILED */
+    tn_error error;  /* written before the state becomes TN_JOB_FAILED */
 };
 
 struct tn_runner {
@@ -34,7 +34,7 @@ struct tn_runner {
     tn_engine **engines; /* [n_model] */
     pthread_t thread;
     bool started;
-    int wake[2];           /* a pipe: the engine thread sleeps on it when there is nothing to do */
+    int wake[2];             /* a pipe: the engine thread sleeps on it when there is nothing to do */
     _Atomic(tn_job *) inbox; /* newest first */
     atomic_uint n_jobs, n_waiting;
     atomic_bool stop;
@@ -43,7 +43,8 @@ struct tn_runner {
     bool changed; /* something to tell the reader */
 };
 
-/* ---- Jobs ------------------------------------------------------------------------------------------------------ */
+/* ---- Jobs
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void unref(tn_job *j) {
     if (atomic_fetch_sub_explicit(&j->refs, 1, memory_order_acq_rel) != 1) return;
@@ -87,8 +88,8 @@ static int check(const tn_runner *r, const tn_job_config *c, tn_error *err) {
                            r->models[c->model]->program->n_vocab);
     }
     if (c->sampling.n_top_logprobs > TN_TOP_LOGPROBS_MAX)
-        return tn_fail(err, TN_EINVAL, "%u log probabilities a token, the limit is %d", c->sampling.n_top_logprobs,
-                       TN_TOP_LOGPROBS_MAX);
+        return tn_fail(err, TN_EINVAL, "%u log probabilities a token, the limit is %d",
+                       c->sampling.n_top_logprobs, TN_TOP_LOGPROBS_MAX);
     return 0;
 }
 
@@ -125,8 +126,8 @@ int tn_runner_submit(tn_runner *r, const tn_job_config *c, tn_job **ret, tn_erro
     uint32_t waiting = atomic_fetch_add(&r->n_waiting, 1);
     if (r->config.queue_length && waiting >= r->config.queue_length) {
         atomic_fetch_sub(&r->n_waiting, 1);
-        return tn_fail(err, TN_ECANCELED, "%u requests are waiting already, the limit is %u: try again later", waiting,
-                       r->config.queue_length);
+        return tn_fail(err, TN_ECANCELED, "%u requests are waiting already, the limit is %u: try again later",
+                       waiting, r->config.queue_length);
     }
     rc = new_job(r, c, &j, err);
     if (rc) {
@@ -135,7 +136,8 @@ int tn_runner_submit(tn_runner *r, const tn_job_config *c, tn_job **ret, tn_erro
     }
     atomic_fetch_add(&r->n_jobs, 1);
     j->next = atomic_load_explicit(&r->inbox, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&r->inbox, &j->next, j, memory_order_release, memory_order_relaxed)) {}
+    while (!atomic_compare_exchange_weak_explicit(&r->inbox, &j->next, j, memory_order_release,
+                                                  memory_order_relaxed)) {}
     wake(r);
     *ret = j;
     return 0;
@@ -145,11 +147,17 @@ tn_job_state tn_job_get_state(const tn_job *j) {
     return (tn_job_state)atomic_load_explicit(&j->state, memory_order_acquire);
 }
 
-bool tn_job_is_final(tn_job_state s) { return s >= TN_JOB_STOPPED; }
+bool tn_job_is_final(tn_job_state s) {
+    return s >= TN_JOB_STOPPED;
+}
 
-uint32_t tn_job_n_tokens(const tn_job *j) { return atomic_load_explicit(&j->n_tokens, memory_order_acquire); }
+uint32_t tn_job_n_tokens(const tn_job *j) {
+    return atomic_load_explicit(&j->n_tokens, memory_order_acquire);
+}
 
-int32_t tn_job_token(const tn_job *j, uint32_t i) { return j->ids[i]; }
+int32_t tn_job_token(const tn_job *j, uint32_t i) {
+    return j->ids[i];
+}
 
 void tn_job_logprobs(const tn_job *j, uint32_t i, tn_token *ret) {
     uint32_t top = j->config.sampling.n_top_logprobs;
@@ -161,7 +169,9 @@ void tn_job_logprobs(const tn_job *j, uint32_t i, tn_token *ret) {
     }
 }
 
-const tn_error *tn_job_error(const tn_job *j) { return &j->error; }
+const tn_error *tn_job_error(const tn_job *j) {
+    return &j->error;
+}
 
 void tn_job_cancel(tn_job *j) {
     atomic_store_explicit(&j->cancelled, true, memory_order_release);
@@ -173,9 +183,12 @@ void tn_job_release(tn_job *j) {
     unref(j);
 }
 
-uint32_t tn_runner_n_jobs(const tn_runner *r) { return atomic_load(&r->n_jobs); }
+uint32_t tn_runner_n_jobs(const tn_runner *r) {
+    return atomic_load(&r->n_jobs);
+}
 
-/* ---- The engine thread ----------------------------------------------------------------------------------------- */
+/* ---- The engine thread
+ * ----------------------------------------------------------------------------------------- */
 
 static bool on_token(void *ctx, const tn_token *token) {
     tn_job *j = ctx;
@@ -197,8 +210,14 @@ static bool on_token(void *ctx, const tn_token *token) {
 
 static void start(tn_runner *r, tn_job *j) {
     const tn_job_config *c = &j->config;
-    tn_seq_config seq = {.prompt = c->prompt, .n_prompt = c->n_prompt, .max_new = c->max_new, .sampling = c->sampling,
-                         .ignore_end = c->ignore_end, .stop_ids = c->stop_ids, .n_stop_ids = c->n_stop_ids, .ctx = j,
+    tn_seq_config seq = {.prompt = c->prompt,
+                         .n_prompt = c->n_prompt,
+                         .max_new = c->max_new,
+                         .sampling = c->sampling,
+                         .ignore_end = c->ignore_end,
+                         .stop_ids = c->stop_ids,
+                         .n_stop_ids = c->n_stop_ids,
+                         .ctx = j,
                          .on_token = on_token};
     atomic_fetch_sub(&r->n_waiting, 1);
     if (tn_engine_add(r->engines[c->model], &seq, &j->seq, &j->error) == 0)
@@ -209,7 +228,8 @@ static void start(tn_runner *r, tn_job *j) {
 
 /* New jobs, oldest first, behind those that are there. */
 static void take_inbox(tn_runner *r) {
-    tn_job *newest = atomic_exchange_explicit(&r->inbox, NULL, memory_order_acquire), *in_order = NULL, **end = &r->jobs;
+    tn_job *newest = atomic_exchange_explicit(&r->inbox, NULL, memory_order_acquire), *in_order = NULL,
+           **end = &r->jobs;
     while (newest) {
         tn_job *next = newest->next;
         newest->next = in_order;
@@ -224,7 +244,8 @@ static void take_inbox(tn_runner *r) {
 /* The final state of j, or TN_JOB_RUNNING while it goes on. */
 static tn_job_state settle(tn_runner *r, const tn_job *j) {
     if (!j->seq) return TN_JOB_FAILED;
-    if (atomic_load(&r->stop) || atomic_load_explicit(&j->cancelled, memory_order_acquire)) return TN_JOB_CANCELLED;
+    if (atomic_load(&r->stop) || atomic_load_explicit(&j->cancelled, memory_order_acquire))
+        return TN_JOB_CANCELLED;
     switch (tn_seq_finish(j->seq)) {
     case TN_FINISH_NONE: return TN_JOB_RUNNING;
     case TN_FINISH_STOP: return TN_JOB_STOPPED;
@@ -298,7 +319,8 @@ static void *run(void *arg) {
     return NULL;
 }
 
-/* ---- Life ------------------------------------------------------------------------------------------------------ */
+/* ---- Life
+ * ------------------------------------------------------------------------------------------------------ */
 
 static int open_pipe(tn_runner *r, tn_error *err) {
     if (pipe(r->wake) != 0) return tn_fail(err, TN_EIO, "cannot make a pipe: %s", strerror(errno));
@@ -318,7 +340,8 @@ int tn_runner_new(const tn_runner_config *config, tn_runner **ret, tn_error *err
     r->models = copy(config->models, config->n_model, sizeof(tn_model *));
     r->config.models = r->models;
     int rc = r->engines && r->models ? open_pipe(r, err) : tn_fail(err, TN_ENOMEM, "out of memory");
-    for (uint32_t i = 0; !rc && i < config->n_model; i++) rc = tn_engine_new(config->models[i], &r->engines[i], err);
+    for (uint32_t i = 0; !rc && i < config->n_model; i++)
+        rc = tn_engine_new(config->models[i], &r->engines[i], err);
     if (!rc && pthread_create(&r->thread, NULL, run, r) != 0)
         rc = tn_fail(err, TN_EIO, "cannot start the engine thread");
     r->started = !rc;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine thread: jobs in, tokens out. One thread steps the engines of all models in turn; everybody else hands jobs
- * over and reads their tokens without ever making it wait.
+/* The engine thread: jobs in, tokens out. One thread steps the engines of all models in turn; everybody else
+ * hands jobs over and reads their tokens without ever making it wait.
  *
- * A job's tokens land in arrays that are allocated when it is submitted; the engine writes behind an atomic count, one
- * reader reads before it. After each step that produced something the engine calls `notify` once. */
+ * A job's tokens land in arrays that are allocated when it is submitted; the engine writes behind an atomic
+ * count, one reader reads before it. After each step that produced something the engine calls `notify` once.
+ */
 #ifndef TN_SCHED_RUNNER_H
 #define TN_SCHED_RUNNER_H
 
@@ -15,7 +16,7 @@ typedef struct tn_job tn_job;
 typedef struct tn_runner_config {
     tn_model *const *models; /* [n_model], copied; the models outlive the runner */
     uint32_t n_model;
-    uint32_t queue_length; /* jobs that may wait to be started; 0: no bound */
+    uint32_t queue_length;     /* jobs that may wait to be started; 0: no bound */
     void (*notify)(void *ctx); /* [engine thread] must not block */
     void *ctx;
 } tn_runner_config;
@@ -37,8 +38,8 @@ typedef struct tn_job_config {
     uint32_t n_stop_ids;
 } tn_job_config;
 
-/* Takes a job. The caller holds it until tn_job_release. TN_EINVAL, TN_ELIMIT (prompt longer than the context: both
- * numbers), TN_ECANCELED (the queue is full: its length), TN_ENOMEM. [any thread] */
+/* Takes a job. The caller holds it until tn_job_release. TN_EINVAL, TN_ELIMIT (prompt longer than the
+ * context: both numbers), TN_ECANCELED (the queue is full: its length), TN_ENOMEM. [any thread] */
 int tn_runner_submit(tn_runner *r, const tn_job_config *config, tn_job **ret, tn_error *err);
 
 typedef enum tn_job_state {

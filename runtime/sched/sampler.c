@@ -80,8 +80,9 @@ static const candidate *pop(candidate *c, uint32_t n) {
     return &c[n - 1];
 }
 
-/* Candidates come off the heap in order of probability until the filters are satisfied, so that the vocabulary is never
- * sorted. They gather at the array's end, the best one last. Returns how many are left to draw from, at least 1. */
+/* Candidates come off the heap in order of probability until the filters are satisfied, so that the
+ * vocabulary is never sorted. They gather at the array's end, the best one last. Returns how many are left to
+ * draw from, at least 1. */
 static uint32_t filter(candidate *c, uint32_t n, const tn_sampling *p) {
     uint32_t most = p->top_k && p->top_k < n ? p->top_k : n, taken = 0, kept = 0;
     float max = c[0].logit;
@@ -153,7 +154,8 @@ static const float *adjust(tn_sampler *s, const tn_sampling *p, const tn_history
     if (!p->n_bias && !penalises(p)) return logits;
     memcpy(s->logits, logits, s->n_vocab * sizeof *logits);
     for (uint32_t i = 0; i < p->n_bias; i++)
-        s->logits[p->bias[i].id] = p->bias[i].bias <= -100 ? -INFINITY : s->logits[p->bias[i].id] + p->bias[i].bias;
+        s->logits[p->bias[i].id] =
+            p->bias[i].bias <= -100 ? -INFINITY : s->logits[p->bias[i].id] + p->bias[i].bias;
     if (penalises(p)) penalise(s, p, h);
     return s->logits;
 }
@@ -178,7 +180,8 @@ static void fill_logprobs(const tn_sampler *s, const tn_sampling *p, const float
     t->logprob = (float)(logits[t->id] - log_sum);
 }
 
-void tn_sampler_pick(tn_sampler *s, const tn_sampling *p, const tn_history *h, const float *logits, tn_token *ret) {
+void tn_sampler_pick(tn_sampler *s, const tn_sampling *p, const tn_history *h, const float *logits,
+                     tn_token *ret) {
     *ret = (tn_token){.id = sample(s, p, h->n_ids, adjust(s, p, h, logits))};
     if (p->logprobs) fill_logprobs(s, p, logits, ret);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the OpenAI routes say: request bodies into tn_api_request, and generated text into response bodies and stream
- * events. Pure functions over JSON and text; no sockets, no threads, no engine. Wire shapes are those of the OpenAI API
- * reference for POST /v1/chat/completions and POST /v1/completions. */
+/* What the OpenAI routes say: request bodies into tn_api_request, and generated text into response bodies and
+ * stream events. Pure functions over JSON and text; no sockets, no threads, no engine. Wire shapes are those
+ * of the OpenAI API reference for POST /v1/chat/completions and POST /v1/completions. */
 #ifndef TN_SERVE_API_H
 #define TN_SERVE_API_H
 
@@ -12,10 +12,10 @@
 
 /* A failed request, as {"error": {"message", "type", "param", "code"}}. */
 typedef struct tn_api_error {
-    unsigned status;   /* HTTP: 400, 404, 413, 429, 500, 503 */
-    const char *type;  /* "invalid_request_error", "server_error", ...; static */
-    const char *code;  /* "context_length_exceeded", "model_not_found", ...; static, or NULL */
-    char param[64];    /* the field, "messages[2].content"; "" for none */
+    unsigned status;  /* HTTP: 400, 404, 413, 429, 500, 503 */
+    const char *type; /* "invalid_request_error", "server_error", ...; static */
+    const char *code; /* "context_length_exceeded", "model_not_found", ...; static, or NULL */
+    char param[64];   /* the field, "messages[2].content"; "" for none */
     char message[512];
 } tn_api_error;
 
@@ -29,7 +29,7 @@ void tn_api_error_body(const tn_api_error *e, tn_buf *out);
 
 /* What a server allows. */
 typedef struct tn_api_limits {
-    uint32_t max_n;          /* choices of a request, and prompts of a completion together */
+    uint32_t max_n;          /* answers of a request: n times the prompts of a completion; at least 1 */
     uint32_t max_stop;       /* stop strings */
     uint32_t max_stop_bytes; /* of one */
     uint32_t max_logit_bias; /* entries */
@@ -57,10 +57,10 @@ typedef struct tn_api_prompt {
 typedef struct tn_api_request {
     json_t *body; /* owned: what is borrowed below points into it */
     bool chat;
-    const char *model; /* NULL: not given */
-    json_t *messages;  /* chat: array, checked: roles, contents; multi-part text joined into strings. New reference */
-    json_t *tools;     /* chat: array or NULL. Borrowed */
-    json_t *template_vars; /* chat_template_kwargs with enable_thinking, reasoning_effort...; object or NULL, new ref */
+    const char *model;      /* NULL: not given */
+    json_t *messages;       /* chat: array of checked messages; owned */
+    json_t *tools;          /* chat: array, not empty, or NULL. Borrowed */
+    json_t *template_vars;  /* chat: object or NULL; owned */
     tn_api_prompt *prompts; /* completion: [n_prompts], owned */
     uint32_t n_prompts;     /* 1 for chat */
     bool echo;              /* completion: the prompt stands before the answer */
@@ -68,7 +68,7 @@ typedef struct tn_api_request {
     uint32_t n;          /* choices per prompt */
     uint32_t max_tokens; /* 0: not given (max_completion_tokens wins over max_tokens) */
     bool ignore_eos;
-    unsigned given; /* TN_GIVEN_* */
+    unsigned given;       /* TN_GIVEN_* */
     tn_sampling sampling; /* sampling.bias points to bias */
     tn_logit_bias *bias;  /* owned; ids not checked against a vocabulary */
     const char **stop;    /* [n_stop], owned array of borrowed strings, none empty */
@@ -78,17 +78,27 @@ typedef struct tn_api_request {
     uint32_t n_stop_ids;
 } tn_api_request;
 
-/* Parses a body of len bytes. Unknown fields are accepted; each of their names is passed to unknown (may be NULL), which
- * may log it once. -1 with e filled: invalid JSON (with line and column), a wrong type, a value out of range (field,
- * value and range), too many of something (both numbers), fields that are recognised but not supported when they ask for
- * something we would silently not do (response_format other than text, audio output, tool_choice "required" or a named
- * one, image parts). [any thread] */
+/* Parses a body of len bytes. A field that is null counts as absent. Fields that neither we nor the original
+ * know are accepted; unknown (may be NULL) is called with their names, at most 64 of a request.
+ *
+ * Messages come out as chat templates expect them: role "developer" is "system"; content is a string, parts
+ * of text one after the other; keys without a value are absent; arguments of tool calls are objects where
+ * their string holds one. Variables of the template are chat_template_kwargs, and enable_thinking and
+ * reasoning_effort where those do not set them. top_p 0 becomes the smallest positive float.
+ *
+ * -1 with e filled and *ret zeroed: invalid JSON (with line and column), a wrong type, a value out of range
+ * (field, value and range), too many of something (both numbers), fields that are recognised but not
+ * supported when they ask for something we would silently not do (response_format other than text, audio
+ * output, tool_choice "required" or a named one, image parts). [any thread] */
 int tn_api_parse(const char *text, size_t len, bool chat, const tn_api_limits *limits,
-                 void (*unknown)(void *ctx, const char *field), void *ctx, tn_api_request *ret, tn_api_error *e);
+                 void (*unknown)(void *ctx, const char *field), void *ctx, tn_api_request *ret,
+                 tn_api_error *e);
 /* Frees what parsing made; harmless on a zeroed one. */
 void tn_api_request_fini(tn_api_request *r);
 
-/* Log probabilities of one token, ready to print. */
+/* Log probabilities of one token, ready to print: -inf and what is no number becomes -9999. Chat shows U+FFFD
+ * for bytes that are no text of their own, next to the list of bytes; completions, which have no such list,
+ * show "bytes:\xe2\x96". */
 typedef struct tn_api_logprob {
     const char *bytes; /* what the token contributes; any bytes */
     size_t len;
@@ -104,9 +114,10 @@ typedef struct tn_api_logprob {
 /* Identifies one response; the same in all its events. */
 typedef struct tn_api_head {
     bool chat;
-    const char *id;    /* "chatcmpl-...", "cmpl-..." */
+    const char *id; /* "chatcmpl-...", "cmpl-..." */
     const char *model;
-    int64_t created;   /* seconds since 1970 */
+    int64_t created;    /* seconds since 1970 */
+    bool include_usage; /* streams: all events but the one with the usage say "usage": null */
 } tn_api_head;
 
 typedef struct tn_api_usage {
@@ -120,14 +131,17 @@ typedef struct tn_api_choice {
     const char *finish;
     const tn_api_logprob *logprobs; /* [n_logprobs], NULL when not asked for */
     uint32_t n_logprobs;
-    uint32_t first_offset; /* completion logprobs: text_offset of the first token */
+    uint32_t first_offset; /* completion logprobs: text_offset of the first token, in characters */
 } tn_api_choice;
 
+/* Characters (code points) that begin in text: the unit of text_offset. */
+uint32_t tn_api_characters(const char *text, size_t len);
+
 /* Appends the body of a whole response. */
-void tn_api_response(const tn_api_head *h, const tn_api_choice *choices, uint32_t n, const tn_api_usage *usage,
-                     tn_buf *out);
-/* Appends one event, "data: {...}\n\n": the opening one of a chat choice (role), a piece of text (delta; finish NULL),
- * or the last one of a choice (finish set, text possibly empty). */
+void tn_api_response(const tn_api_head *h, const tn_api_choice *choices, uint32_t n,
+                     const tn_api_usage *usage, tn_buf *out);
+/* Appends one event, "data: {...}\n\n": the opening one of a chat choice (role), a piece of text (delta;
+ * finish NULL), or the last one of a choice (finish set, text possibly empty). */
 void tn_api_event_role(const tn_api_head *h, uint32_t index, tn_buf *out);
 void tn_api_event_text(const tn_api_head *h, uint32_t index, const tn_api_choice *piece, tn_buf *out);
 /* The usage event (choices empty), and "data: [DONE]\n\n". An error inside a stream: {"error": {...}}. */

@@ -13,7 +13,7 @@
 #include "base/log.h"
 
 #ifndef POLLRDHUP
-#define POLLRDHUP 0
+#    define POLLRDHUP 0
 #endif
 
 struct tn_dispatch {
@@ -51,18 +51,23 @@ const tn_served *tn_dispatch_model(const tn_dispatch *d, const char *name) {
     return NULL;
 }
 
-uint32_t tn_dispatch_n_jobs(const tn_dispatch *d) { return tn_runner_n_jobs(d->runner); }
+uint32_t tn_dispatch_n_jobs(const tn_dispatch *d) {
+    return tn_runner_n_jobs(d->runner);
+}
 
-/* ---- Prepare --------------------------------------------------------------------------------------------------- */
+/* ---- Prepare
+ * --------------------------------------------------------------------------------------------------- */
 
 static void log_unknown(void *ctx, const char *field) {
     tn_dispatch *d = ctx;
     enum { MAX_NAMES = 200 };
     pthread_mutex_lock(&d->lock);
-    bool fresh = json_object_size(d->unknown_fields) < MAX_NAMES && !json_object_get(d->unknown_fields, field) &&
+    bool fresh = json_object_size(d->unknown_fields) < MAX_NAMES &&
+                 !json_object_get(d->unknown_fields, field) &&
                  json_object_set_new(d->unknown_fields, field, json_true()) == 0;
     pthread_mutex_unlock(&d->lock);
-    if (fresh) tn_log(TN_LOG_WARN, "serve", "requests carry the field \"%.100s\", which means nothing here", field);
+    if (fresh)
+        tn_log(TN_LOG_WARN, "serve", "requests carry the field \"%.100s\", which means nothing here", field);
 }
 
 static uint32_t max_new(const tn_exchange *x) {
@@ -72,9 +77,9 @@ static uint32_t max_new(const tn_exchange *x) {
 
 /* echo: the prompt's text stands before the answer. */
 static int echo(const tn_exchange *x, const tn_ids *ids, tn_choice *c) {
-    return x->request.echo
-               ? tn_tokenizer_decode(x->served->model->tokenizer, ids->data, ids->len, TN_DECODE_SKIP_SPECIAL, &c->text, NULL)
-               : 0;
+    return x->request.echo ? tn_tokenizer_decode(x->served->model->tokenizer, ids->data, ids->len,
+                                                 TN_DECODE_SKIP_SPECIAL, &c->text, NULL)
+                           : 0;
 }
 
 static int submit(tn_dispatch *d, tn_exchange *x, const tn_ids *ids, uint32_t first, tn_api_error *e) {
@@ -82,15 +87,23 @@ static int submit(tn_dispatch *d, tn_exchange *x, const tn_ids *ids, uint32_t fi
     for (uint32_t i = 0; i < r->n; i++) {
         tn_error err = {0};
         tn_choice *c = &x->choices[first + i];
-        tn_job_config config = {.model = x->served->index, .prompt = ids->data, .n_prompt = (uint32_t)ids->len,
-                                .max_new = max_new(x), .sampling = tn_served_sampling(x->served, r, i),
-                                .ignore_end = r->ignore_eos, .stop_ids = r->stop_ids, .n_stop_ids = r->n_stop_ids};
+        tn_job_config config = {.model = x->served->index,
+                                .prompt = ids->data,
+                                .n_prompt = (uint32_t)ids->len,
+                                .max_new = max_new(x),
+                                .sampling = tn_served_sampling(x->served, r, i),
+                                .ignore_end = r->ignore_eos,
+                                .stop_ids = r->stop_ids,
+                                .n_stop_ids = r->n_stop_ids};
         int rc = echo(x, ids, c);
         if (!rc) rc = tn_runner_submit(d->runner, &config, &c->job, &err);
         if (rc == TN_ECANCELED) return tn_api_fail(e, 503, "queue_full", NULL, "%s", err.text);
         if (rc == TN_ELIMIT)
-            return tn_api_fail(e, 400, "context_length_exceeded", r->chat ? "messages" : "prompt", "%s", err.text);
-        if (rc) return tn_api_fail_status(e, rc, strncmp(err.text, "logit_bias", 10) ? "prompt" : "logit_bias", err.text);
+            return tn_api_fail(e, 400, "context_length_exceeded", r->chat ? "messages" : "prompt", "%s",
+                               err.text);
+        if (rc)
+            return tn_api_fail_status(e, rc, strncmp(err.text, "logit_bias", 10) ? "prompt" : "logit_bias",
+                                      err.text);
     }
     return 0;
 }
@@ -118,7 +131,8 @@ static int prepare(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
     if (rc) return rc;
     x->served = tn_dispatch_model(d, x->request.model);
     if (!x->served)
-        return tn_api_fail(e, 404, "model_not_found", "model", "there is no model \"%.200s\" here; GET /v1/models lists them",
+        return tn_api_fail(e, 404, "model_not_found", "model",
+                           "there is no model \"%.200s\" here; GET /v1/models lists them",
                            x->request.model ? x->request.model : "");
     return submit_all(d, x, e);
 }
@@ -151,7 +165,8 @@ static void *prepare_loop(void *arg) {
     return NULL;
 }
 
-/* ---- Dispatch -------------------------------------------------------------------------------------------------- */
+/* ---- Dispatch
+ * -------------------------------------------------------------------------------------------------- */
 
 static void take_prepared(tn_dispatch *d) {
     pthread_mutex_lock(&d->lock);
@@ -288,7 +303,8 @@ static void *dispatch_loop(void *arg) {
     return NULL;
 }
 
-/* ---- Handing over, life ---------------------------------------------------------------------------------------- */
+/* ---- Handing over, life
+ * ---------------------------------------------------------------------------------------- */
 
 void tn_dispatch_take(tn_dispatch *d, tn_exchange *x) {
     pthread_mutex_lock(&d->lock);
@@ -308,17 +324,22 @@ void tn_dispatch_close(tn_dispatch *d, tn_exchange *x) {
 
 static int start_threads(tn_dispatch *d, tn_error *err) {
     tn_model *models[256];
-    if (d->config.n_model > 256) return tn_fail(err, TN_ELIMIT, "%u models, the limit is 256", d->config.n_model);
+    if (d->config.n_model > 256)
+        return tn_fail(err, TN_ELIMIT, "%u models, the limit is 256", d->config.n_model);
     for (uint32_t i = 0; i < d->config.n_model; i++) {
         models[i] = d->config.models[i].model;
         d->config.models[i].index = i;
     }
-    tn_runner_config rc = {.models = models, .n_model = d->config.n_model,
-                           .queue_length = (uint32_t)d->config.settings->limits.queue_length, .notify = wake, .ctx = d};
+    tn_runner_config rc = {.models = models,
+                           .n_model = d->config.n_model,
+                           .queue_length = (uint32_t)d->config.settings->limits.queue_length,
+                           .notify = wake,
+                           .ctx = d};
     int status = tn_runner_new(&rc, &d->runner, err);
     if (status) return status;
     d->prepare_started = pthread_create(&d->prepare_thread, NULL, prepare_loop, d) == 0;
-    d->dispatch_started = d->prepare_started && pthread_create(&d->dispatch_thread, NULL, dispatch_loop, d) == 0;
+    d->dispatch_started =
+        d->prepare_started && pthread_create(&d->dispatch_thread, NULL, dispatch_loop, d) == 0;
     return d->dispatch_started ? 0 : tn_fail(err, TN_EIO, "cannot start the server's threads");
 }
 
@@ -328,7 +349,9 @@ int tn_dispatch_new(const tn_dispatch_config *config, tn_dispatch **ret, tn_erro
     if (!d) return tn_fail(err, TN_ENOMEM, "out of memory");
     d->config = *config;
     d->to_prepare_end = &d->to_prepare;
-    d->limits = (tn_api_limits){.max_n = (uint32_t)l->max_n, .max_stop = (uint32_t)l->max_stop, .max_stop_bytes = 1024,
+    d->limits = (tn_api_limits){.max_n = (uint32_t)l->max_n,
+                                .max_stop = (uint32_t)l->max_stop,
+                                .max_stop_bytes = 1024,
                                 .max_logit_bias = (uint32_t)l->max_logit_bias};
     d->unknown_fields = json_object();
     d->cap_polls = 16;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two threads between HTTP and the engine. *prepare* takes exchanges one after the other, parses, renders, encodes and
- * submits their jobs, so that a long prompt stalls neither connections nor streams. *dispatch* turns new tokens into text,
- * watches the sockets of waiting clients for hang-ups, and keeps deadlines. */
+/* The two threads between HTTP and the engine. *prepare* takes exchanges one after the other, parses,
+ * renders, encodes and submits their jobs, so that a long prompt stalls neither connections nor streams.
+ * *dispatch* turns new tokens into text, watches the sockets of waiting clients for hang-ups, and keeps
+ * deadlines. */
 #ifndef TN_SERVE_DISPATCH_H
 #define TN_SERVE_DISPATCH_H
 

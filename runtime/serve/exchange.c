@@ -11,7 +11,8 @@ enum { MAX_ANSWER = 256 << 20 };
 
 static void make_id(tn_exchange *x) {
     uint8_t random[12] = {0};
-    if (getrandom(random, sizeof random, GRND_NONBLOCK) < 0) memcpy(random, &x->arrived_ns, sizeof x->arrived_ns);
+    if (getrandom(random, sizeof random, GRND_NONBLOCK) < 0)
+        memcpy(random, &x->arrived_ns, sizeof x->arrived_ns);
     int n = snprintf(x->id, sizeof x->id, x->chat ? "chatcmpl-" : "cmpl-");
     for (size_t i = 0; i < sizeof random; i++)
         n += snprintf(x->id + n, sizeof x->id - (size_t)n, "%02x", random[i]);
@@ -93,17 +94,22 @@ int tn_exchange_init_choices(tn_exchange *x) {
 
 void tn_exchange_begin(tn_exchange *x) {
     const tn_api_request *r = &x->request;
-    x->head = (tn_api_head){.chat = r->chat, .id = x->id, .model = x->served->settings->name,
-                            .created = tn_clock_unix_s()};
+    x->head = (tn_api_head){.chat = r->chat,
+                            .id = x->id,
+                            .model = x->served->settings->name,
+                            .created = tn_clock_unix_s(),
+                            .include_usage = r->stream && r->include_usage};
     pthread_mutex_lock(&x->lock);
     x->streaming = r->stream;
     x->phase = TN_EXCHANGE_GENERATING;
-    for (uint32_t i = 0; r->stream && r->chat && i < x->n_choice; i++) tn_api_event_role(&x->head, i, &x->out);
+    for (uint32_t i = 0; r->stream && r->chat && i < x->n_choice; i++)
+        tn_api_event_role(&x->head, i, &x->out);
     if (r->stream) resume(x);
     pthread_mutex_unlock(&x->lock);
 }
 
-/* ---- Tokens to text -------------------------------------------------------------------------------------------- */
+/* ---- Tokens to text
+ * -------------------------------------------------------------------------------------------- */
 
 static void keep_logprobs(tn_choice *c, uint32_t i) {
     if (c->n_tokens == c->cap_tokens) {
@@ -116,7 +122,9 @@ static void keep_logprobs(tn_choice *c, uint32_t i) {
     tn_job_logprobs(c->job, i, &c->tokens[c->n_tokens++]);
 }
 
-static const char *reason(tn_job_state s) { return s == TN_JOB_STOPPED ? "stop" : "length"; }
+static const char *reason(tn_job_state s) {
+    return s == TN_JOB_STOPPED ? "stop" : "length";
+}
 
 /* Turns the tokens that have come into text; sets finish at the end of the text. */
 static void read_tokens(tn_exchange *x, tn_choice *c) {
@@ -134,14 +142,15 @@ static void read_tokens(tn_exchange *x, tn_choice *c) {
         tn_buf_clear(&piece);
         tn_detok_finish(c->detok, &piece);
         bool hit = tn_stop_push(&c->stop, piece.data ? piece.data : "", piece.len, &c->text);
-        if (!hit) tn_stop_finish(&c->stop, &c->text);
+        if (!hit) hit = tn_stop_finish(&c->stop, &c->text);
         c->finish = hit ? "stop" : reason(state);
     }
     tn_buf_free(&piece);
     if (c->finish) tn_job_cancel(c->job); /* a stop string: what comes after it is nobody's */
 }
 
-/* ---- Text to bytes --------------------------------------------------------------------------------------------- */
+/* ---- Text to bytes
+ * --------------------------------------------------------------------------------------------- */
 
 /* Printable log probabilities of a choice's kept tokens; bytes lie in store. NULL when out of memory. */
 static tn_api_logprob *printable(const tn_exchange *x, const tn_choice *c, tn_buf *store) {
@@ -192,7 +201,9 @@ typedef struct choice_view {
 } choice_view;
 
 static void view_choice(const tn_exchange *x, const tn_choice *c, choice_view *v) {
-    *v = (choice_view){.api = {.text = c->text.data ? c->text.data : "", .len = c->text.len, .finish = c->finish,
+    *v = (choice_view){.api = {.text = c->text.data ? c->text.data : "",
+                               .len = c->text.len,
+                               .finish = c->finish,
                                .first_offset = c->offset}};
     tn_buf_init(&v->store, MAX_ANSWER);
     if (!x->request.sampling.logprobs) return;
@@ -220,7 +231,7 @@ static void write_event(tn_exchange *x, uint32_t i, tn_buf *out) {
     view_choice(x, c, &v);
     tn_api_event_text(&x->head, i, &v.api, out);
     release_view(&v);
-    c->offset += (uint32_t)c->text.len;
+    c->offset += (uint32_t)tn_api_characters(c->text.data ? c->text.data : "", c->text.len);
     c->n_tokens = 0;
     tn_buf_clear(&c->text);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One generating request from its body to the last byte of its answer.
  *
- * Three threads meet here. The *prepare* thread parses, renders and encodes, and submits jobs. The *dispatch* thread turns
- * tokens into text and text into the bytes of the answer. The *http* thread hands bytes to the client as fast as that one
- * reads. The engine knows none of this. What two of them touch lies behind `lock`; everything else belongs to one phase:
- * prepare's until `phase` leaves TN_EXCHANGE_PREPARING, then dispatch's. */
+ * Three threads meet here. The *prepare* thread parses, renders and encodes, and submits jobs. The *dispatch*
+ * thread turns tokens into text and text into the bytes of the answer. The *http* thread hands bytes to the
+ * client as fast as that one reads. The engine knows none of this. What two of them touch lies behind `lock`;
+ * everything else belongs to one phase: prepare's until `phase` leaves TN_EXCHANGE_PREPARING, then
+ * dispatch's. */
 #ifndef TN_SERVE_EXCHANGE_H
 #define TN_SERVE_EXCHANGE_H
 
@@ -25,11 +26,11 @@ typedef struct tn_choice {
     uint32_t n_read; /* tokens turned into text */
     tn_detok *detok;
     tn_stop stop;
-    tn_buf text;         /* not yet part of an event; for whole answers all of it */
-    tn_token *tokens;    /* [n_tokens]: log probabilities that belong to text; NULL where nobody wants them */
+    tn_buf text;      /* not yet part of an event; for whole answers all of it */
+    tn_token *tokens; /* [n_tokens]: log probabilities that belong to text; NULL where nobody wants them */
     uint32_t n_tokens, cap_tokens;
-    uint32_t offset;     /* completion log probabilities: bytes before the first of tokens */
-    const char *finish;  /* "stop", "length"; NULL while it goes on */
+    uint32_t offset;    /* completion log probabilities: bytes before the first of tokens */
+    const char *finish; /* "stop", "length"; NULL while it goes on */
 } tn_choice;
 
 /* What the http thread waits for. */
@@ -65,15 +66,16 @@ typedef struct tn_exchange {
     bool closed;        /* the connection is over: nobody reads the answer */
 } tn_exchange;
 
-/* A new one for a body of the caller's malloc, which it takes. NULL when out of memory (the body is freed). */
+/* A new one for a body of the caller's malloc, which it takes. NULL when out of memory (the body is freed).
+ */
 tn_exchange *tn_exchange_new(char *body, size_t len, bool chat, int fd);
 /* Releases the jobs (which cancels them) and frees. Only when no thread uses it any more. */
 void tn_exchange_free(tn_exchange *x);
 
 /* Fails it with what is in e. [prepare, dispatch] */
 void tn_exchange_fail(tn_exchange *x, const tn_api_error *e);
-/* Takes new tokens of all choices. *ret_busy: some job goes on. max_pending: bytes the client may leave unread.
- * [dispatch] */
+/* Takes new tokens of all choices. *ret_busy: some job goes on. max_pending: bytes the client may leave
+ * unread. [dispatch] */
 void tn_exchange_pump(tn_exchange *x, size_t max_pending, bool *ret_busy);
 /* Cancels all jobs. [dispatch] */
 void tn_exchange_cancel(tn_exchange *x);

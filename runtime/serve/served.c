@@ -27,12 +27,27 @@ static int init_chat(tn_served *s, tn_error *err) {
     return rc && c->chat_template ? tn_fail(err, rc, "%s: %s", c->chat_template, s->chat_error.text) : 0;
 }
 
-int tn_served_load(tn_registry *registry, const char *path, const tn_model_settings *c, tn_served *ret, tn_error *err) {
-    tn_model_config config = {.path = path, .family = c->family, .device = c->device,
+/* What `module ID {}` says. */
+static size_t module_args(void *ctx, const char *id, const tn_option_arg **ret_args) {
+    const tn_module_settings *m = tn_settings_module(ctx, id);
+    *ret_args = m ? m->args : NULL;
+    return m ? m->n_args : 0;
+}
+
+int tn_served_load(tn_registry *registry, const char *path, const tn_settings *all,
+                   const tn_model_settings *c, tn_served *ret, tn_error *err) {
+    tn_model_config config = {.path = path,
+                              .family = c->family,
+                              .device = c->device,
                               .n_thread = (uint32_t)c->threads,
-                              .compute = c->compute && strcmp(c->compute, "f32") == 0 ? TN_COMPUTE_F32 : TN_COMPUTE_AUTO,
-                              .kv_type = c->kv_type, .n_ctx = (uint32_t)c->context, .max_seqs = (uint32_t)c->parallel,
-                              .max_step_tokens = (uint32_t)c->step_tokens};
+                              .compute = c->compute && strcmp(c->compute, "f32") == 0 ? TN_COMPUTE_F32
+                                                                                      : TN_COMPUTE_AUTO,
+                              .kv_type = c->kv_type,
+                              .n_ctx = (uint32_t)c->context,
+                              .max_seqs = (uint32_t)c->parallel,
+                              .max_step_tokens = (uint32_t)c->step_tokens,
+                              .module_args = module_args,
+                              .module_args_ctx = (void *)(uintptr_t)all};
     *ret = (tn_served){.settings = c, .created = (int64_t)time(NULL)};
     int rc = tn_model_load(registry, &config, &ret->model, err);
     if (!rc && !ret->model->tokenizer)
@@ -61,7 +76,8 @@ static json_t *template_vars(const tn_served *s, const tn_api_request *r) {
 
 static int chat_prompt(const tn_served *s, const tn_api_request *r, tn_ids *ret, tn_api_error *e) {
     tn_error err = {0};
-    if (!s->has_chat) return tn_api_fail(e, 400, NULL, "model", "this model cannot chat: %s", s->chat_error.text);
+    if (!s->has_chat)
+        return tn_api_fail(e, 400, NULL, "model", "this model cannot chat: %s", s->chat_error.text);
     json_t *vars = template_vars(s, r);
     int rc = vars ? tn_chat_prompt(&s->chat, r->messages, r->tools, vars, ret, &err) : TN_ENOMEM;
     json_decref(vars);
@@ -98,7 +114,8 @@ tn_sampling tn_served_sampling(const tn_served *s, const tn_api_request *r, uint
     if (!(r->given & TN_GIVEN_REPETITION_PENALTY))
         p.repetition_penalty = choose(s, c->repetition_penalty, "repetition_penalty", 1);
     if (!(r->given & TN_GIVEN_TOP_K))
-        p.top_k = c->top_k == TN_UNSET ? (uint32_t)tn_model_recommended(s->model, "top_k", 0) : (uint32_t)c->top_k;
+        p.top_k =
+            c->top_k == TN_UNSET ? (uint32_t)tn_model_recommended(s->model, "top_k", 0) : (uint32_t)c->top_k;
     if (!(r->given & TN_GIVEN_SEED))
         p.seed = random_seed();
     else

@@ -18,17 +18,20 @@ typedef struct tn_served {
     int64_t created;     /* when it was loaded, seconds since 1970 */
 } tn_served;
 
-/* Loads the model at path (what settings->path means) as settings say. Errors as tn_model_load, with the public name in
+/* Loads the model at path (what settings->path means) as settings say, its module's options taken from all.
+ * Errors as tn_model_load, with the public name in
  * front. [control thread] */
-int tn_served_load(tn_registry *registry, const char *path, const tn_model_settings *settings, tn_served *ret,
-                   tn_error *err);
+int tn_served_load(tn_registry *registry, const char *path, const tn_settings *all,
+                   const tn_model_settings *settings, tn_served *ret, tn_error *err);
 void tn_served_fini(tn_served *s);
 
-/* The ids of prompt i of r: rendered messages, encoded text, or ids as given. -1 with e filled. [any thread] */
+/* The ids of prompt i of r: rendered messages, encoded text, or ids as given. -1 with e filled. [any thread]
+ */
 int tn_served_prompt(const tn_served *s, const tn_api_request *r, uint32_t i, tn_ids *ret, tn_api_error *e);
 
-/* Sampling of choice `choice` of a request: what the request gave, else the settings, else what the checkpoint
- * recommends. Without a seed a random one; further choices of a seeded request get seeds of their own. [any thread] */
+/* Sampling of choice `choice` of a request: what the request gave, else the settings, else what the
+ * checkpoint recommends. Without a seed a random one; further choices of a seeded request get seeds of their
+ * own. [any thread] */
 tn_sampling tn_served_sampling(const tn_served *s, const tn_api_request *r, uint32_t choice);
 
 #endif

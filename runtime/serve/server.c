@@ -24,13 +24,14 @@ struct tn_server {
 
 /* What a connection's request is about; made at its first callback, freed when it is over. */
 typedef struct upload {
-    bool post, chat;     /* a generating route */
+    bool post, chat; /* a generating route */
     bool too_large;
     tn_buf body;
     tn_exchange *exchange; /* once the body is complete */
 } upload;
 
-/* ---- Replies --------------------------------------------------------------------------------------------------- */
+/* ---- Replies
+ * --------------------------------------------------------------------------------------------------- */
 
 static void add_cors(const tn_server *s, struct MHD_Connection *c, struct MHD_Response *r) {
     const char *origin = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
@@ -83,9 +84,12 @@ static enum MHD_Result fail(const tn_server *s, struct MHD_Connection *c, unsign
     return send_error(s, c, &e, NULL, NULL);
 }
 
-/* ---- Generated answers ----------------------------------------------------------------------------------------- */
+/* ---- Generated answers
+ * ----------------------------------------------------------------------------------------- */
 
-static void resume_connection(void *connection) { MHD_resume_connection(connection); }
+static void resume_connection(void *connection) {
+    MHD_resume_connection(connection);
+}
 
 /* Hands out what there is of a stream, or suspends the connection until there is more. */
 static ssize_t read_stream(void *ctx, uint64_t pos, char *buf, size_t max) {
@@ -171,7 +175,8 @@ static enum MHD_Result begin(tn_server *s, struct MHD_Connection *c, upload *u) 
     return answer(s, c, u->exchange);
 }
 
-/* ---- Other routes ---------------------------------------------------------------------------------------------- */
+/* ---- Other routes
+ * ---------------------------------------------------------------------------------------------- */
 
 static enum MHD_Result send_health(const tn_server *s, struct MHD_Connection *c) {
     tn_buf body;
@@ -200,15 +205,24 @@ static enum MHD_Result send_models(const tn_server *s, struct MHD_Connection *c)
 static enum MHD_Result send_model(const tn_server *s, struct MHD_Connection *c, const char *name) {
     const tn_served *served = tn_dispatch_model(s->dispatch, name);
     tn_buf body;
-    if (!served) return fail(s, c, 404, "model_not_found", "there is no such model; GET /v1/models lists them");
+    if (!served)
+        return fail(s, c, 404, "model_not_found", "there is no such model; GET /v1/models lists them");
     tn_buf_init(&body, 1 << 16);
     tn_api_model_body(served->settings->name, served->created, &body);
     return send_json(s, c, MHD_HTTP_OK, &body, NULL, NULL);
 }
 
-/* ---- Routing --------------------------------------------------------------------------------------------------- */
+/* ---- Routing
+ * --------------------------------------------------------------------------------------------------- */
 
-typedef enum route { ROUTE_NONE, ROUTE_HEALTH, ROUTE_MODELS, ROUTE_MODEL, ROUTE_CHAT, ROUTE_COMPLETIONS } route;
+typedef enum route {
+    ROUTE_NONE,
+    ROUTE_HEALTH,
+    ROUTE_MODELS,
+    ROUTE_MODEL,
+    ROUTE_CHAT,
+    ROUTE_COMPLETIONS
+} route;
 
 static const char models_prefix[] = "/v1/models/";
 
@@ -243,8 +257,8 @@ static bool authorised(const tn_server *s, struct MHD_Connection *c) {
 }
 
 /* Routes and methods that can be answered without a body; MHD_NO with *ret_post set: a body is to come. */
-static enum MHD_Result answer_at_once(tn_server *s, struct MHD_Connection *c, const char *url, const char *method,
-                                      route r, bool *ret_post) {
+static enum MHD_Result answer_at_once(tn_server *s, struct MHD_Connection *c, const char *url,
+                                      const char *method, route r, bool *ret_post) {
     bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0, post = strcmp(method, "POST") == 0;
     bool generates = r == ROUTE_CHAT || r == ROUTE_COMPLETIONS;
     tn_api_error e;
@@ -303,7 +317,8 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *c, const char *u
     return begin(s, c, u);
 }
 
-static void completed(void *ctx, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode code) {
+static void completed(void *ctx, struct MHD_Connection *c, void **request,
+                      enum MHD_RequestTerminationCode code) {
     tn_server *s = ctx;
     upload *u = *request;
     (void)c;
@@ -315,7 +330,8 @@ static void completed(void *ctx, struct MHD_Connection *c, void **request, enum 
     *request = NULL;
 }
 
-/* ---- Life ------------------------------------------------------------------------------------------------------ */
+/* ---- Life
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void log_http(void *ctx, const char *fmt, va_list args) {
     char text[512];
@@ -335,15 +351,14 @@ static int resolve(const tn_listen *l, struct addrinfo **ret, tn_error *err) {
 
 static int start_daemon(tn_server *s, const struct addrinfo *a, tn_error *err) {
     const tn_server_settings *t = &s->settings->server;
-    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TCP_FASTOPEN;
-    flags &= ~(unsigned)MHD_USE_TCP_FASTOPEN;
+    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     if (a->ai_family == AF_INET6) flags |= MHD_USE_IPv6;
     errno = 0;
     s->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_http, NULL, MHD_OPTION_SOCK_ADDR, a->ai_addr,
-        MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_CONNECTION_LIMIT, (unsigned)t->max_connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)t->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+        flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_http, NULL, MHD_OPTION_SOCK_ADDR,
+        a->ai_addr, MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)t->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)t->idle_timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
     if (s->daemon) return 0;
     return tn_fail(err, TN_EIO, "cannot listen on %s port %u: %s", t->listen.host, t->listen.port,
                    errno ? strerror(errno) : "the address is in use or not this machine's");
@@ -369,7 +384,9 @@ int tn_server_new(const tn_settings *settings, tn_dispatch *dispatch, tn_server 
     return 0;
 }
 
-const char *tn_server_url(const tn_server *s) { return s->url; }
+const char *tn_server_url(const tn_server *s) {
+    return s->url;
+}
 
 void tn_server_free(tn_server *s) {
     if (!s) return;

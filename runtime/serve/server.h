@@ -7,8 +7,8 @@
 
 typedef struct tn_server tn_server;
 
-/* Binds and serves from threads of its own. The dispatcher and the settings outlive it. TN_EIO says why the address
- * cannot be bound. [control thread] */
+/* Binds and serves from threads of its own. The dispatcher and the settings outlive it. TN_EIO says why the
+ * address cannot be bound. [control thread] */
 int tn_server_new(const tn_settings *settings, tn_dispatch *dispatch, tn_server **ret, tn_error *err);
 /* "http://127.0.0.1:8080", with the port that was bound. Borrowed. */
 const char *tn_server_url(const tn_server *s);

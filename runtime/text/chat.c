@@ -5,7 +5,8 @@
 
 enum { MAX_PROMPT_BYTES = 64 << 20 };
 
-int tn_chat_init(tn_chat *c, const tn_tokenizer *t, const char *override, const char *fallback, tn_error *err) {
+int tn_chat_init(tn_chat *c, const tn_tokenizer *t, const char *override, const char *fallback,
+                 tn_error *err) {
     size_t len = 0;
     const char *text = override ? override : tn_tokenizer_chat_template(t, NULL, &len);
     *c = (tn_chat){.tokenizer = t};

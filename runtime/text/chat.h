@@ -13,8 +13,8 @@ typedef struct tn_chat {
     tn_template *template;
 } tn_chat;
 
-/* Compiles override when it is given, else the tokenizer's default template, else fallback (both may be NULL).
- * TN_ENOENT when there is none; errors of tn_template_compile. [control thread] */
+/* Compiles override when it is given, else the tokenizer's default template, else fallback (both may be
+ * NULL). TN_ENOENT when there is none; errors of tn_template_compile. [control thread] */
 int tn_chat_init(tn_chat *c, const tn_tokenizer *t, const char *override, const char *fallback,
                  tn_error *err);
 void tn_chat_fini(tn_chat *c);

@@ -8,7 +8,7 @@
 #include "text/jinja/convert.h"
 #include "text/jinja/eval.h"
 #include "text/jinja/lexer.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 #define COMPILED_MAX ((size_t)256 << 20) /* bytes of one compiled template */
 
@@ -22,7 +22,7 @@ static int compile(tn_template *t, const char *src, size_t len, tn_error *err) {
     tn_jarena scratch; /* tokens: needed until the tree is there */
     tn_jtokens tokens;
     size_t n;
-    if (!tn_jutf8_valid(src, len)) return tn_fail(err, TN_EFORMAT, "not valid UTF-8");
+    if (!tn__utf8_valid(src, len)) return tn_fail(err, TN_EFORMAT, "not valid UTF-8");
     char *source = tn_jsource(&t->arena, src, len, &n);
     if (!source) return tn_fail(err, t->arena.status, "out of memory for %zu bytes of source", len);
     tn_jarena_init(&scratch, COMPILED_MAX);

@@ -8,11 +8,12 @@
  * and containers print as Python prints them.
  *
  * Templates and variables are untrusted. Source size, nesting, steps, memory and recursion are bounded;
- * rendering keeps nothing but the compiled template, which never changes. A render needs at most 512 KiB of C
- * stack.
+ * rendering keeps nothing but the compiled template, which never changes. Neither compiling nor rendering
+ * takes more than 256 KiB of C stack.
  *
- * Not there: include, import, extends, the filters random, urlize, pprint and xmlattr, integers beyond 64
- * bits. Each is a clear error at the place that asks for it. Numbers are read and printed in the C locale. */
+ * Not there: include, import, extends, the filters random, urlize, pprint, wordwrap, striptags and xmlattr,
+ * integers beyond 64 bits. Each is a clear error at the place that asks for it. Numbers are read and printed
+ * in the C locale. */
 #ifndef TN_TEXT_TEMPLATE_H
 #define TN_TEXT_TEMPLATE_H
 
@@ -24,7 +25,7 @@
 #include "base/buf.h"
 
 #define TN_TEMPLATE_SOURCE_MAX    ((size_t)1 << 20)    /* bytes of source */
-#define TN_TEMPLATE_STEPS_DEFAULT ((uint64_t)20000000) /* expressions, statements and items visited */
+#define TN_TEMPLATE_STEPS_DEFAULT ((uint64_t)50000000) /* expressions, statements and items visited */
 #define TN_TEMPLATE_BYTES_DEFAULT ((size_t)256 << 20)  /* memory of one render, its output included */
 
 /* A compiled template: immutable, usable by any number of threads at once. */

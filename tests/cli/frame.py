@@ -68,6 +68,7 @@ def a_full_disk_is_an_error_of_the_environment():
         with open("/dev/full", "wb") as full:
             done = subprocess.run([TENON, *args], stdout=full, stderr=subprocess.PIPE)
         assert done.returncode == 3 and b"standard output could not be written" in done.stderr, done
+        assert done.stderr.count(b"\n") == 1, done
 
 
 @test

@@ -93,9 +93,10 @@ def exit_statuses_are_those_of_the_program():
 
 
 @test
-def the_page_is_well_formed():
+def the_pages_are_well_formed():
     try:
-        done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", PAGE], capture_output=True)
+        pages = [PAGE, os.path.join(SOURCE, "doc", "tenon.conf.5")]
+        done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", *pages], capture_output=True)
     except FileNotFoundError:
         raise Skip("no mandoc")
     assert done.returncode == 0, done.stdout.decode()

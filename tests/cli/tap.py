@@ -38,7 +38,7 @@ def vectors(*parts):
 def tenon(*args, stdin=b"", env=None):
     """Runs the program; the result has returncode, stdout and stderr (bytes)."""
     full = dict(os.environ, **(env or {}))
-    return subprocess.run([TENON, *args], input=stdin, capture_output=True, env=full, timeout=300)
+    return subprocess.run([TENON, *args], input=stdin, capture_output=True, env=full, timeout=120)
 
 
 def succeed(*args, stdin=b""):

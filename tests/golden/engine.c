@@ -18,7 +18,11 @@ static bool on_token(void *ctx, const tn_token *token) {
 static const int32_t prompt[] = {5, 6, 7, 8, 9};
 
 static tn_seq_config generating(recorder *r, uint32_t max_new) {
-    return (tn_seq_config){.prompt = prompt, .n_prompt = 5, .max_new = max_new, .ignore_end = true, .ctx = r,
+    return (tn_seq_config){.prompt = prompt,
+                           .n_prompt = 5,
+                           .max_new = max_new,
+                           .ignore_end = true,
+                           .ctx = r,
                            .on_token = on_token};
 }
 
@@ -107,7 +111,8 @@ static void what_cannot_run_is_refused_with_numbers(void **state) {
     tn_error err = {0};
     bool busy = true;
     int32_t ids[513] = {0}, bad[] = {1, -1};
-    tn_seq_config too_long = {.prompt = ids, .n_prompt = 513}, empty = {.prompt = ids}, outside = {.prompt = bad, .n_prompt = 2};
+    tn_seq_config too_long = {.prompt = ids, .n_prompt = 513}, empty = {.prompt = ids},
+                  outside = {.prompt = bad, .n_prompt = 2};
     assert_int_equal(tn_engine_add(e, &too_long, NULL, &err), TN_ELIMIT);
     assert_non_null(strstr(err.text, "513"));
     assert_non_null(strstr(err.text, "512"));

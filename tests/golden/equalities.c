@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a sequence gets depends on nobody else: its logits are the same bits alone and in company, whole and in chunks of
- * any size, token by token, with any number of threads, arriving at any time. One model of each family and arithmetic,
- * random schedules; a failure prints the seed, which TN_SEED repeats. */
+/* What a sequence gets depends on nobody else: its logits are the same bits alone and in company, whole and
+ * in chunks of any size, token by token, with any number of threads, arriving at any time. One model of each
+ * family and arithmetic, random schedules; a failure prints the seed, which TN_SEED repeats. */
 #include <time.h>
 
 #include "golden/fixture.h"
 
 enum { N_SEQ = 6, N_SCHEDULE = 6, MAX_IDS = 150 };
 
-static const char *const paths[] = {"models/llama3",  "models/mistral", "models/qwen2",
-                                    "models/qwen3",   "models/gemma2",  "models/gemma3",  "models/phi3",
-                                    "gguf/llama2/llama2-Q8_0.gguf", "gguf/llama3_wide/llama3_wide-Q4_K_M.gguf",
+static const char *const paths[] = {"models/llama3",
+                                    "models/mistral",
+                                    "models/qwen2",
+                                    "models/qwen3",
+                                    "models/gemma2",
+                                    "models/gemma3",
+                                    "models/phi3",
+                                    "gguf/llama2/llama2-Q8_0.gguf",
+                                    "gguf/llama3_wide/llama3_wide-Q4_K_M.gguf",
                                     "gguf/llama3_wide/llama3_wide-Q4_0.gguf",
                                     "gguf/qwen3_wide/qwen3_wide-Q4_K.gguf",
                                     "gguf/qwen3_wide/qwen3_wide-Q6_K.gguf",
@@ -63,7 +69,10 @@ static void run_schedule(const run *r, sequence *seqs) {
     assert_int_equal(tn_engine_new(r->model, &e, &err), 0);
     for (size_t i = 0; i < N_SEQ; i++) {
         sequence *s = &seqs[order[i]];
-        tn_seq_config c = {.prompt = s->ids, .n_prompt = s->n_ids, .all_logits = true, .ctx = s,
+        tn_seq_config c = {.prompt = s->ids,
+                           .n_prompt = s->n_ids,
+                           .all_logits = true,
+                           .ctx = s,
                            .on_logits = sequence_on_logits};
         s->n_rows = 0;
         memset(s->logits, 0xff, (size_t)s->n_ids * s->n_vocab * sizeof *s->logits);
@@ -80,7 +89,8 @@ static void expect_same(const char *what, const sequence *got, const sequence *w
         for (uint32_t row = 0; row < got[i].n_ids; row++) {
             size_t at = (size_t)row * got[i].n_vocab;
             if (memcmp(got[i].logits + at, want[i].logits + at, got[i].n_vocab * sizeof(float)) != 0)
-                fail_msg("%s: sequence %zu of %u tokens differs from its solo run at token %u", what, i, got[i].n_ids, row);
+                fail_msg("%s: sequence %zu of %u tokens differs from its solo run at token %u", what, i,
+                         got[i].n_ids, row);
         }
     }
 }
@@ -128,7 +138,6 @@ int main(void) {
     static const char *const names[] = {"cpu f32", "cpu auto", "reference"};
     size_t n_paths = sizeof paths / sizeof *paths, n = 0;
     struct CMUnitTest *tests = calloc(n_paths * 3, sizeof *tests);
-    tn_loader_set_preopened();
     equality_case *cases = calloc(n_paths * 3, sizeof *cases);
     const char *given = getenv("TN_SEED");
     seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
@@ -141,7 +150,9 @@ int main(void) {
         }
     size_t count = 0;
     for (size_t i = 0; i < n; i++)
-        if (*cases[i].name) tests[count++] = (struct CMUnitTest){cases[i].name, any_company_any_chunks, NULL, NULL, &cases[i]};
+        if (*cases[i].name)
+            tests[count++] =
+                (struct CMUnitTest){cases[i].name, any_company_any_chunks, NULL, NULL, &cases[i]};
     unit_filter();
     cmocka_set_message_output(CM_OUTPUT_TAP);
     int failed = _cmocka_run_group_tests("equalities", tests, count, NULL, NULL);

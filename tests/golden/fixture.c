@@ -61,9 +61,13 @@ static void link_into(const char *dir, const char *name, const char *target) {
 }
 
 static void remove_view(const char *dir) {
-    static const char *const names[] = {"config.json",    "model.safetensors",     "tokenizer.json",
-                                        "model-00001-of-00002.safetensors",        "model-00002-of-00002.safetensors",
-                                        "model.safetensors.index.json",            "tokenizer_config.json"};
+    static const char *const names[] = {"config.json",
+                                        "model.safetensors",
+                                        "tokenizer.json",
+                                        "model-00001-of-00002.safetensors",
+                                        "model-00002-of-00002.safetensors",
+                                        "model.safetensors.index.json",
+                                        "tokenizer_config.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *at = tn_path_join(dir, names[i]);
         unlink(at);
@@ -74,8 +78,11 @@ static void remove_view(const char *dir) {
 
 /* A folder of links to the model's files, with another configuration. */
 static void view_with_config(const fixture *f, char *ret_dir, size_t size) {
-    static const char *const names[] = {"model.safetensors", "tokenizer.json", "tokenizer_config.json",
-                                        "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+    static const char *const names[] = {"model.safetensors",
+                                        "tokenizer.json",
+                                        "tokenizer_config.json",
+                                        "model-00001-of-00002.safetensors",
+                                        "model-00002-of-00002.safetensors",
                                         "model.safetensors.index.json"};
     char target[4096], sub[512];
     make_dir(ret_dir, size);
@@ -99,9 +106,16 @@ run run_open(const fixture *f, const setting *s) {
         view_with_config(f, view, sizeof view);
         snprintf(path, sizeof path, "%s", view);
     }
-    tn_model_config c = {.path = path, .device = s->device, .compute = s->compute, .n_thread = s->n_thread,
-                         .n_ctx = 512, .max_seqs = s->max_seqs ? s->max_seqs : 1, .max_step_tokens = s->step_tokens,
-                         .max_step_rows = s->all_rows ? s->step_tokens ? s->step_tokens : 512 : 0, .taps = s->taps};
+    tn_model_config c = {.path = path,
+                         .device = s->device,
+                         .compute = s->compute,
+                         .n_thread = s->n_thread,
+                         .n_ctx = 512,
+                         .max_seqs = s->max_seqs ? s->max_seqs : 1,
+                         .max_step_tokens = s->step_tokens,
+                         .max_step_rows = s->all_rows ? s->step_tokens ? s->step_tokens : 512 : 0,
+                         .taps = s->taps};
+    tn_loader_set_preopened();
     int rc = tn_registry_new(NULL, &r.registry, &err);
     if (!rc) rc = tn_model_load(r.registry, &c, &r.model, &err);
     if (*view) remove_view(view);
@@ -190,7 +204,10 @@ void run_together(const run *r, sequence *seqs, size_t n, bool all) {
     tn_error err = {0};
     int rc = tn_engine_new(r->model, &e, &err);
     for (size_t i = 0; !rc && i < n; i++) {
-        tn_seq_config c = {.prompt = seqs[i].ids, .n_prompt = seqs[i].n_ids, .all_logits = all, .ctx = &seqs[i],
+        tn_seq_config c = {.prompt = seqs[i].ids,
+                           .n_prompt = seqs[i].n_ids,
+                           .all_logits = all,
+                           .ctx = &seqs[i],
                            .on_logits = sequence_on_logits};
         seqs[i].n_rows = 0;
         rc = tn_engine_add(e, &c, NULL, &err);

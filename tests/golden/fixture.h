@@ -47,14 +47,15 @@ reference reference_open(const fixture *f);
 void reference_close(reference *r);
 /* prompts[i] with that name; NULL when there is none. */
 const json_t *reference_prompt(const reference *r, const char *name);
-/* An array's elements as F32 (the caller's) and its number of rows of n columns; fails the test when absent. */
+/* An array's elements as F32 (the caller's) and its number of rows of n columns; fails the test when absent.
+ */
 float *reference_array(const reference *r, const char *name, size_t n_cols, size_t *ret_rows);
 
 /* One sequence's ids and, after a run, its rows of logits. */
 typedef struct sequence {
     int32_t *ids;
     uint32_t n_ids;
-    float *logits; /* [n_ids, n_vocab] */
+    float *logits;            /* [n_ids, n_vocab] */
     uint32_t n_vocab, n_rows; /* rows seen */
 } sequence;
 sequence sequence_of(const json_t *ids, uint32_t n_vocab);

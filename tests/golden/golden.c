@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every fixture model against the logits, layer outputs and greedy continuations that an independent implementation
- * recorded, on every device and in every arithmetic. Bounds are those of the fixtures' README. */
+/* Every fixture model against the logits, layer outputs and greedy continuations that an independent
+ * implementation recorded, on every device and in every arithmetic. Bounds are those of the fixtures' README.
+ */
 #include <math.h>
 
 #include "golden/fixture.h"
@@ -23,10 +24,12 @@ typedef struct golden_case {
     char name[160];
 } golden_case;
 
-static double tolerance(const golden_case *c) { return c->f->quantised ? c->b->max_diff_quantised : c->b->max_diff; }
+static double tolerance(const golden_case *c) {
+    return c->f->quantised ? c->b->max_diff_quantised : c->b->max_diff;
+}
 
-static void compare_row(const golden_case *c, const char *what, uint32_t row, const float *got, const float *want,
-                        uint32_t n) {
+static void compare_row(const golden_case *c, const char *what, uint32_t row, const float *got,
+                        const float *want, uint32_t n) {
     double worst = 0, dot = 0, g2 = 0, w2 = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (!isfinite(got[i])) fail_msg("%s, row %u: value %u is not finite", what, row, i);
@@ -37,24 +40,28 @@ static void compare_row(const golden_case *c, const char *what, uint32_t row, co
     }
     double cosine = dot / sqrt(g2 * w2);
     if (!(worst <= tolerance(c)) || !(cosine >= c->b->min_cosine))
-        fail_msg("%s, row %u: off by up to %g (allowed %g), cosine %g (at least %g)", what, row, worst, tolerance(c),
-                 cosine, c->b->min_cosine);
+        fail_msg("%s, row %u: off by up to %g (allowed %g), cosine %g (at least %g)", what, row, worst,
+                 tolerance(c), cosine, c->b->min_cosine);
 }
 
-static const char *text(const json_t *o, const char *key) { return json_string_value(json_object_get(o, key)); }
+static const char *text(const json_t *o, const char *key) {
+    return json_string_value(json_object_get(o, key));
+}
 
 /* Last logits, and all or some rows where they were recorded. */
 static void compare_prompt(const golden_case *c, const reference *ref, const json_t *p, const sequence *s) {
     size_t rows, i;
     json_t *pos;
     float *want = reference_array(ref, text(p, "last_logits"), s->n_vocab, &rows);
-    compare_row(c, text(p, "name"), s->n_ids - 1, s->logits + (size_t)(s->n_ids - 1) * s->n_vocab, want, s->n_vocab);
+    compare_row(c, text(p, "name"), s->n_ids - 1, s->logits + (size_t)(s->n_ids - 1) * s->n_vocab, want,
+                s->n_vocab);
     free(want);
     if (text(p, "all_logits")) {
         want = reference_array(ref, text(p, "all_logits"), s->n_vocab, &rows);
         assert_int_equal(rows, s->n_ids);
         for (uint32_t r = 0; r < rows; r++)
-            compare_row(c, text(p, "all_logits"), r, s->logits + (size_t)r * s->n_vocab, want + r * s->n_vocab, s->n_vocab);
+            compare_row(c, text(p, "all_logits"), r, s->logits + (size_t)r * s->n_vocab,
+                        want + r * s->n_vocab, s->n_vocab);
         free(want);
     }
     if (!text(p, "rows")) return;
@@ -62,7 +69,8 @@ static void compare_prompt(const golden_case *c, const reference *ref, const jso
     assert_int_equal(rows, json_array_size(json_object_get(p, "row_positions")));
     json_array_foreach(json_object_get(p, "row_positions"), i, pos) {
         uint32_t r = (uint32_t)json_integer_value(pos);
-        compare_row(c, text(p, "rows"), r, s->logits + (size_t)r * s->n_vocab, want + i * s->n_vocab, s->n_vocab);
+        compare_row(c, text(p, "rows"), r, s->logits + (size_t)r * s->n_vocab, want + i * s->n_vocab,
+                    s->n_vocab);
     }
     free(want);
 }
@@ -117,7 +125,8 @@ static void compare_layer(uint32_t layer, const float *got, const float *want, s
         worst = fmax(worst, fabs((double)got[i] - want[i]));
         size = fmax(size, fabs((double)want[i]));
     }
-    if (!(worst <= 1e-4 * size)) fail_msg("output of layer %u: off by up to %g at a size of %g", layer, worst, size);
+    if (!(worst <= 1e-4 * size))
+        fail_msg("output of layer %u: off by up to %g at a size of %g", layer, worst, size);
 }
 
 static void compare_hidden(const run *r, const reference *ref) {
@@ -132,7 +141,8 @@ static void compare_hidden(const run *r, const reference *ref) {
     t.data = calloc((size_t)t.n_tap * t.n_token * t.n_embd, sizeof *t.data);
     tn_engine *e;
     tn_error err = {0};
-    tn_seq_config c = {.prompt = s.ids, .n_prompt = s.n_ids, .all_logits = true, .ctx = &t, .on_taps = on_taps};
+    tn_seq_config c = {
+        .prompt = s.ids, .n_prompt = s.n_ids, .all_logits = true, .ctx = &t, .on_taps = on_taps};
     assert_int_equal(tn_engine_new(r->model, &e, &err), 0);
     assert_int_equal(tn_engine_add(e, &c, NULL, &err), 0);
     assert_int_equal(tn_engine_run(e, &err), 0);
@@ -155,7 +165,8 @@ static bool on_token(void *ctx, const tn_token *token) {
     return c->n < 64;
 }
 
-/* Up to the first step whose two best logits are closer than twice the tolerance. Returns the steps compared. */
+/* Up to the first step whose two best logits are closer than twice the tolerance. Returns the steps compared.
+ */
 static size_t compare_greedy(const golden_case *c, const run *r, const reference *ref, const json_t *g) {
     const json_t *want = json_object_get(g, "tokens"), *gap = json_object_get(g, "top1_minus_top2");
     const json_t *p = reference_prompt(ref, text(g, "prompt"));
@@ -164,8 +175,12 @@ static size_t compare_greedy(const golden_case *c, const run *r, const reference
     continuation got = {0};
     tn_engine *e;
     tn_error err = {0};
-    tn_seq_config config = {.prompt = s.ids, .n_prompt = s.n_ids, .max_new = (uint32_t)json_array_size(want),
-                            .ignore_end = true, .ctx = &got, .on_token = on_token};
+    tn_seq_config config = {.prompt = s.ids,
+                            .n_prompt = s.n_ids,
+                            .max_new = (uint32_t)json_array_size(want),
+                            .ignore_end = true,
+                            .ctx = &got,
+                            .on_token = on_token};
     assert_int_equal(tn_engine_new(r->model, &e, &err), 0);
     assert_int_equal(tn_engine_add(e, &config, NULL, &err), 0);
     assert_int_equal(tn_engine_run(e, &err), 0);
@@ -184,8 +199,13 @@ static size_t compare_greedy(const golden_case *c, const run *r, const reference
 static void golden(void **state) {
     const golden_case *c = *state;
     reference ref = reference_open(c->f);
-    setting s = {.device = c->b->device, .compute = c->b->compute, .n_thread = 2, .step_tokens = 320, .max_seqs = 8,
-                 .all_rows = true, .taps = true};
+    setting s = {.device = c->b->device,
+                 .compute = c->b->compute,
+                 .n_thread = 2,
+                 .step_tokens = 320,
+                 .max_seqs = 8,
+                 .all_rows = true,
+                 .taps = true};
     run r = run_open(c->f, &s);
     size_t i, compared = 0;
     json_t *g;
@@ -203,7 +223,6 @@ int main(void) {
     size_t n_bounds = sizeof bounds / sizeof *bounds, n = 0;
     struct CMUnitTest *tests = calloc(n_fixtures * n_bounds, sizeof *tests);
     golden_case *cases = calloc(n_fixtures * n_bounds, sizeof *cases);
-    tn_loader_set_preopened();
     for (size_t b = 0; b < n_bounds; b++)
         for (size_t i = 0; i < n_fixtures; i++, n++) {
             cases[n] = (golden_case){.f = &fixtures[i], .b = &bounds[b]};

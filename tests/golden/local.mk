@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Whole models: against recorded references, and against themselves in other company.
+# Whole models: against recorded references, and against themselves in other company. All have the preopened modules, where
+# there are such.
 unit_tests += tests/golden/runner tests/golden/starter tests/golden/engine tests/golden/equalities tests/golden/golden
 tests_golden_golden_SOURCES = %D%/golden.c %D%/fixture.c %D%/fixture.h
 tests_golden_golden_CPPFLAGS = $(test_cppflags)
@@ -14,9 +15,15 @@ EXTRA_tests_golden_equalities_DEPENDENCIES = $(preopen_modules)
 tests_golden_engine_SOURCES = %D%/engine.c %D%/fixture.c %D%/fixture.h
 tests_golden_engine_CPPFLAGS = $(test_cppflags)
 tests_golden_engine_LDADD = $(test_ldadd)
+tests_golden_engine_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_golden_engine_DEPENDENCIES = $(preopen_modules)
 tests_golden_starter_SOURCES = %D%/starter.c %D%/fixture.c %D%/fixture.h
 tests_golden_starter_CPPFLAGS = $(test_cppflags)
 tests_golden_starter_LDADD = $(test_ldadd)
+tests_golden_starter_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_golden_starter_DEPENDENCIES = $(preopen_modules)
 tests_golden_runner_SOURCES = %D%/runner.c %D%/fixture.c %D%/fixture.h
 tests_golden_runner_CPPFLAGS = $(test_cppflags)
 tests_golden_runner_LDADD = $(test_ldadd)
+tests_golden_runner_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_golden_runner_DEPENDENCIES = $(preopen_modules)

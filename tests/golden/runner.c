@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine thread: answers in company equal solo runs, cancelled and released jobs vanish, nobody waits for a reader. */
+/* The engine thread: answers in company equal solo runs, cancelled and released jobs vanish, nobody waits for
+ * a reader. */
 #include "golden/fixture.h"
 
 #include <poll.h>
@@ -23,7 +24,8 @@ typedef struct world {
 } world;
 
 static world open_world(uint32_t max_seqs, uint32_t queue_length) {
-    setting s = {.device = "cpu", .compute = TN_COMPUTE_AUTO, .n_thread = 2, .max_seqs = max_seqs, .step_tokens = 64};
+    setting s = {
+        .device = "cpu", .compute = TN_COMPUTE_AUTO, .n_thread = 2, .max_seqs = max_seqs, .step_tokens = 64};
     world w = {.r = run_open(&model, &s)};
     tn_error err = {0};
     tn_runner_config c = {.models = &w.r.model, .n_model = 1, .queue_length = queue_length, .notify = notify};
@@ -50,11 +52,20 @@ static tn_job_state wait_for(const tn_job *j) {
 static tn_job_config config_of(int i, int32_t *prompt, const tn_logit_bias *bias) {
     uint32_t n = 3 + (uint32_t)(i * 13 % 70);
     for (uint32_t k = 0; k < n; k++) prompt[k] = (int32_t)((i * 31 + k * 7) % 500);
-    return (tn_job_config){.prompt = prompt, .n_prompt = n, .max_new = 10 + (uint32_t)i % 30, .ignore_end = true,
-                           .sampling = {.temperature = (float)(i % 4) * 0.5f, .top_k = (uint32_t)(i % 3) * 20,
-                                        .top_p = i % 2 ? 0.8f : 0, .min_p = i % 5 ? 0 : 0.05f, .seed = (uint64_t)i,
-                                        .repetition_penalty = i % 7 ? 1 : 1.3f, .presence_penalty = (float)(i % 3),
-                                        .bias = bias, .n_bias = i % 2, .logprobs = i % 3 == 0,
+    return (tn_job_config){.prompt = prompt,
+                           .n_prompt = n,
+                           .max_new = 10 + (uint32_t)i % 30,
+                           .ignore_end = true,
+                           .sampling = {.temperature = (float)(i % 4) * 0.5f,
+                                        .top_k = (uint32_t)(i % 3) * 20,
+                                        .top_p = i % 2 ? 0.8f : 0,
+                                        .min_p = i % 5 ? 0 : 0.05f,
+                                        .seed = (uint64_t)i,
+                                        .repetition_penalty = i % 7 ? 1 : 1.3f,
+                                        .presence_penalty = (float)(i % 3),
+                                        .bias = bias,
+                                        .n_bias = i % 2,
+                                        .logprobs = i % 3 == 0,
                                         .n_top_logprobs = i % 6 ? 0 : 4}};
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The look of the sources.
-style_tests = %D%/tree.sh
+style_tests = %D%/format.sh %D%/tree.sh
 EXTRA_DIST += %D%/format.sh %D%/tree.sh
 TESTS += $(style_tests)
 format:

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/unit.h"
 
+#include "base/suggest.h"
 #include "cli/command.h"
 #include "cli/options.h"
-#include "cli/suggest.h"
 
 typedef struct group_args {
     const char *word;

@@ -4,6 +4,7 @@
 #include "unit/unit.h"
 
 #include <dirent.h>
+#include <stdbool.h>
 
 #include "base/file.h"
 #include "base/json.h"

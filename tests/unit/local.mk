@@ -24,3 +24,7 @@ unit_tests += tests/unit/sampler
 tests_unit_sampler_SOURCES = %D%/sampler.c %D%/unit.h
 tests_unit_sampler_CPPFLAGS = $(test_cppflags)
 tests_unit_sampler_LDADD = $(test_ldadd) -lm
+unit_tests += tests/unit/config
+tests_unit_config_SOURCES = %D%/config.c %D%/files.h %D%/unit.h
+tests_unit_config_CPPFLAGS = $(test_cppflags)
+tests_unit_config_LDADD = $(test_ldadd) -lm

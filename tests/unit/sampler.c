@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sampling against a plain implementation: sort everything, follow the definitions. The set of tokens that can be drawn
- * must be the same, and their frequencies over many positions must follow the plain probabilities. */
+/* Sampling against a plain implementation: sort everything, follow the definitions. The set of tokens that
+ * can be drawn must be the same, and their frequencies over many positions must follow the plain
+ * probabilities. */
 #include "unit/unit.h"
 
 #include <math.h>
@@ -35,7 +36,8 @@ static double plain_logit(const tn_sampling *p, const tn_history *h, const float
         occurred += h->ids[i] == id;
         answered += h->ids[i] == id && i >= h->n_prompt;
     }
-    if (occurred && p->repetition_penalty > 0) x = x > 0 ? x / p->repetition_penalty : x * p->repetition_penalty;
+    if (occurred && p->repetition_penalty > 0)
+        x = x > 0 ? x / p->repetition_penalty : x * p->repetition_penalty;
     return x - answered * (double)p->frequency_penalty - (answered ? p->presence_penalty : 0);
 }
 
@@ -99,9 +101,11 @@ static const tn_sampling settings[] = {
 static void compare_frequencies(size_t setting, const uint32_t *count, const double *probability) {
     for (int i = 0; i < N; i++) {
         double expected = probability[i] * DRAWS, sigma = sqrt(expected * (1 - probability[i]) + 1);
-        if (probability[i] == 0 && count[i]) fail_msg("setting %zu: id %d cannot be drawn, but was", setting, i);
+        if (probability[i] == 0 && count[i])
+            fail_msg("setting %zu: id %d cannot be drawn, but was", setting, i);
         if (fabs(count[i] - expected) > 5 * sigma)
-            fail_msg("setting %zu: id %d drawn %u times, expected %g +- %g", setting, i, count[i], expected, sigma);
+            fail_msg("setting %zu: id %d drawn %u times, expected %g +- %g", setting, i, count[i], expected,
+                     sigma);
     }
 }
 
@@ -139,7 +143,8 @@ static void a_draw_depends_on_seed_and_position_only(void **state) {
     random_logits(other, 2);
     assert_int_equal(tn_sampler_init(&a, N, &err) | tn_sampler_init(&b, N, &err), 0);
     for (uint32_t i = 0; i < 500; i++) {
-        tn_sampling p = {.temperature = 1.5f, .top_k = 30, .seed = 42}, q = {.temperature = 1, .seed = i, .top_p = 0.5f};
+        tn_sampling p = {.temperature = 1.5f, .top_k = 30, .seed = 42},
+                    q = {.temperature = 1, .seed = i, .top_p = 0.5f};
         tn_history h = {.ids = said, .n_prompt = 1, .n_ids = i % 10};
         tn_token t, u;
         tn_sampler_pick(&a, &p, &h, logits, &t);
@@ -166,7 +171,11 @@ static void log_probabilities_are_the_models_own(void **state) {
     for (int i = 0; i < N; i++) sum += exp(logits[i]);
     for (int i = 0; i < N; i++) e[i] = (entry){exp(logits[i]) / sum, i};
     assert_int_equal(tn_sampler_init(&s, N, &err), 0);
-    tn_sampling p = {.temperature = 0.3f, .top_k = 3, .bias = bias, .n_bias = 3, .logprobs = true,
+    tn_sampling p = {.temperature = 0.3f,
+                     .top_k = 3,
+                     .bias = bias,
+                     .n_bias = 3,
+                     .logprobs = true,
                      .n_top_logprobs = TN_TOP_LOGPROBS_MAX};
     tn_token t;
     tn_sampler_pick(&s, &p, &history, logits, &t);

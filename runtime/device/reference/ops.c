@@ -17,7 +17,8 @@ void tn_ref_rms_norm(const float *x, const float *w, uint32_t n, float eps, floa
 void tn_ref_rope(float *head, const tn_rope_info *r, uint32_t v, uint32_t pos) {
     uint32_t half = r->n_dims / 2;
     for (uint32_t i = 0; i < half; i++) {
-        uint32_t a = r->style == TN_ROPE_HALF ? i : 2 * i, b = r->style == TN_ROPE_HALF ? i + half : 2 * i + 1;
+        uint32_t a = r->style == TN_ROPE_HALF ? i : 2 * i,
+                 b = r->style == TN_ROPE_HALF ? i + half : 2 * i + 1;
         float angle = (float)pos * r->inv_freq[v][i];
         double c = cos(angle) * r->mscale[v], s = sin(angle) * r->mscale[v];
         float x = head[a], y = head[b];
@@ -36,8 +37,8 @@ float tn_ref_glu(float gate, float up, uint32_t activation) {
     return (float)(g * up);
 }
 
-void tn_ref_attention(const float *q, tn_ref_kv_fn k, tn_ref_kv_fn v, const void *ctx, const tn_attention_desc *a,
-                      uint32_t pos, float *scores, float *y) {
+void tn_ref_attention(const float *q, tn_ref_kv_fn k, tn_ref_kv_fn v, const void *ctx,
+                      const tn_attention_desc *a, uint32_t pos, float *scores, float *y) {
     uint32_t first = a->window && pos + 1 > a->window ? pos + 1 - a->window : 0;
     double max = -INFINITY, sum = 0;
     for (uint32_t p = first; p <= pos; p++) {

@@ -20,9 +20,10 @@ void tn_ref_rope(float *head, const tn_rope_info *r, uint32_t v, uint32_t pos);
 float tn_ref_glu(float gate, float up, uint32_t activation);
 
 /* One query head at position pos over k and v of one key/value head of its sequence.
- * q: [head_dim]. k, v: called back per position, [head_dim] each. y: [head_dim]. scores: [pos + 1] scratch. */
+ * q: [head_dim]. k, v: called back per position, [head_dim] each. y: [head_dim]. scores: [pos + 1] scratch.
+ */
 typedef const float *(*tn_ref_kv_fn)(const void *ctx, uint32_t pos);
-void tn_ref_attention(const float *q, tn_ref_kv_fn k, tn_ref_kv_fn v, const void *ctx, const tn_attention_desc *a,
-                      uint32_t pos, float *scores, float *y);
+void tn_ref_attention(const float *q, tn_ref_kv_fn k, tn_ref_kv_fn v, const void *ctx,
+                      const tn_attention_desc *a, uint32_t pos, float *scores, float *y);
 
 #endif

@@ -12,13 +12,13 @@ typedef struct ref_exec {
     tn_exec base;
     const tn_program *p;
     tn_exec_config config;
-    float **slots;   /* [n_slot]: [max rows, cols] */
-    float **kv;      /* [n_layer]: pages of [2, page_tokens, n_head_kv * head_dim], k then v */
+    float **slots;    /* [n_slot]: [max rows, cols] */
+    float **kv;       /* [n_layer]: pages of [2, page_tokens, n_head_kv * head_dim], k then v */
     size_t *kv_bytes; /* [n_layer] */
-    float **taps;    /* [n_tap]: [max_tokens, cols], or NULL without taps */
-    float *row;      /* one dequantised weight row */
-    float *bias;     /* one dequantised bias */
-    float *scores;   /* one query's scores */
+    float **taps;     /* [n_tap]: [max_tokens, cols], or NULL without taps */
+    float *row;       /* one dequantised weight row */
+    float *bias;      /* one dequantised bias */
+    float *scores;    /* one query's scores */
     const tn_step *step;
 } ref_exec;
 
@@ -30,7 +30,9 @@ static uint32_t step_rows(const ref_exec *x, uint32_t rows) {
     return rows == TN_ROWS_OUTPUT ? x->step->n_row : x->step->n_token;
 }
 
-static float *data(const ref_exec *x, tn_value v) { return x->slots[x->p->values[v].slot]; }
+static float *data(const ref_exec *x, tn_value v) {
+    return x->slots[x->p->values[v].slot];
+}
 
 static void weight_row(const ref_exec *x, tn_weight w, uint32_t row, float *ret) {
     const tn_weight_info *wi = &x->p->weights[w];
@@ -114,10 +116,13 @@ static void run_attention(ref_exec *x, const tn_op *op) {
                    data(x, op->in[1 + which]) + (size_t)t * kv_cols, kv_cols * sizeof(float));
     for (uint32_t t = 0; t < x->step->n_token; t++)
         for (uint32_t h = 0; h < a->n_head; h++) {
-            kv_head kv = {.x = x, .s = &x->step->seqs[x->step->seq[t]], .layer = a->layer,
+            kv_head kv = {.x = x,
+                          .s = &x->step->seqs[x->step->seq[t]],
+                          .layer = a->layer,
                           .offset = h / (a->n_head / a->n_head_kv) * a->head_dim};
             tn_ref_attention(data(x, op->in[0]) + (size_t)t * q_cols + h * a->head_dim, k_at, v_at, &kv, a,
-                             x->step->pos[t], x->scores, data(x, op->out) + (size_t)t * q_cols + h * a->head_dim);
+                             x->step->pos[t], x->scores,
+                             data(x, op->out) + (size_t)t * q_cols + h * a->head_dim);
         }
 }
 
@@ -144,7 +149,9 @@ static void run_output_rows(ref_exec *x, const tn_op *op) {
 
 static void run_tap(ref_exec *x, const tn_op *op) {
     const tn_value_info *v = &x->p->values[op->in[0]];
-    if (x->taps) memcpy(x->taps[op->index], data(x, op->in[0]), (size_t)step_rows(x, v->rows) * v->cols * sizeof(float));
+    if (x->taps)
+        memcpy(x->taps[op->index], data(x, op->in[0]),
+               (size_t)step_rows(x, v->rows) * v->cols * sizeof(float));
 }
 
 static int ref_step(tn_exec *base, const tn_step *s, tn_error *err) {
@@ -185,13 +192,15 @@ static int ref_tap(tn_exec *base, uint32_t index, const float **ret, tn_error *e
     return 0;
 }
 
-static void ref_bytes(const tn_exec *base, uint64_t *ret_weights, uint64_t *ret_activations, uint64_t *ret_pages) {
+static void ref_bytes(const tn_exec *base, uint64_t *ret_weights, uint64_t *ret_activations,
+                      uint64_t *ret_pages) {
     const ref_exec *x = (const ref_exec *)base;
     *ret_weights = 0;
     *ret_activations = 0;
     *ret_pages = 0;
     for (uint32_t i = 0; i < x->p->n_slot; i++)
-        *ret_activations += (uint64_t)max_rows(&x->config, x->p->slots[i].rows) * x->p->slots[i].cols * sizeof(float);
+        *ret_activations +=
+            (uint64_t)max_rows(&x->config, x->p->slots[i].rows) * x->p->slots[i].cols * sizeof(float);
     for (uint32_t i = 0; i < x->p->n_layer; i++) *ret_pages += x->kv_bytes[i];
 }
 
@@ -240,7 +249,8 @@ static bool allocate(ref_exec *x) {
     x->scores = calloc((size_t)x->config.n_page * x->config.page_tokens, sizeof(float));
     bool ok = x->slots && x->kv && x->kv_bytes && x->row && x->bias && x->scores;
     for (uint32_t i = 0; ok && i < p->n_slot; i++) {
-        x->slots[i] = calloc((size_t)max_rows(&x->config, p->slots[i].rows) * p->slots[i].cols, sizeof(float));
+        x->slots[i] =
+            calloc((size_t)max_rows(&x->config, p->slots[i].rows) * p->slots[i].cols, sizeof(float));
         ok = x->slots[i] != NULL;
     }
     if (ok && x->config.taps && p->n_tap) {
@@ -289,7 +299,9 @@ static int ref_open(const tn_device_options *options, tn_device **ret, tn_error 
     return 0;
 }
 
-static void ref_close(tn_device *d) { free(d); }
+static void ref_close(tn_device *d) {
+    free(d);
+}
 
 static const char *ref_describe(const tn_device *d) {
     (void)d;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The oracle: every operation in plain C, one thread, F32 values, sums in double in ascending order. Slow and obvious;
- * every other device is compared with it. */
+/* The oracle: every operation in plain C, one thread, F32 values, sums in double in ascending order. Slow and
+ * obvious; every other device is compared with it. */
 #ifndef TN_DEVICE_REFERENCE_H
 #define TN_DEVICE_REFERENCE_H
 

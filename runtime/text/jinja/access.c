@@ -4,12 +4,11 @@
 #include "text/jinja/eval.h"
 #include "text/jinja/native.h"
 #include "text/jinja/ops.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 int tn_jundefined_error(tn_jrun *r, tn_jval v) {
-    int n = v.len > 80 ? 80 : (int)v.len;
+    int n = tn_jcut(v, 80);
     const char *owner = tn_jtype_name((tn_jval){.type = (uint8_t)v.owner});
-    while (n == 80 && n > 0 && ((unsigned char)v.u.s[n] & 0xc0) == 0x80) n--;
     switch (v.flags) {
     case TN_J_UNDEF_ATTRIBUTE:
         if (v.owner == TN_J_NONE) return tn_jfail(r, TN_EINVAL, "None has no attribute '%.*s'", n, v.u.s);
@@ -99,8 +98,7 @@ static int get_item(tn_jrun *r, tn_jval object, tn_jval key, tn_jval *ret) {
         if (in_range(tn_jas_int(key), object.u.list->n, &at)) *ret = object.u.list->item[at];
         return 0;
     case TN_J_RANGE:
-        if (in_range(tn_jas_int(key), object.u.range->n, &at))
-            *ret = tn_jint(object.u.range->start + (int64_t)at * object.u.range->step);
+        if (in_range(tn_jas_int(key), object.u.range->n, &at)) *ret = tn_jrange_item(object.u.range, at);
         return 0;
     case TN_J_LOOP: return tn_jfail(r, TN_EINVAL, "loop has no items");
     default: return 0;
@@ -210,13 +208,18 @@ static int slice_list(tn_jrun *r, tn_jval v, const tn_jval part[3], tn_jval *ret
     return 0;
 }
 
+/* Where position i lies, one before the first and one after the last included; at the ends of 64 bits it
+ * wraps, which only what is printed can show. */
+static int64_t range_at(const tn_jrange *v, int64_t i) {
+    return (int64_t)((uint64_t)v->start + (uint64_t)i * (uint64_t)v->step);
+}
+
 static int slice_range(tn_jrun *r, const tn_jrange *v, const tn_jval part[3], tn_jval *ret) {
     slice s;
     TN_TRY(resolve_slice(r, part, v->n, &s));
     tn_jrange *out = tn_jalloc(r, sizeof *out);
     if (!out) return tn_jnomem(r);
-    *out = (tn_jrange){v->start + s.start * v->step, v->start + s.stop * v->step,
-                       s.n > 1 ? v->step * s.step : v->step, s.n};
+    *out = (tn_jrange){range_at(v, s.start), range_at(v, s.stop), s.n > 1 ? v->step * s.step : v->step, s.n};
     *ret = (tn_jval){.type = TN_J_RANGE, .u.range = out};
     return 0;
 }

@@ -24,6 +24,7 @@ typedef enum tn_jnode_kind {
     TN_JN_AND,     /* binary */
     TN_JN_OR,      /* binary */
     TN_JN_COMPARE, /* compare */
+    TN_JN_OPERAND, /* operand: one operator of a comparison and what stands right of it */
     TN_JN_CONCAT,  /* list */
     TN_JN_COND,    /* cond */
     TN_JN_ATTR,    /* attr */
@@ -82,7 +83,7 @@ struct tn_jnode {
     tn_jnode_kind kind;
     uint32_t line;
     uint32_t height; /* of the tree below, 1 for a leaf */
-    uint32_t n;      /* list, compare: how many; branch: 1 if this is an elif */
+    uint32_t n;      /* list: how many; branch: 1 if this is an elif */
     tn_jnode *next;  /* in a row */
     union {
         tn_jval value;
@@ -98,9 +99,12 @@ struct tn_jnode {
             tn_jtok op;
         } binary;
         struct {
-            tn_jnode *first, *operands;
-            tn_jcompare *op;
-        } compare; /* n operands after the first */
+            tn_jnode *first, *operands; /* a row */
+        } compare;
+        struct {
+            tn_jnode *value;
+            tn_jcompare op;
+        } operand;
         struct {
             tn_jnode *test, *yes, *no;
         } cond; /* no may be NULL */

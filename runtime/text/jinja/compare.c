@@ -126,8 +126,7 @@ int tn_jcontains(tn_jrun *r, tn_jval container, tn_jval item, bool *ret) {
     switch (container.type) {
     case TN_J_STRING: return contains_string(r, container, item, ret);
     case TN_J_DICT:
-        if (!tn_jhashable(item))
-            return tn_jfail(r, TN_EINVAL, "a %s cannot be the key of a dict", tn_jtype_name(item));
+        TN_TRY(tn_jcheck_key(r, item));
         TN_TRY(tn_jdict_get(r, container.u.dict, item, &found));
         *ret = found.type != TN_J_ABSENT;
         return 0;

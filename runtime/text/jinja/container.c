@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists, dicts and iterating. */
 #include "base/checked.h"
-#include "text/jinja/run.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/ops.h"
+#include "text/jinja/chars.h"
 
 #define DICT_SCAN 8 /* up to as many entries are searched one by one */
 
@@ -50,18 +50,6 @@ int tn_jiterator_new(tn_jrun *r, const tn_jlist *list, const char *what, tn_jval
     return 0;
 }
 
-static bool hashable(tn_jval v, unsigned depth) {
-    if (v.type != TN_J_TUPLE) return v.type != TN_J_LIST && v.type != TN_J_DICT && v.type != TN_J_VIEW;
-    if (depth >= TN_JNEST_MAX) return false;
-    for (size_t i = 0; i < v.u.list->n; i++)
-        if (!hashable(v.u.list->item[i], depth + 1)) return false;
-    return true;
-}
-
-bool tn_jhashable(tn_jval v) {
-    return hashable(v, 0);
-}
-
 static uint64_t hash_bytes(const char *s, size_t n) {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)s[i]) * UINT64_C(0x100000001b3);
@@ -73,40 +61,42 @@ static uint64_t hash_int(uint64_t i) {
     return i ^ i >> 32;
 }
 
-/* Equal values have equal hashes: true, 1 and 1.0 are one key. */
-static uint64_t hash_of(tn_jval v) {
-    switch (v.type) {
-    case TN_J_STRING: return hash_bytes(v.u.s, v.len);
-    case TN_J_BOOL:
-    case TN_J_INT: return hash_int((uint64_t)tn_jas_int(v));
-    case TN_J_FLOAT:
-        if (v.u.f >= -9e18 && v.u.f <= 9e18 && v.u.f == (double)(int64_t)v.u.f)
-            return hash_int((uint64_t)(int64_t)v.u.f);
-        return hash_bytes((const char *)&v.u.f, sizeof v.u.f);
-    case TN_J_TUPLE: {
-        uint64_t h = 7;
-        for (size_t i = 0; i < v.u.list->n; i++) h = hash_int(h ^ hash_of(v.u.list->item[i]));
-        return h;
-    }
-    case TN_J_UNDEFINED:
-    case TN_J_NONE: return v.type;
-    default: return hash_int((uint64_t)(uintptr_t)v.u.s);
-    }
+static uint64_t hash_float(double f) {
+    if (f >= -9e18 && f <= 9e18 && f == (double)(int64_t)f) return hash_int((uint64_t)(int64_t)f);
+    return hash_bytes((const char *)&f, sizeof f);
 }
 
-/* Keys are compared one level deep as values are, tuples item by item. */
-static bool same_key(tn_jval a, tn_jval b) {
-    if (a.type == TN_J_STRING || b.type == TN_J_STRING)
-        return a.type == b.type && a.len == b.len && (a.len == 0 || memcmp(a.u.s, b.u.s, a.len) == 0);
-    if (tn_jis_int(a) && tn_jis_int(b)) return tn_jas_int(a) == tn_jas_int(b);
-    if (tn_jis_number(a) && tn_jis_number(b)) return tn_jas_float(a) == tn_jas_float(b);
-    if (a.type != b.type) return false;
-    if (a.type == TN_J_UNDEFINED || a.type == TN_J_NONE) return true;
-    if (a.type != TN_J_TUPLE) return a.u.s == b.u.s;
-    if (a.u.list->n != b.u.list->n) return false;
-    for (size_t i = 0; i < a.u.list->n; i++)
-        if (!same_key(a.u.list->item[i], b.u.list->item[i])) return false;
-    return true;
+/* Equal values have equal hashes: true, 1 and 1.0 are one key. *ret_ok: v may be a key. */
+static int hash_of(tn_jrun *r, tn_jval v, uint64_t *ret, bool *ret_ok) {
+    *ret_ok = true;
+    switch (v.type) {
+    case TN_J_LIST:
+    case TN_J_DICT:
+    case TN_J_VIEW: *ret_ok = false; return 0;
+    case TN_J_STRING: *ret = hash_bytes(v.u.s, v.len); return tn_jscan(r, v.len);
+    case TN_J_BOOL:
+    case TN_J_INT: *ret = hash_int((uint64_t)tn_jas_int(v)); return 0;
+    case TN_J_FLOAT: *ret = hash_float(v.u.f); return 0;
+    case TN_J_UNDEFINED:
+    case TN_J_NONE: *ret = v.type; return 0;
+    case TN_J_TUPLE: break;
+    default: *ret = hash_int((uint64_t)(uintptr_t)v.u.s); return 0;
+    }
+    uint64_t h = 7, part = 0;
+    TN_TRY(tn_jnest_enter(r));
+    TN_TRY(tn_jsteps(r, v.u.list->n));
+    for (size_t i = 0; *ret_ok && i < v.u.list->n; i++, h = hash_int(h ^ part))
+        TN_TRY(hash_of(r, v.u.list->item[i], &part, ret_ok));
+    tn_jnest_leave(r);
+    *ret = h;
+    return 0;
+}
+
+int tn_jcheck_key(tn_jrun *r, tn_jval v) {
+    uint64_t hash;
+    bool ok;
+    TN_TRY(hash_of(r, v, &hash, &ok));
+    return ok ? 0 : tn_jfail(r, TN_EINVAL, "a %s cannot be the key of a dict", tn_jtype_name(v));
 }
 
 int tn_jdict_new(tn_jrun *r, size_t cap, tn_jdict **ret) {
@@ -120,24 +110,34 @@ int tn_jdict_new(tn_jrun *r, size_t cap, tn_jdict **ret) {
     return 0;
 }
 
+static int same_key(tn_jrun *r, const tn_jentry *e, tn_jval key, uint64_t hash, bool *ret) {
+    *ret = false;
+    if (e->hash != hash) return 0;
+    if (!tn_jis_string(key) || !tn_jis_string(e->key)) return tn_jequal(r, e->key, key, ret);
+    *ret = e->key.len == key.len && (key.len == 0 || memcmp(e->key.u.s, key.u.s, key.len) == 0);
+    return 0;
+}
+
 /* Position of key in d->entry, or d->n. Every probe is a step, so that keys made to collide cost no more than
  * the limit. */
 static int find(tn_jrun *r, const tn_jdict *d, tn_jval key, uint64_t hash, size_t *ret) {
-    size_t probes = 1;
-    *ret = d->n;
+    bool same = false;
     if (!d->n_slot) {
-        for (size_t i = 0; i < d->n && *ret == d->n; i++)
-            if (d->entry[i].hash == hash && same_key(d->entry[i].key, key)) *ret = i;
+        for (*ret = 0; *ret < d->n; ++*ret) {
+            TN_TRY(same_key(r, &d->entry[*ret], key, hash, &same));
+            if (same) break;
+        }
         return 0;
     }
-    for (size_t s = hash & (d->n_slot - 1); d->slot[s]; s = (s + 1) & (d->n_slot - 1), probes++) {
-        const tn_jentry *e = &d->entry[d->slot[s] - 1];
-        if (e->hash == hash && same_key(e->key, key)) {
-            *ret = d->slot[s] - 1;
-            break;
-        }
+    *ret = d->n;
+    for (size_t s = hash & (d->n_slot - 1); d->slot[s]; s = (s + 1) & (d->n_slot - 1)) {
+        TN_TRY(tn_jsteps(r, 1));
+        TN_TRY(same_key(r, &d->entry[d->slot[s] - 1], key, hash, &same));
+        if (!same) continue;
+        *ret = d->slot[s] - 1;
+        break;
     }
-    return tn_jsteps(r, probes);
+    return 0;
 }
 
 static void index_entry(tn_jdict *d, size_t at) {
@@ -168,9 +168,10 @@ static int grow(tn_jrun *r, tn_jdict *d) {
 
 int tn_jdict_set(tn_jrun *r, tn_jdict *d, tn_jval key, tn_jval value) {
     size_t at;
-    if (!tn_jhashable(key))
-        return tn_jfail(r, TN_EINVAL, "a %s cannot be the key of a dict", tn_jtype_name(key));
-    uint64_t hash = hash_of(key);
+    uint64_t hash;
+    bool ok;
+    TN_TRY(hash_of(r, key, &hash, &ok));
+    if (!ok) return tn_jcheck_key(r, key);
     TN_TRY(find(r, d, key, hash, &at));
     if (at < d->n) {
         d->entry[at].value = value;
@@ -185,9 +186,13 @@ int tn_jdict_set(tn_jrun *r, tn_jdict *d, tn_jval key, tn_jval value) {
 
 int tn_jdict_get(tn_jrun *r, const tn_jdict *d, tn_jval key, tn_jval *ret) {
     size_t at;
+    uint64_t hash;
+    bool ok;
     *ret = tn_jabsent();
-    if (!d->n || !tn_jhashable(key)) return 0;
-    TN_TRY(find(r, d, key, hash_of(key), &at));
+    if (!d->n) return 0;
+    TN_TRY(hash_of(r, key, &hash, &ok));
+    if (!ok) return 0;
+    TN_TRY(find(r, d, key, hash, &at));
     if (at < d->n) *ret = d->entry[at].value;
     return 0;
 }
@@ -216,7 +221,7 @@ static int iterate_dict(tn_jrun *r, const tn_jdict *d, tn_jlist *ret) {
 static int iterate_range(tn_jrun *r, const tn_jrange *range, tn_jlist *ret) {
     tn_jlist *list;
     TN_TRY(tn_jlist_new(r, range->n, &list));
-    for (size_t i = 0; i < range->n; i++) list->item[i] = tn_jint(range->start + (int64_t)i * range->step);
+    for (size_t i = 0; i < range->n; i++) list->item[i] = tn_jrange_item(range, i);
     list->n = range->n;
     *ret = *list;
     return 0;

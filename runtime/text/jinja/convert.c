@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text/jinja/convert.h"
 
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 static int string_of(tn_jrun *r, const char *s, size_t n, tn_jval *ret) {
-    if (!tn_jutf8_valid(s, n)) return tn_jfail(r, TN_EINVAL, "a string of the input is not valid UTF-8");
+    if (!tn__utf8_valid(s, n)) return tn_jfail(r, TN_EINVAL, "a string of the input is not valid UTF-8");
     *ret = tn_jstring(s, n);
     return 0;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Expressions. */
+#include "text/jinja/chars.h"
 #include "text/jinja/eval.h"
 
 #include "text/jinja/ops.h"
 
-static int eval_list(tn_jrun *r, const tn_jnode *n, tn_jtype type, tn_jval *ret) {
+static TN_JASIDE int eval_list(tn_jrun *r, const tn_jnode *n, tn_jtype type, tn_jval *ret) {
     tn_jlist *list;
     TN_TRY(tn_jlist_new(r, n->n, &list));
     for (const tn_jnode *c = n->u.list.first; c; c = c->next) {
@@ -15,7 +16,7 @@ static int eval_list(tn_jrun *r, const tn_jnode *n, tn_jtype type, tn_jval *ret)
     return 0;
 }
 
-static int eval_dict(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
+static TN_JASIDE int eval_dict(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     tn_jdict *d;
     TN_TRY(tn_jdict_new(r, n->n, &d));
     for (const tn_jnode *c = n->u.list.first; c; c = c->next->next) {
@@ -28,7 +29,7 @@ static int eval_dict(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     return 0;
 }
 
-static int eval_binary(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
+static TN_JASIDE int eval_binary(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     tn_jval a, b;
     TN_TRY(tn_jeval(r, n->u.binary.left, &a));
     TN_TRY(tn_jeval(r, n->u.binary.right, &b));
@@ -42,34 +43,32 @@ static int eval_logic(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     return tn_jeval(r, n->u.binary.right, ret);
 }
 
-static int eval_compare(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
+static TN_JASIDE int eval_compare(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     tn_jval a, b;
     bool yes = true;
     TN_TRY(tn_jeval(r, n->u.compare.first, &a));
-    const tn_jnode *operand = n->u.compare.operands;
-    for (uint32_t i = 0; yes && i < n->n; i++, operand = operand->next) {
-        TN_TRY(tn_jeval(r, operand, &b));
-        TN_TRY(tn_jcompare_values(r, n->u.compare.op[i], a, b, &yes));
+    for (const tn_jnode *o = n->u.compare.operands; yes && o; o = o->next) {
+        TN_TRY(tn_jeval(r, o->u.operand.value, &b));
+        TN_TRY(tn_jcompare_values(r, o->u.operand.op, a, b, &yes));
         a = b;
     }
     *ret = tn_jbool(yes);
     return 0;
 }
 
-static int eval_concat(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
+static TN_JASIDE int eval_concat(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     tn_jval part;
     *ret = tn_jstringz("");
     for (const tn_jnode *c = n->u.list.first; c; c = c->next) {
         TN_TRY(tn_jeval(r, c, &part));
         TN_TRY(tn_jto_str(r, part, &part));
-        TN_TRY(tn_jscan(r, ret->len + part.len));
         TN_TRY(tn_jconcat(r, *ret, part, ret));
     }
     ret->flags = 0;
     return 0;
 }
 
-static int eval_cond(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
+static TN_JASIDE int eval_cond(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     static const char why[] = "the inline if was false and has no else: it is undefined";
     TN_TRY(tn_jeval(r, n->u.cond.test, ret));
     if (tn_jtruth(*ret)) return tn_jeval(r, n->u.cond.yes, ret);
@@ -78,7 +77,7 @@ static int eval_cond(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     return 0;
 }
 
-static int eval_slice(tn_jrun *r, tn_jval object, const tn_jnode *n, tn_jval *ret) {
+static TN_JASIDE int eval_slice(tn_jrun *r, tn_jval object, const tn_jnode *n, tn_jval *ret) {
     const tn_jnode *part[3] = {n->u.slice.start, n->u.slice.stop, n->u.slice.step};
     tn_jval v[3];
     for (size_t i = 0; i < 3; i++) {
@@ -88,7 +87,7 @@ static int eval_slice(tn_jrun *r, tn_jval object, const tn_jnode *n, tn_jval *re
     return tn_jslice(r, object, v, ret);
 }
 
-static int eval_item(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
+static TN_JASIDE int eval_item(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     tn_jval object, key;
     TN_TRY(tn_jeval(r, n->u.item.object, &object));
     if (n->u.item.index->kind == TN_JN_SLICE) return eval_slice(r, object, n->u.item.index, ret);
@@ -97,14 +96,14 @@ static int eval_item(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     return tn_jgetitem(r, object, key, ret);
 }
 
-static int eval_attr(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
+static TN_JASIDE int eval_attr(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     tn_jval object;
     TN_TRY(tn_jeval(r, n->u.attr.object, &object));
     r->line = n->line;
     return tn_jgetattr(r, object, n->u.attr.name, ret);
 }
 
-static int eval_call(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
+static TN_JASIDE int eval_call(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     tn_jval callee;
     tn_jargs args;
     TN_TRY(tn_jeval(r, n->u.call.object, &callee));
@@ -113,13 +112,13 @@ static int eval_call(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     return tn_jcall_value(r, callee, &args, ret);
 }
 
-static int no_native(tn_jrun *r, const tn_jnode *n) {
-    int len = n->u.call.name.len > 40 ? 40 : (int)n->u.call.name.len;
+static TN_JASIDE int no_native(tn_jrun *r, const tn_jnode *n) {
+    int len = tn_jcut(n->u.call.name, 40);
     return tn_jfail(r, TN_ENOTSUP, "there is no %s '%.*s'", n->kind == TN_JN_TEST ? "test" : "filter", len,
                     n->u.call.name.u.s);
 }
 
-static int apply_native(tn_jrun *r, const tn_jnode *n, tn_jval self, tn_jval *ret) {
+static TN_JASIDE int apply_native(tn_jrun *r, const tn_jnode *n, tn_jval self, tn_jval *ret) {
     tn_jargs args;
     if (!n->u.call.native) return no_native(r, n);
     TN_TRY(tn_jeval_args(r, &n->u.call.args, &args));
@@ -127,7 +126,7 @@ static int apply_native(tn_jrun *r, const tn_jnode *n, tn_jval self, tn_jval *re
     return tn_jnative_call(r, n->u.call.native, self, &args, ret);
 }
 
-static int eval_native(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
+static TN_JASIDE int eval_native(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     tn_jval self;
     TN_TRY(tn_jeval(r, n->u.call.object, &self));
     TN_TRY(apply_native(r, n, self, ret));
@@ -143,7 +142,7 @@ int tn_jeval_filters(tn_jrun *r, const tn_jnode *filters, tn_jval v, tn_jval *re
     return apply_native(r, filters, *ret, ret);
 }
 
-static int eval_unary(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
+static TN_JASIDE int eval_unary(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     tn_jval v;
     TN_TRY(tn_jeval(r, n->u.unary.operand, &v));
     if (n->kind != TN_JN_NOT) return tn_jnegate(r, v, n->kind == TN_JN_NEG, ret);
@@ -178,9 +177,7 @@ static int eval_node(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
 
 int tn_jeval(tn_jrun *r, const tn_jnode *n, tn_jval *ret) {
     TN_TRY(tn_jsteps(r, 1));
-    if (r->depth >= TN_JDEPTH_MAX)
-        return tn_jfail(r, TN_ELIMIT, "expressions, blocks and calls are over %d levels deep", TN_JDEPTH_MAX);
-    r->depth++;
+    TN_TRY(tn_jenter(r));
     r->line = n->line;
     int rc = eval_node(r, n, ret);
     r->depth--;
@@ -191,13 +188,13 @@ static int add_keyword(tn_jrun *r, tn_jkeyword *keyword, size_t *io_n, tn_jval n
     if (!tn_jis_string(name)) return tn_jfail(r, TN_EINVAL, "keywords must be strings");
     for (size_t i = 0; i < *io_n; i++)
         if (keyword[i].name.len == name.len && !memcmp(keyword[i].name.u.s, name.u.s, name.len))
-            return tn_jfail(r, TN_EINVAL, "got several values for argument '%.*s'",
-                            name.len > 40 ? 40 : (int)name.len, name.u.s);
+            return tn_jfail(r, TN_EINVAL, "got several values for argument '%.*s'", tn_jcut(name, 40),
+                            name.u.s);
     keyword[(*io_n)++] = (tn_jkeyword){name, value};
     return tn_jsteps(r, *io_n / 8);
 }
 
-static int eval_keywords(tn_jrun *r, const tn_jcall_args *args, tn_jargs *ret) {
+static TN_JASIDE int eval_keywords(tn_jrun *r, const tn_jcall_args *args, tn_jargs *ret) {
     tn_jval more = tn_jabsent();
     size_t n = args->n_keyword;
     if (args->star_star) {

@@ -18,7 +18,8 @@ typedef struct tn_jbinding {
 /* Variables of a loop's round, a macro's call, a block. What is not found here is looked for outside. */
 typedef struct tn_jscope {
     struct tn_jscope *outer;
-    tn_jbinding *first;
+    tn_jbinding *first, *spare; /* spare: of earlier rounds of the loop, to be used again */
+    bool kept;                  /* a macro was defined inside and may look here later */
 } tn_jscope;
 
 typedef struct tn_jmacro {
@@ -32,6 +33,7 @@ typedef struct tn_jloop {
     const tn_jnode *node;
     tn_jscope *scope; /* around the loop */
     tn_jlist source;
+    const tn_jrange *range;           /* the source's items if it is one: source has only their number */
     size_t next;                      /* in source, of what was not looked at yet */
     tn_jval current, previous, ahead; /* ahead: absent, or the item that was looked at before its round */
     size_t index;                     /* of current, from 0 */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Statements and variables. */
+#include "text/jinja/chars.h"
 #include "text/jinja/eval.h"
 #include "text/jinja/ops.h"
 
@@ -21,8 +22,11 @@ int tn_jscope_set(tn_jrun *r, tn_jscope *scope, tn_jval name, tn_jval value) {
             b->value = value;
             return 0;
         }
-    tn_jbinding *b = tn_jalloc(r, sizeof *b);
-    if (!b) return tn_jnomem(r);
+    tn_jbinding *b = scope->spare;
+    if (b)
+        scope->spare = b->next;
+    else if (!(b = tn_jalloc(r, sizeof *b)))
+        return tn_jnomem(r);
     *b = (tn_jbinding){scope->first, name, value};
     scope->first = b;
     return tn_jsteps(r, n / 16);
@@ -46,16 +50,16 @@ int tn_jlookup(tn_jrun *r, tn_jval name, tn_jval *ret) {
     return tn_jsteps(r, n / 16);
 }
 
-static int assign_attr(tn_jrun *r, const tn_jnode *target, tn_jval v) {
+static TN_JASIDE int assign_attr(tn_jrun *r, const tn_jnode *target, tn_jval v) {
     tn_jval object, name = target->u.attr.object->u.name;
     TN_TRY(tn_jlookup(r, name, &object));
     if (object.type != TN_J_NAMESPACE)
         return tn_jfail(r, TN_EINVAL, "cannot assign to an attribute of '%.*s': it is no namespace",
-                        name.len > 40 ? 40 : (int)name.len, name.u.s);
+                        tn_jcut(name, 40), name.u.s);
     return tn_jdict_set(r, object.u.dict, target->u.attr.name, v);
 }
 
-static int assign_tuple(tn_jrun *r, const tn_jnode *target, tn_jval v) {
+static TN_JASIDE int assign_tuple(tn_jrun *r, const tn_jnode *target, tn_jval v) {
     tn_jlist list;
     if (v.type == TN_J_UNDEFINED) return tn_jundefined_error(r, v);
     TN_TRY(tn_jiterate(r, v, &list));
@@ -93,13 +97,13 @@ static int capture_inside(tn_jrun *r, const tn_jnode *row, tn_jval *ret) {
     return tn_jcapture(r, row, scope, ret);
 }
 
-static int exec_output(tn_jrun *r, const tn_jnode *n) {
+static TN_JASIDE int exec_output(tn_jrun *r, const tn_jnode *n) {
     tn_jval v;
     TN_TRY(tn_jeval(r, n->u.unary.operand, &v));
     return tn_jwrite_str(r, r->out, v);
 }
 
-static int exec_if(tn_jrun *r, const tn_jnode *n) {
+static TN_JASIDE int exec_if(tn_jrun *r, const tn_jnode *n) {
     for (;;) {
         tn_jval test;
         TN_TRY(tn_jeval(r, n->u.branch.test, &test));
@@ -110,7 +114,7 @@ static int exec_if(tn_jrun *r, const tn_jnode *n) {
     }
 }
 
-static int exec_set(tn_jrun *r, const tn_jnode *n) {
+static TN_JASIDE int exec_set(tn_jrun *r, const tn_jnode *n) {
     tn_jval v;
     if (n->kind == TN_JN_SET) {
         TN_TRY(tn_jeval(r, n->u.set.value, &v));
@@ -121,7 +125,7 @@ static int exec_set(tn_jrun *r, const tn_jnode *n) {
     return tn_jassign(r, n->u.set.target, v);
 }
 
-static int exec_filter_block(tn_jrun *r, const tn_jnode *n) {
+static TN_JASIDE int exec_filter_block(tn_jrun *r, const tn_jnode *n) {
     tn_jval v;
     TN_TRY(capture_inside(r, n->u.set.body, &v));
     TN_TRY(tn_jeval_filters(r, n->u.set.value, v, &v));
@@ -137,7 +141,7 @@ static int exec_in(tn_jrun *r, const tn_jnode *row, tn_jscope *scope) {
     return rc;
 }
 
-static int exec_with(tn_jrun *r, const tn_jnode *n) {
+static TN_JASIDE int exec_with(tn_jrun *r, const tn_jnode *n) {
     tn_jscope *scope;
     TN_TRY(tn_jscope_new(r, r->scope, &scope));
     const tn_jnode *target = n->u.with.targets;
@@ -149,20 +153,20 @@ static int exec_with(tn_jrun *r, const tn_jnode *n) {
     return exec_in(r, n->u.with.body, scope);
 }
 
-static int exec_scope(tn_jrun *r, const tn_jnode *n) {
+static TN_JASIDE int exec_scope(tn_jrun *r, const tn_jnode *n) {
     tn_jscope *scope;
     TN_TRY(tn_jscope_new(r, r->scope, &scope));
     return exec_in(r, n->u.set.body, scope);
 }
 
-static int exec_macro(tn_jrun *r, const tn_jnode *n) {
+static TN_JASIDE int exec_macro(tn_jrun *r, const tn_jnode *n) {
     tn_jval macro;
     TN_TRY(tn_jmacro_new(r, n->u.macro.name, &n->u.macro.signature, n->u.macro.body, &macro));
     return tn_jscope_set(r, r->scope, n->u.macro.name, macro);
 }
 
 /* The call with the body as one more argument, `caller`. */
-static int exec_call_block(tn_jrun *r, const tn_jnode *n) {
+static TN_JASIDE int exec_call_block(tn_jrun *r, const tn_jnode *n) {
     const tn_jnode *call = n->u.call_block.call;
     tn_jval callee, caller, v;
     tn_jargs args;
@@ -199,9 +203,7 @@ static int exec_node(tn_jrun *r, const tn_jnode *n) {
 }
 
 int tn_jexec(tn_jrun *r, const tn_jnode *row) {
-    if (r->depth >= TN_JDEPTH_MAX)
-        return tn_jfail(r, TN_ELIMIT, "expressions, blocks and calls are over %d levels deep", TN_JDEPTH_MAX);
-    r->depth++;
+    TN_TRY(tn_jenter(r));
     int rc = 0;
     for (; row && !rc; row = row->next) {
         rc = tn_jsteps(r, 1);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Filters that take lists and other containers apart or put them together. */
-#include "text/jinja/character.h"
+#include "text/jinja/letters.h"
 #include "text/jinja/filters.h"
 #include "text/jinja/literal.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 static int filter_length(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
     size_t n;

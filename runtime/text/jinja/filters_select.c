@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Filters that apply a filter, a test or an attribute to every item. */
+#include "text/jinja/chars.h"
 #include "text/jinja/filters.h"
 #include "text/jinja/literal.h"
 
@@ -23,8 +24,7 @@ int tn_jattribute_of(tn_jrun *r, tn_jval v, tn_jval attribute, tn_jval otherwise
 }
 
 static int unknown(tn_jrun *r, const char *what, tn_jval name) {
-    return tn_jfail(r, TN_ENOTSUP, "there is no %s '%.*s'", what, name.len > 40 ? 40 : (int)name.len,
-                    name.u.s);
+    return tn_jfail(r, TN_ENOTSUP, "there is no %s '%.*s'", what, tn_jcut(name, 40), name.u.s);
 }
 
 /* The keyword argument of that name, or absent. */
@@ -55,11 +55,13 @@ static int map_filter(tn_jrun *r, const tn_jcall *c, const tn_jlist *list, tn_jl
     if (!filter) return unknown(r, "filter", rest.positional[0]);
     rest.positional++;
     rest.n_positional--;
+    TN_TRY(tn_jenter(r)); /* map may call map */
     for (size_t i = 0; i < list->n; i++) {
         tn_jval v;
         TN_TRY(tn_jnative_call(r, filter, list->item[i], &rest, &v));
         TN_TRY(tn_jlist_add(r, out, v));
     }
+    r->depth--;
     return 0;
 }
 
@@ -99,8 +101,7 @@ static int choose(tn_jrun *r, const tn_jcall *c, bool attribute, bool wanted, tn
         return tn_jfail(r, TN_EINVAL, "%s() needs the name of an attribute", c->native->name);
     if (!tn_jtruth(c->self)) return tn_jiterator_new(r, &out, c->native->name, ret); /* none too */
     TN_TRY(tn_jiterate(r, c->self, &list));
-    args.positional += attribute;
-    args.n_positional -= attribute;
+    if (attribute) args.positional++, args.n_positional--;
     for (size_t i = 0; i < list.n; i++) {
         tn_jval v = list.item[i];
         bool yes = false;

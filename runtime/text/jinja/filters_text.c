@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Filters of text. What is no string is taken as str() of it. */
-#include "text/jinja/character.h"
+#include "text/jinja/letters.h"
 #include "text/jinja/filters.h"
 #include "text/jinja/strings.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 static int filter_string(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
     return tn_jto_str(r, c->self, ret);

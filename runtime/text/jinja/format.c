@@ -5,7 +5,7 @@
 #include "text/jinja/native.h"
 #include "text/jinja/ops.h"
 #include "text/jinja/strings.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 typedef struct formatter {
     tn_jrun *r;
@@ -136,7 +136,7 @@ static int put_number(formatter *f, tn_jformat *how, tn_jval v, tn_jsink *s) {
     int64_t cp = tn_jas_int(v);
     char bytes[4];
     if (cp < 0 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000)) return bad(f, "a number is no character");
-    return tn_jformat_padded(f->r, s, how, "", tn_jstring(bytes, tn_jutf8_put(bytes, (uint32_t)cp)));
+    return tn_jformat_padded(f->r, s, how, "", tn_jstring(bytes, tn__utf8_put((uint32_t)cp, bytes)));
 }
 
 static int put_value(formatter *f, tn_jval v, tn_jval spec, tn_jsink *s) {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "text/jinja/literal.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 int tn_jformat_padded(tn_jrun *r, tn_jsink *s, const tn_jformat *f, const char *prefix, tn_jval body) {
     size_t n = strlen(prefix) + tn_jutf8_count(body.u.s, body.len);

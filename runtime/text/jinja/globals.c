@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Functions of the environment. */
+#include "text/jinja/chars.h"
 #include "text/jinja/eval.h"
 #include "text/jinja/native.h"
 #include "text/jinja/ops.h"
@@ -109,10 +110,7 @@ static int cycler_reset(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
 static int global_raise(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
     tn_jval s;
     TN_TRY(tn_jto_str(r, c->arg[0], &s));
-    size_t n = s.len, max = sizeof r->err->text - 1;
-    if (n > max)
-        for (n = max; n && ((unsigned char)s.u.s[n] & 0xc0) == 0x80;) n--;
-    return tn_fail(r->err, TN_ERAISED, "%.*s", (int)n, s.u.s);
+    return tn_fail(r->err, TN_ERAISED, "%.*s", tn_jcut(s, sizeof r->err->text - 1), s.u.s);
 }
 
 static int global_strftime_now(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
@@ -168,8 +166,7 @@ static int dict_values(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
 }
 
 static int dict_get(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
-    if (!tn_jhashable(c->arg[0]))
-        return tn_jfail(r, TN_EINVAL, "a %s is no key of a dict", tn_jtype_name(c->arg[0]));
+    TN_TRY(tn_jcheck_key(r, c->arg[0]));
     TN_TRY(tn_jdict_get(r, c->self.u.dict, c->arg[0], ret));
     if (ret->type == TN_J_ABSENT) *ret = tn_jarg_given(c, 1) ? c->arg[1] : tn_jnone();
     return 0;

@@ -3,7 +3,7 @@
 
 #include "base/checked.h"
 #include "text/jinja/literal.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 typedef struct lexer {
     tn_jarena *arena, *text; /* of tokens, of strings */

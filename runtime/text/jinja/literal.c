@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 static int digit_of(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -123,7 +123,7 @@ static const char *numeric_escape(const char *s, size_t n, char *out, size_t *re
         return "a string has an escape with too few digits";
     if (cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000)) return "a string has an escape that is no character";
     *ret_in = 1 + want;
-    *ret_out = tn_jutf8_put(out, cp);
+    *ret_out = tn__utf8_put(cp, out);
     return NULL;
 }
 
@@ -141,7 +141,7 @@ static const char *escape(const char *s, size_t n, char *out, size_t *ret_in, si
         *ret_out = 0;
     } else if (*s >= '0' && *s <= '7') {
         *ret_in = escape_digits(s, n, 8, 3, &cp);
-        *ret_out = tn_jutf8_put(out, cp);
+        *ret_out = tn__utf8_put(cp, out);
     } else if (*s == 'x' || *s == 'u' || *s == 'U') {
         return numeric_escape(s, n, out, ret_in, ret_out);
     } else if (*s == 'N') {

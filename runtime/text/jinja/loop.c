@@ -5,7 +5,7 @@
 #include "text/jinja/ops.h"
 
 /* Whether the loop's filter lets v through. */
-static int passes(tn_jrun *r, const tn_jloop *loop, tn_jval v, bool *ret) {
+static TN_JASIDE int passes(tn_jrun *r, const tn_jloop *loop, tn_jval v, bool *ret) {
     tn_jscope *scope, *outer = r->scope;
     tn_jval test;
     *ret = true;
@@ -24,7 +24,8 @@ static int fetch(tn_jrun *r, tn_jloop *loop, tn_jval *ret) {
     *ret = tn_jabsent();
     while (loop->next < loop->source.n) {
         bool ok;
-        tn_jval v = loop->source.item[loop->next++];
+        tn_jval v = loop->range ? tn_jrange_item(loop->range, loop->next) : loop->source.item[loop->next];
+        loop->next++;
         TN_TRY(passes(r, loop, v, &ok));
         if (!ok) continue;
         *ret = v;
@@ -48,7 +49,7 @@ static int advance(tn_jrun *r, tn_jloop *loop, bool first) {
 }
 
 /* Counts the items; with a filter that means applying it to the rest. */
-static int count(tn_jrun *r, tn_jloop *loop) {
+static TN_JASIDE int count(tn_jrun *r, tn_jloop *loop) {
     tn_jlist *rest;
     if (loop->counted) return 0;
     loop->counted = true;
@@ -65,6 +66,7 @@ static int count(tn_jrun *r, tn_jloop *loop) {
     loop->length = loop->index + 1 + rest->n;
     loop->ahead = tn_jabsent();
     loop->source = *rest;
+    loop->range = NULL;
     loop->next = 0;
     return 0;
 }
@@ -137,28 +139,41 @@ const tn_jnative tn_jloop_methods[] = {
     {NULL, NULL, NULL, 0},
 };
 
+/* An empty scope for the next round: the last one's, unless something still needs that. */
+static int clear_scope(tn_jrun *r, tn_jscope *outer, tn_jscope **io) {
+    tn_jscope *s = *io;
+    if (!s || s->kept) return tn_jscope_new(r, outer, io);
+    while (s->first) {
+        tn_jbinding *b = s->first;
+        s->first = b->next;
+        b->next = s->spare;
+        s->spare = b;
+    }
+    return 0;
+}
+
 /* One round of the body. */
-static int run_round(tn_jrun *r, tn_jloop *loop) {
-    tn_jscope *scope;
-    TN_TRY(tn_jscope_new(r, loop->scope, &scope));
+static int run_round(tn_jrun *r, tn_jloop *loop, tn_jscope *scope) {
     r->scope = scope;
     TN_TRY(tn_jscope_set(r, scope, tn_jstringz("loop"), (tn_jval){.type = TN_J_LOOP, .u.loop = loop}));
     TN_TRY(tn_jassign(r, loop->node->u.loop.target, loop->current));
     return tn_jexec(r, loop->node->u.loop.body);
 }
 
-static int run_otherwise(tn_jrun *r, tn_jloop *loop) {
+static TN_JASIDE int run_otherwise(tn_jrun *r, tn_jloop *loop) {
     if (!loop->node->u.loop.otherwise) return 0;
     TN_TRY(tn_jscope_new(r, loop->scope, &r->scope));
     return tn_jexec(r, loop->node->u.loop.otherwise);
 }
 
 static int run_rounds(tn_jrun *r, tn_jloop *loop) {
+    tn_jscope *scope = NULL;
     TN_TRY(advance(r, loop, true));
     if (loop->current.type == TN_J_ABSENT) return run_otherwise(r, loop);
     while (loop->current.type != TN_J_ABSENT) {
         TN_TRY(tn_jsteps(r, 1));
-        int rc = run_round(r, loop);
+        TN_TRY(clear_scope(r, loop->scope, &scope));
+        int rc = run_round(r, loop, scope);
         if (rc == TN_JFLOW_BREAK) return 0;
         if (rc && rc != TN_JFLOW_CONTINUE) return rc;
         TN_TRY(advance(r, loop, false));
@@ -173,7 +188,12 @@ static int run_loop(tn_jrun *r, const tn_jnode *n, tn_jscope *scope, tn_jval ite
     loop->node = n;
     loop->scope = scope;
     loop->depth = depth;
-    TN_TRY(tn_jiterate(r, items, &loop->source));
+    if (items.type == TN_J_RANGE) {
+        loop->range = items.u.range;
+        loop->source.n = items.u.range->n;
+    } else {
+        TN_TRY(tn_jiterate(r, items, &loop->source));
+    }
     int rc = run_rounds(r, loop);
     r->scope = outer;
     return rc;
@@ -191,9 +211,11 @@ int tn_jloop_call(tn_jrun *r, const tn_jloop *loop, const tn_jargs *args, tn_jva
     if (args->n_positional != 1 || args->n_keyword)
         return tn_jfail(r, TN_EINVAL, "loop() takes one argument, the items");
     tn_jsink sink = {0}, *out = r->out;
+    TN_TRY(tn_jenter(r));
     r->out = &sink;
     int rc = run_loop(r, loop->node, loop->scope, args->positional[0], loop->depth + 1);
     r->out = out;
+    r->depth--;
     *ret = tn_jsink_value(&sink);
     return rc;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Macros, and the bodies of call blocks, which are macros without a name of their own. */
+#include "text/jinja/chars.h"
 #include "text/jinja/eval.h"
 #include "text/jinja/ops.h"
 
@@ -8,12 +9,13 @@ int tn_jmacro_new(tn_jrun *r, tn_jval name, const tn_jsignature *signature, cons
     tn_jmacro *m = tn_jalloc(r, sizeof *m);
     if (!m) return tn_jnomem(r);
     *m = (tn_jmacro){name, signature, body, r->scope};
+    for (tn_jscope *s = r->scope; s && !s->kept; s = s->outer) s->kept = true;
     *ret = (tn_jval){.type = TN_J_MACRO, .u.macro = m};
     return 0;
 }
 
 static int name_len(tn_jval name) {
-    return name.len > 60 ? 60 : (int)name.len;
+    return tn_jcut(name, 60);
 }
 
 /* The value passed for a parameter by name, which is then marked as used. */
@@ -28,7 +30,7 @@ static tn_jval take_keyword(const tn_jargs *args, bool *used, tn_jval name) {
 }
 
 /* Parameters from arguments, then from defaults, which may use the parameters before them. */
-static int bind_params(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, bool *used) {
+static TN_JASIDE int bind_params(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, bool *used) {
     static const char why[] = "a parameter of a macro was not provided";
     const tn_jsignature *s = m->signature;
     const tn_jnode *otherwise = s->defaults;
@@ -44,7 +46,7 @@ static int bind_params(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, boo
     return 0;
 }
 
-static int bind_caller(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, bool *used) {
+static TN_JASIDE int bind_caller(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, bool *used) {
     static const char why[] = "no caller defined: the macro was not called by a call block";
     if (!m->signature->caller) return 0;
     tn_jval v = take_keyword(args, used, tn_jstringz("caller"));
@@ -53,7 +55,7 @@ static int bind_caller(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, boo
 }
 
 /* Arguments left over: into kwargs and varargs, or errors. */
-static int bind_rest(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, const bool *used) {
+static TN_JASIDE int bind_rest(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, const bool *used) {
     tn_jdict *kwargs;
     tn_jlist *varargs;
     TN_TRY(tn_jdict_new(r, 0, &kwargs));
@@ -77,20 +79,30 @@ static int bind_rest(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, const
     return 0;
 }
 
-int tn_jmacro_call(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, tn_jval *ret) {
-    tn_jscope *scope, *outer = r->scope;
+/* Binds the arguments in scope. */
+static int bind(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, tn_jscope *scope) {
+    tn_jscope *outer = r->scope;
     bool *used = tn_jzalloc(r, args->n_keyword + 1);
     if (!used) return tn_jnomem(r);
-    TN_TRY(tn_jscope_new(r, m->scope, &scope));
     r->scope = scope;
     TN_TRY(bind_caller(r, m, args, used));
     TN_TRY(bind_params(r, m, args, used));
     TN_TRY(bind_rest(r, m, args, used));
     r->scope = outer;
-    return tn_jcapture(r, m->body, scope, ret);
+    return 0;
 }
 
-static int param_names(tn_jrun *r, const tn_jsignature *s, tn_jval *ret) {
+int tn_jmacro_call(tn_jrun *r, const tn_jmacro *m, const tn_jargs *args, tn_jval *ret) {
+    tn_jscope *scope;
+    TN_TRY(tn_jenter(r));
+    TN_TRY(tn_jscope_new(r, m->scope, &scope));
+    TN_TRY(bind(r, m, args, scope));
+    TN_TRY(tn_jcapture(r, m->body, scope, ret));
+    r->depth--;
+    return 0;
+}
+
+static TN_JASIDE int param_names(tn_jrun *r, const tn_jsignature *s, tn_jval *ret) {
     tn_jlist *list;
     TN_TRY(tn_jlist_new(r, s->n_params, &list));
     for (const tn_jnode *p = s->params; p; p = p->next) TN_TRY(tn_jlist_add(r, list, p->u.name));

@@ -2,7 +2,7 @@
 /* Methods of strings that look for something: find, count, startswith, split, replace and their like. */
 #include "text/jinja/native.h"
 #include "text/jinja/strings.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 /* The part of self that arguments first and first + 1 name (start and end, in characters). False when start
  * lies behind the end of the string: then not even an empty string is found. */
@@ -74,7 +74,7 @@ static int method_count(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
         s.len -= (size_t)at + part.len;
     }
     *ret = tn_jint(n);
-    return 0;
+    return tn_jsteps(r, (uint64_t)n);
 }
 
 static bool has_affix(tn_jval s, tn_jval affix, bool end) {
@@ -144,6 +144,7 @@ int tn_jstring_replace(tn_jrun *r, tn_jval s, tn_jval from, tn_jval to, int64_t 
     *ret = s;
     if (from.len) {
         for (ptrdiff_t at; max != 0 && (at = search(rest, from, false)) >= 0; max -= max > 0) {
+            TN_TRY(tn_jsteps(r, 1));
             TN_TRY(tn_jsink_add(r, &sink, rest.u.s, (size_t)at));
             TN_TRY(tn_jsink_add(r, &sink, to.u.s, to.len));
             rest.u.s += (size_t)at + from.len;

@@ -3,7 +3,7 @@
 #include "text/jinja/native.h"
 #include "text/jinja/ops.h"
 #include "text/jinja/strings.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 /* Whether the k bytes at p are a character to strip. */
 static bool strips(tn_jval chars, const char *p, size_t k, uint32_t cp) {
@@ -143,7 +143,7 @@ static const tn_jnative shape[] = {
 };
 
 const tn_jnative *tn_jstring_method_find(tn_jval name) {
-    static const tn_jnative *const tables[] = {shape, tn_jmethods_search, tn_jmethods_character};
+    static const tn_jnative *const tables[] = {shape, tn_jmethods_search, tn_jmethods_letters};
     const tn_jnative *found = NULL;
     for (size_t i = 0; !found && i < sizeof tables / sizeof *tables; i++)
         found = tn_jnative_in(tables[i], name);

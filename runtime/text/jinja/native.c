@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding and calling what is written in C, and calling values. */
+#include "text/jinja/chars.h"
 #include "text/jinja/native.h"
 
 #include "text/jinja/eval.h"
@@ -36,10 +37,10 @@ static int param_index(const char *params, tn_jval name) {
     return -1;
 }
 
-static int bind_keywords(tn_jrun *r, tn_jcall *c) {
+static TN_JASIDE int bind_keywords(tn_jrun *r, tn_jcall *c) {
     for (size_t i = 0; i < c->args->n_keyword; i++) {
         const tn_jkeyword *k = &c->args->keyword[i];
-        int at = param_index(c->native->params, k->name), n = k->name.len > 40 ? 40 : (int)k->name.len;
+        int at = param_index(c->native->params, k->name), n = tn_jcut(k->name, 40);
         if (at < 0)
             return tn_jfail(r, TN_EINVAL, "%s() got an unexpected keyword argument '%.*s'", c->native->name,
                             n, k->name.u.s);
@@ -51,7 +52,7 @@ static int bind_keywords(tn_jrun *r, tn_jcall *c) {
     return 0;
 }
 
-static int bind(tn_jrun *r, tn_jcall *c) {
+static TN_JASIDE int bind(tn_jrun *r, tn_jcall *c) {
     int n = param_count(c->native->params);
     if (c->args->n_positional > (size_t)n)
         return tn_jfail(r, TN_EINVAL, "%s() takes at most %d arguments (%zu given)", c->native->name, n,
@@ -70,17 +71,14 @@ int tn_jnative_call(tn_jrun *r, const tn_jnative *native, tn_jval self, const tn
     TN_TRY(tn_jsteps(r, 1));
     if (tn_jis_string(self)) TN_TRY(tn_jscan(r, self.len));
     if (native->params) TN_TRY(bind(r, &c));
-    return native->fn(r, &c, ret);
-}
-
-int tn_jnative_call_plain(tn_jrun *r, const tn_jnative *native, tn_jval self, const tn_jval *arg,
-                          size_t n_arg, tn_jval *ret) {
-    tn_jargs args = {.positional = arg, .n_positional = n_arg};
-    return tn_jnative_call(r, native, self, &args, ret);
+    TN_TRY(tn_jenter(r));
+    int rc = native->fn(r, &c, ret);
+    r->depth--;
+    return rc;
 }
 
 /* A joiner gives nothing the first time and its separator afterwards. */
-static int call_joiner(tn_jcycler *j, tn_jval *ret) {
+static TN_JASIDE int call_joiner(tn_jcycler *j, tn_jval *ret) {
     *ret = j->next++ ? j->list.item[0] : tn_jstringz("");
     return 0;
 }

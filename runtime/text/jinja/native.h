@@ -47,9 +47,6 @@ const tn_jnative *tn_jmethod_find(tn_jval v, tn_jval name, bool *ret_mutates);
 const tn_jnative *tn_jnative_in(const tn_jnative *table, tn_jval name);
 
 int tn_jnative_call(tn_jrun *r, const tn_jnative *native, tn_jval self, const tn_jargs *args, tn_jval *ret);
-/* The same with positional arguments only. */
-int tn_jnative_call_plain(tn_jrun *r, const tn_jnative *native, tn_jval self, const tn_jval *arg,
-                          size_t n_arg, tn_jval *ret);
 /* Calls any value that can be. */
 int tn_jcall_value(tn_jrun *r, tn_jval callee, const tn_jargs *args, tn_jval *ret);
 
@@ -67,6 +64,6 @@ static inline bool tn_jarg_some(const tn_jcall *c, int i) {
 }
 
 extern const tn_jnative tn_jfilters_text[], tn_jfilters_items[], tn_jfilters_select[], tn_jfilters_number[];
-extern const tn_jnative tn_jmethods_search[], tn_jmethods_character[];
+extern const tn_jnative tn_jmethods_search[], tn_jmethods_letters[];
 
 #endif

@@ -156,7 +156,7 @@ int tn_jconcat(tn_jrun *r, tn_jval a, tn_jval b, tn_jval *ret) {
         memcpy(room->data + room->len, b.u.s, b.len);
         room->len += b.len;
         *ret = tn_jstring_as(a, a.u.s, a.len + b.len);
-        return 0;
+        return tn_jscan(r, b.len);
     }
     size_t len, cap;
     if (!tn_add_size(a.len, b.len, &len)) len = SIZE_MAX;
@@ -167,7 +167,7 @@ int tn_jconcat(tn_jrun *r, tn_jval a, tn_jval b, tn_jval *ret) {
     memcpy(data + a.len, b.u.s, b.len);
     if (cap > len) r->room[r->room_next++ % (sizeof r->room / sizeof *r->room)] = (tn_jroom){data, len, cap};
     *ret = tn_jstring_as(a, data, len);
-    return 0;
+    return tn_jscan(r, len);
 }
 
 /* + of strings: if either is marked as safe, the other is escaped and so is the result. */
@@ -176,7 +176,6 @@ static int add_strings(tn_jrun *r, tn_jval a, tn_jval b, tn_jval *ret) {
         TN_TRY(tn_jescape(r, a, &a));
         TN_TRY(tn_jescape(r, b, &b));
     }
-    TN_TRY(tn_jscan(r, a.len + b.len));
     return tn_jconcat(r, a, b, ret);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tokens and nodes for the two halves of the parser. */
+/* Tokens and nodes for the parts of the parser. */
+#include "text/jinja/chars.h"
 #include "text/jinja/parser.h"
 
 bool tn_jtoken_is(const tn_jtoken *t, const char *word) {
@@ -28,9 +29,8 @@ int tn_junexpected(tn_jparser *p, const char *expected) {
     case TN_JT_STRING: got = "a string", n = 8; break;
     case TN_JT_INT:
     case TN_JT_FLOAT: got = "a number", n = 8; break;
-    default: got = t->value.u.s, n = t->value.len > 40 ? 40 : (int)t->value.len;
+    default: got = t->value.u.s, n = tn_jcut(t->value, 40);
     }
-    while (n > 0 && n == 40 && ((unsigned char)got[n] & 0xc0) == 0x80) n--;
     return tn_fail(p->err, TN_EFORMAT, "line %u: expected %s, got %.*s", t->line, expected, n, got);
 }
 
@@ -88,4 +88,12 @@ int tn_jrow_add(tn_jparser *p, tn_jnode *n, tn_jrow *row, tn_jnode *child) {
     row->end = &child->next;
     row->n++;
     return tn_jadopt(p, n, child);
+}
+
+int tn_jnode_unary(tn_jparser *p, tn_jnode_kind kind, tn_jnode *operand, tn_jnode **ret) {
+    tn_jnode *n = NULL;
+    TN_TRY(tn_jnode_new(p, kind, &n));
+    n->u.unary.operand = operand;
+    *ret = n;
+    return tn_jadopt(p, n, operand);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Statements: text, {{ }} and {% %}. */
+#include "text/jinja/chars.h"
 #include "text/jinja/parser.h"
 
 /* Statements up to a tag with one of the words of `ends` ("elif else endif"), which stays the current token.
@@ -272,7 +273,7 @@ static int parse_tag(tn_jparser *p, const tn_jtoken *word, tn_jnode **ret) {
     if (tn_jtoken_is(word, "break")) return parse_jump(p, TN_JN_BREAK, ret);
     if (tn_jtoken_is(word, "continue")) return parse_jump(p, TN_JN_CONTINUE, ret);
     if (tn_jtoken_is(word, "generation")) return parse_scope(p, "endgeneration", ret);
-    int n = word->value.len > 40 ? 40 : (int)word->value.len;
+    int n = tn_jcut(word->value, 40);
     if (tn_jtoken_is(word, "include") || tn_jtoken_is(word, "import") || tn_jtoken_is(word, "from") ||
         tn_jtoken_is(word, "extends"))
         return tn_fail(p->err, TN_ENOTSUP,

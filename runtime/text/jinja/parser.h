@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parser's state, shared by its two halves: expressions and statements. */
+/* The parser's state, shared by its parts: operators, primaries, statements. */
 #ifndef TN_TEXT_JINJA_PARSER_H
 #define TN_TEXT_JINJA_PARSER_H
 
@@ -51,6 +51,7 @@ static inline void tn_jparse_leave(tn_jparser *p) {
 }
 
 int tn_jnode_new(tn_jparser *p, tn_jnode_kind kind, tn_jnode **ret);
+int tn_jnode_unary(tn_jparser *p, tn_jnode_kind kind, tn_jnode *operand, tn_jnode **ret);
 /* Makes child (may be NULL) part of n: keeps n's height. */
 int tn_jadopt(tn_jparser *p, tn_jnode *n, tn_jnode *child);
 /* Appends to a row that belongs to n. {0} is an empty row. */
@@ -58,6 +59,8 @@ int tn_jrow_add(tn_jparser *p, tn_jnode *n, tn_jrow *row, tn_jnode *child);
 
 /* An expression. Without conditional, `a if b else c` must be in brackets. */
 int tn_jparse_expression(tn_jparser *p, bool conditional, tn_jnode **ret);
+/* The operand of an operator: signs, a primary, what follows it, filters and tests. */
+int tn_jparse_unary(tn_jparser *p, tn_jnode **ret);
 /* One expression, or several with commas between as a tuple. end_word may end it (or NULL). */
 int tn_jparse_tuple(tn_jparser *p, bool conditional, const char *end_word, tn_jnode **ret);
 /* What stands left of = and in for: a name, `name.attribute` if ns, or a tuple of those. */

@@ -6,7 +6,7 @@
 #include "text/jinja/literal.h"
 #include "text/jinja/native.h"
 #include "text/jinja/ops.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 static int write_int(tn_jrun *r, tn_jsink *s, int64_t i) {
     char text[24];

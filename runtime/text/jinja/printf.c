@@ -2,7 +2,7 @@
 /* The % operator of strings. */
 #include "text/jinja/formatting.h"
 #include "text/jinja/ops.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 typedef struct printer {
     tn_jrun *r;
@@ -36,8 +36,7 @@ static int named_arg(printer *p, tn_jval *ret) {
     tn_jval key = tn_jstring(begin, (size_t)(p->at - begin) - 1);
     TN_TRY(tn_jdict_get(p->r, p->args.u.dict, key, ret));
     if (ret->type == TN_J_ABSENT)
-        return tn_jfail(p->r, TN_EINVAL, "format: there is no key '%.*s'", key.len > 40 ? 40 : (int)key.len,
-                        key.u.s);
+        return tn_jfail(p->r, TN_EINVAL, "format: there is no key '%.*s'", tn_jcut(key, 40), key.u.s);
     return 0;
 }
 
@@ -93,7 +92,7 @@ static int put_char(printer *p, const tn_jformat *f, tn_jval v) {
     int64_t cp = tn_jis_int(v) ? tn_jas_int(v) : -1;
     if (cp < 0 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000))
         return tn_jfail(p->r, TN_EINVAL, "%%c requires a character or its number");
-    return tn_jformat_padded(p->r, &p->sink, f, "", tn_jstring(bytes, tn_jutf8_put(bytes, (uint32_t)cp)));
+    return tn_jformat_padded(p->r, &p->sink, f, "", tn_jstring(bytes, tn__utf8_put((uint32_t)cp, bytes)));
 }
 
 static int put_number(printer *p, tn_jformat *f, bool zero, tn_jval v) {

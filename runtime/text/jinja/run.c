@@ -5,15 +5,15 @@
 #include <stdio.h>
 
 #include "base/checked.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 int tn_jfail(tn_jrun *r, int code, const char *fmt, ...) {
-    char text[400];
+    char text[400]; /* leaves room for the place, so that nothing is cut later */
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    return tn_fail(r->err, code, "%s", text);
+    return tn_fail(r->err, code, "%.*s", tn_jcut(tn_jstringz(text), sizeof text - 2), text);
 }
 
 int tn_jnomem(tn_jrun *r) {
@@ -31,7 +31,14 @@ int tn_jsteps(tn_jrun *r, uint64_t n) {
 }
 
 int tn_jscan(tn_jrun *r, size_t n) {
-    return tn_jsteps(r, n / 128);
+    return tn_jsteps(r, n / 32);
+}
+
+int tn_jenter(tn_jrun *r) {
+    if (r->depth >= TN_JDEPTH_MAX)
+        return tn_jfail(r, TN_ELIMIT, "expressions, blocks and calls are over %d levels deep", TN_JDEPTH_MAX);
+    r->depth++;
+    return 0;
 }
 
 int tn_jnest_enter(tn_jrun *r) {
@@ -74,7 +81,7 @@ int tn_jsink_addc(tn_jrun *r, tn_jsink *s, char c) {
 
 int tn_jsink_cp(tn_jrun *r, tn_jsink *s, uint32_t cp) {
     char bytes[4];
-    return tn_jsink_add(r, s, bytes, tn_jutf8_put(bytes, cp));
+    return tn_jsink_add(r, s, bytes, tn__utf8_put(cp, bytes));
 }
 
 int tn_jsink_fill(tn_jrun *r, tn_jsink *s, const char *bytes, size_t len, size_t n) {

@@ -14,7 +14,9 @@
 #include "text/jinja/value.h"
 
 /* Expressions, statements and calls inside each other while rendering; bounds the use of the C stack. */
-#define TN_JDEPTH_MAX 800
+#define TN_JDEPTH_MAX 700
+/* For functions off the path of the recursion: inlined, their variables would take stack at every level. */
+#define TN_JASIDE __attribute__((noinline))
 /* Containers inside each other, when they are read, printed or compared. */
 #define TN_JNEST_MAX 200
 
@@ -55,6 +57,8 @@ int tn_jnomem(tn_jrun *r);
 int tn_jsteps(tn_jrun *r, uint64_t n);
 /* Counts the steps of looking at n bytes. */
 int tn_jscan(tn_jrun *r, size_t n);
+/* One level further into expressions, statements and calls; r->depth-- leaves it. */
+int tn_jenter(tn_jrun *r);
 /* Around whatever recurses into values. */
 int tn_jnest_enter(tn_jrun *r);
 static inline void tn_jnest_leave(tn_jrun *r) {
@@ -91,10 +95,10 @@ int tn_jiterator_new(tn_jrun *r, const tn_jlist *list, const char *what, tn_jval
 int tn_jdict_new(tn_jrun *r, size_t cap, tn_jdict **ret);
 /* Sets or replaces; an error when key cannot be one. */
 int tn_jdict_set(tn_jrun *r, tn_jdict *d, tn_jval key, tn_jval value);
-/* *ret is the value or absent. */
+/* *ret is the value or absent; absent too for what cannot be a key. */
 int tn_jdict_get(tn_jrun *r, const tn_jdict *d, tn_jval key, tn_jval *ret);
-/* Whether v may be a key. */
-bool tn_jhashable(tn_jval v);
+/* An error when v cannot be a key. */
+int tn_jcheck_key(tn_jrun *r, tn_jval v);
 
 /* All items of v in order: of a dict its keys, of a string its characters. An iterator is spent by it. The
  * list must not be changed. An error when v cannot be iterated. */

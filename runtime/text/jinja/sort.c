@@ -22,8 +22,9 @@ static int merge(tn_jrun *r, const tn_jval *key, bool descending, const size_t *
 int tn_jsort(tn_jrun *r, const tn_jval *key, size_t n, bool descending, size_t **ret_order) {
     size_t bytes;
     if (!tn_mul_size(n, 2 * sizeof(size_t), &bytes)) bytes = SIZE_MAX;
-    size_t *from = tn_jalloc(r, bytes), *to = from + n;
+    size_t *from = tn_jalloc(r, bytes);
     if (!from) return tn_jnomem(r);
+    size_t *to = from + n;
     for (size_t i = 0; i < n; i++) from[i] = i;
     for (size_t width = 1; width < n; width *= 2) {
         for (size_t low = 0; low < n; low += 2 * width) {

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "text/jinja/chars.h"
+
 #define CONVERSION_MAX 64 /* bytes of one conversion's result; names of days and months are far below */
 
 typedef struct moment {
@@ -57,7 +59,9 @@ static bool parse(const char *s, moment *ret) {
 static int get_now(tn_jrun *r, moment *ret) {
     struct timespec now;
     if (r->now)
-        return parse(r->now, ret) ? 0 : tn_jfail(r, TN_EINVAL, "the time '%.40s' is not ISO 8601", r->now);
+        return parse(r->now, ret) ? 0
+                                  : tn_jfail(r, TN_EINVAL, "the time '%.*s' is not ISO 8601",
+                                             tn_jcut(tn_jstringz(r->now), 40), r->now);
     *ret = (moment){0};
     if (clock_gettime(CLOCK_REALTIME, &now) || !localtime_r(&now.tv_sec, &ret->tm))
         return tn_jfail(r, TN_EINVAL, "the clock cannot be read");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests: what may stand after `is`. */
-#include "text/jinja/character.h"
+#include "text/jinja/letters.h"
 #include "text/jinja/native.h"
 #include "text/jinja/ops.h"
 

@@ -5,7 +5,7 @@
 
 #include "text/jinja/literal.h"
 #include "text/jinja/ops.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 typedef struct dumper {
     tn_jrun *r;

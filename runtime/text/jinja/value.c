@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text/jinja/value.h"
 
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 const char *tn_jtype_name(tn_jval v) {
     static const char *const names[] = {

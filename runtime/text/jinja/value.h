@@ -165,7 +165,12 @@ static inline bool tn_jstring_is(tn_jval v, const char *s) {
     return v.len == n && memcmp(v.u.s, s, n) == 0;
 }
 
-/* What Python calls the type ("str"), with article-free names. [any thread] */
+/* Item i (there are more than i). */
+static inline tn_jval tn_jrange_item(const tn_jrange *range, size_t i) {
+    return tn_jint((int64_t)((uint64_t)range->start + (uint64_t)i * (uint64_t)range->step));
+}
+
+/* What Python calls the type ("str"). [any thread] */
 const char *tn_jtype_name(tn_jval v);
 /* bool(v); undefined is false. [any thread] */
 bool tn_jtruth(tn_jval v);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Case by Unicode's full mappings (one character may become three, and what follows a capital sigma decides
  * which small one it becomes), and the is... methods of strings. */
-#include "text/jinja/character.h"
+#include "text/jinja/letters.h"
 
 #include <utf8proc.h>
 
 #include "text/jinja/native.h"
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 static utf8proc_category_t category(uint32_t cp) {
     return utf8proc_category((utf8proc_int32_t)cp);
@@ -338,7 +338,7 @@ static int method_istitle(tn_jrun *r, const tn_jcall *c, tn_jval *ret) {
     return 0;
 }
 
-const tn_jnative tn_jmethods_character[] = {
+const tn_jnative tn_jmethods_letters[] = {
     {"upper", method_upper, "", 0},
     {"lower", method_lower, "", 0},
     {"title", method_title, "", 0},

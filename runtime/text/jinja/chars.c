@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "text/jinja/utf8.h"
+#include "text/jinja/chars.h"
 
 #include <string.h>
 #include <utf8proc.h>
@@ -13,22 +13,6 @@ bool tn_jutf8_ascii(const char *s, size_t n) {
     }
     for (; i < n; i++)
         if (s[i] & 0x80) return false;
-    return true;
-}
-
-bool tn_jutf8_valid(const char *s, size_t n) {
-    for (size_t i = 0; i < n;) {
-        if (!(s[i] & 0x80)) {
-            i++;
-            continue;
-        }
-        utf8proc_int32_t cp;
-        size_t left = n - i;
-        utf8proc_ssize_t k =
-            utf8proc_iterate((const utf8proc_uint8_t *)s + i, left > 4 ? 4 : (utf8proc_ssize_t)left, &cp);
-        if (k <= 0) return false;
-        i += (size_t)k;
-    }
     return true;
 }
 
@@ -56,10 +40,16 @@ size_t tn_jutf8_prev(const char *s, size_t n, uint32_t *ret_cp) {
     return k;
 }
 
+/* Eight bytes at a time: a byte that is 10xxxxxx continues a character. */
 size_t tn_jutf8_count(const char *s, size_t n) {
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++) count += ((unsigned char)s[i] & 0xc0) != 0x80;
-    return count;
+    size_t more = 0, i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t word;
+        memcpy(&word, s + i, 8);
+        more += (size_t)__builtin_popcountll(word >> 7 & ~word >> 6 & UINT64_C(0x0101010101010101));
+    }
+    for (; i < n; i++) more += ((unsigned char)s[i] & 0xc0) == 0x80;
+    return n - more;
 }
 
 size_t tn_jutf8_offset(const char *s, size_t n, size_t i) {
@@ -67,14 +57,6 @@ size_t tn_jutf8_offset(const char *s, size_t n, size_t i) {
     for (; at < n; at++)
         if (((unsigned char)s[at] & 0xc0) != 0x80 && i-- == 0) break;
     return at;
-}
-
-size_t tn_jutf8_put(char out[4], uint32_t cp) {
-    utf8proc_uint8_t b[4];
-    utf8proc_ssize_t n = utf8proc_encode_char((utf8proc_int32_t)cp, b);
-    if (n <= 0) return 0;
-    memcpy(out, b, (size_t)n);
-    return (size_t)n;
 }
 
 bool tn_jcp_space(uint32_t cp) {
@@ -121,6 +103,13 @@ bool tn_jcp_name(uint32_t cp, bool first) {
     case UTF8PROC_CATEGORY_PC: return !first;
     default: return false;
     }
+}
+
+int tn_jcut(tn_jval v, size_t max) {
+    size_t n = v.len;
+    if (n > max)
+        for (n = max; n && ((unsigned char)v.u.s[n] & 0xc0) == 0x80;) n--;
+    return (int)n;
 }
 
 void tn_jutf8_trim_left(const char **s, size_t *n) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Letters and their case, over whole strings, by Unicode's full mappings as Python applies them. */
-#ifndef TN_TEXT_JINJA_CHARACTER_H
-#define TN_TEXT_JINJA_CHARACTER_H
+#ifndef TN_TEXT_JINJA_LETTERS_H
+#define TN_TEXT_JINJA_LETTERS_H
 
 #include "text/jinja/run.h"
 

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/table.h"
+
+#include <string.h>
+
+#define NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/@+-"
+
+enum { NAME_BYTES = 128 };
+
+const char *const tn_section_names[TN_SECTION_COUNT + 1] = {"server", "cache",  "limits",
+                                                            "model",  "module", NULL};
+
+const char *tn_model_name_check(const char *name) {
+    size_t n = strlen(name);
+    if (n == 0 || n > NAME_BYTES) return "a name has 1 to 128 characters";
+    if (strspn(name, NAME_CHARS) != n) return "a name is made of letters, digits and ._:/@+-";
+    return NULL;
+}
+
+static const char *key_check(const char *text) {
+    for (; *text; text++)
+        if (*text <= ' ' || *text > '~') return "a key is printable ASCII without blanks";
+    return NULL;
+}
+
+static const char *origin_check(const char *text) {
+    if (strcmp(text, "*") == 0) return NULL;
+    const char *host = strstr(text, "://");
+    if (!host || host == text || !host[3] || strpbrk(host + 3, "/?#") || key_check(text))
+        return "an origin is \"*\" or like \"https://example.org:8443\", without a path";
+    return NULL;
+}
+
+/* clang-format off */
+#define SERVER(kind, key, field) TN_SECTION_SERVER, TN_SETTING_##kind, key, .offset = offsetof(tn_server_settings, field)
+#define CACHE(kind, key, field) TN_SECTION_CACHE, TN_SETTING_##kind, key, .offset = offsetof(tn_cache_settings, field)
+#define LIMITS(kind, key, field) TN_SECTION_LIMITS, TN_SETTING_##kind, key, .offset = offsetof(tn_limit_settings, field)
+#define MODEL(kind, key, field) TN_SECTION_MODEL, TN_SETTING_##kind, key, .offset = offsetof(tn_model_settings, field)
+/* clang-format on */
+
+#define DAY        86400
+#define KV_WORDS   "f32|f16|bf16"
+#define CHECKPOINT "what the checkpoint recommends"
+
+const tn_setting_row tn_setting_rows[] = {
+    {SERVER(LISTEN, "listen", listen), .def = "127.0.0.1:8080",
+     .help = "where to listen: HOST:PORT or [IPV6]:PORT; port 0 is any free one"},
+    {SERVER(UINT, "max_connections", max_connections), .def = "1024", .min = 1, .max = 1 << 16,
+     .help = "connections open at once; further ones wait to be accepted"},
+    {SERVER(SIZE, "max_body_bytes", max_body_bytes), .def = "32M", .min = 1024, .max = 0x1p32,
+     .help = "longest body of a request"},
+    {SERVER(SECONDS, "idle_timeout", idle_timeout_s), .def = "75s", .max = DAY,
+     .help = "a connection without traffic for so long is closed; 0 is never"},
+    {SERVER(LIST, "api_keys", api_keys), .def = "", .secret = true, .check = key_check,
+     .help = "keys that clients may use; with none, everybody may"},
+    {SERVER(LIST, "cors_origins", cors_origins), .def = "", .check = origin_check,
+     .help = "web pages of these origins may use the server from a browser; \"*\" is any"},
+    {SERVER(CHOICE, "log_level", log_level), .def = "info", .words = "error|warn|info|debug|trace",
+     .help = "what the server logs"},
+    {SERVER(CHOICE, "log_format", log_format), .def = "text", .words = "text|json",
+     .help = "how the server logs"},
+
+    {CACHE(WORD, "kv_type", kv_type), .unset = "what device and compute ask for", .words = KV_WORDS,
+     .help = "how keys and values are stored, for models that do not say"},
+    {CACHE(UINT, "context", context), .def = "0", .max = 1 << 24,
+     .help = "tokens of one sequence, for models that do not say; 0 is what the model was made for"},
+
+    {LIMITS(UINT, "max_tokens", max_tokens), .def = "0", .max = 1 << 24,
+     .help = "tokens of an answer whose request does not say; 0 is up to the context"},
+    {LIMITS(UINT, "queue_length", queue_length), .def = "512", .max = 1 << 20,
+     .help = "requests that may wait for a model; more are refused"},
+    {LIMITS(SECONDS, "queue_wait", queue_wait_s), .def = "0s", .max = DAY,
+     .help = "a request that waits longer is refused; 0 is never"},
+    {LIMITS(UINT, "max_n", max_n), .def = "16", .min = 1, .max = 1024, .help = "choices of one request"},
+    {LIMITS(UINT, "max_stop", max_stop), .def = "16", .min = 1, .max = 1024,
+     .help = "stop strings of one request"},
+    {LIMITS(UINT, "max_logit_bias", max_logit_bias), .def = "1024", .max = 1 << 20,
+     .help = "tokens in the logit_bias of one request"},
+    {LIMITS(SECONDS, "request_timeout", request_timeout_s), .def = "0s", .max = DAY,
+     .help = "a request that takes longer, waiting included, is ended; 0 is never"},
+    {LIMITS(SIZE, "max_output_pending_bytes", max_output_pending_bytes), .def = "4M", .min = 4096,
+     .max = 0x1p32, .help = "a client that lets so much of its answer wait unread is cut off"},
+
+    {MODEL(MODEL, "path", path), .unset = "must be given",
+     .help = "a directory, a .gguf file, or without '/' the name of an installed model"},
+    {MODEL(TEXT, "family", family), .unset = "the module that fits best",
+     .help = "id of the module that runs the model"},
+    {MODEL(WORD, "device", device), .unset = "the first device of this build", .words = "reference|cpu",
+     .help = "what computes"},
+    {MODEL(UINT, "threads", threads), .def = "0", .max = 1024,
+     .help = "processor threads; 0 is as many as the process may use"},
+    {MODEL(WORD, "compute", compute), .def = "auto", .words = "f32|auto",
+     .help = "f32 is everything in F32, auto as fast as stays close"},
+    {MODEL(WORD, "kv_type", kv_type), .unset = "what device and compute ask for", .words = KV_WORDS,
+     .help = "how keys and values are stored (else cache.kv_type)"},
+    {MODEL(UINT, "context", context), .def = "0", .max = 1 << 24,
+     .help = "tokens of one sequence; 0 is what the model was made for (else cache.context)"},
+    {MODEL(UINT, "parallel", parallel), .def = "8", .min = 1, .max = 4096, .help = "sequences run at once"},
+    {MODEL(UINT, "step_tokens", step_tokens), .def = "512", .min = 1, .max = 1 << 20,
+     .help = "tokens computed in one step, all sequences together"},
+    {MODEL(LIST, "aliases", aliases), .def = "", .check = tn_model_name_check,
+     .help = "other names that requests may use"},
+    {MODEL(BOOL, "default", is_default), .def = "false",
+     .help = "answers requests that name no model (else the first model does)"},
+    {MODEL(REAL, "temperature", temperature), .unset = CHECKPOINT, .max = 100,
+     .help = "default of requests: 0 is greedy, 1 the model's own distribution"},
+    {MODEL(REAL, "top_p", top_p), .unset = CHECKPOINT, .max = 1,
+     .help = "default of requests: only the most probable tokens that make up so much"},
+    {MODEL(UINT, "top_k", top_k), .unset = CHECKPOINT, .max = 1 << 24,
+     .help = "default of requests: only so many most probable tokens; 0 is all"},
+    {MODEL(REAL, "min_p", min_p), .unset = CHECKPOINT, .max = 1,
+     .help = "default of requests: no token less probable than so much of the most probable"},
+    {MODEL(REAL, "repetition_penalty", repetition_penalty), .unset = CHECKPOINT, .min = 0.01, .max = 100,
+     .help = "default of requests: makes tokens that occurred less probable; 1 does nothing"},
+    {MODEL(UINT, "max_tokens", max_tokens), .def = "0", .max = 1 << 24,
+     .help = "tokens of an answer whose request does not say (else limits.max_tokens)"},
+    {MODEL(FILE, "chat_template", chat_template), .unset = "the checkpoint's own",
+     .help = "a file with the template that turns messages into a prompt"},
+    {MODEL(CHOICE, "think", think), .def = "auto", .words = "auto|on|off",
+     .help = "whether prompts ask for thinking where the template can; auto is the template's own default"},
+};
+
+const size_t tn_setting_row_count = sizeof tn_setting_rows / sizeof *tn_setting_rows;
+
+bool tn_section_titled(tn_setting_section section) {
+    return section == TN_SECTION_MODEL || section == TN_SECTION_MODULE;
+}
+
+tn_setting_section tn_section_find(const char *name) {
+    int i = 0;
+    while (i < TN_SECTION_COUNT && strcmp(name, tn_section_names[i]) != 0) i++;
+    return (tn_setting_section)i;
+}
+
+const tn_setting_row *tn_setting_find(tn_setting_section section, const char *key) {
+    for (size_t i = 0; i < tn_setting_row_count; i++)
+        if (tn_setting_rows[i].section == section && strcmp(tn_setting_rows[i].key, key) == 0)
+            return &tn_setting_rows[i];
+    return NULL;
+}
+
+size_t tn_setting_index(const tn_setting_row *row) {
+    return (size_t)(row - tn_setting_rows);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of tn_api_parse. Each reads its fields of the body into r; -1 with the error filled. What they
+ * allocate is r's at once, so that tn_api_request_fini frees it after a failure too. [any thread] */
+#ifndef TN_SERVE_API_PARTS_H
+#define TN_SERVE_API_PARTS_H
+
+#include "serve/fields.h"
+
+/* messages -> r->messages. */
+int tn_api_parse_messages(const tn_fields *f, tn_api_request *r);
+/* tools, tool_choice, parallel_tool_calls -> r->tools. */
+int tn_api_parse_tools(const tn_fields *f, tn_api_request *r);
+/* chat_template_kwargs, enable_thinking, reasoning_effort -> r->template_vars. */
+int tn_api_parse_template_vars(const tn_fields *f, tn_api_request *r);
+/* temperature ... logit_bias, logprobs -> r->sampling, r->given, r->bias. */
+int tn_api_parse_sampling(const tn_fields *f, const tn_api_limits *limits, tn_api_request *r);
+/* stop, stop_token_ids -> r->stop, r->stop_ids. */
+int tn_api_parse_stop(const tn_fields *f, const tn_api_limits *limits, tn_api_request *r);
+
+/* Fails because memory is short. */
+static inline int tn_api_no_memory(tn_api_error *e) {
+    return tn_api_fail(e, 503, NULL, NULL, "out of memory");
+}
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request body: refused with an error whose JSON is whole, or a request within its limits. The first byte
+ * says which route; the stop strings of an accepted request are looked for in the body itself, cut in pieces.
+ */
+#include "fuzz/fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "serve/api.h"
+#include "serve/stop.h"
+
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (!(condition)) abort();                                                                           \
+    } while (0)
+
+static const tn_api_limits limits = {.max_n = 8, .max_stop = 4, .max_stop_bytes = 16, .max_logit_bias = 4};
+
+static void check_error(const tn_api_error *e) {
+    tn_buf out;
+    tn_buf_init(&out, 1 << 16);
+    CHECK(e->status == 400 && e->message[0] && e->type);
+    tn_api_error_body(e, &out);
+    CHECK(out.status == 0);
+    json_t *body = json_loadb(out.data, out.len, JSON_ALLOW_NUL, NULL);
+    CHECK(json_is_string(json_object_get(json_object_get(body, "error"), "message")));
+    json_decref(body);
+    tn_buf_free(&out);
+}
+
+static void check_sampling(const tn_api_request *r) {
+    const tn_sampling *s = &r->sampling;
+    CHECK(s->temperature >= 0 && s->temperature <= 2 && s->top_p >= 0 && s->top_p <= 1);
+    CHECK(!(r->given & TN_GIVEN_TOP_P) || s->top_p > 0);
+    CHECK(s->min_p >= 0 && s->min_p <= 1 && s->repetition_penalty >= 0 && s->repetition_penalty <= 10);
+    CHECK(s->n_top_logprobs <= TN_TOP_LOGPROBS_MAX && s->n_bias <= limits.max_logit_bias);
+    for (uint32_t i = 0; i < s->n_bias; i++) {
+        CHECK(s->bias[i].id >= 0 && s->bias[i].bias >= -100 && s->bias[i].bias <= 100);
+        for (uint32_t j = 0; j < i; j++) CHECK(s->bias[i].id != s->bias[j].id);
+    }
+}
+
+static void check_messages(const json_t *messages) {
+    CHECK(json_array_size(messages) > 0);
+    for (size_t i = 0; i < json_array_size(messages); i++) {
+        const json_t *m = json_array_get(messages, i);
+        CHECK(json_is_string(json_object_get(m, "role")) && json_is_string(json_object_get(m, "content")));
+    }
+}
+
+static void check_request(const tn_api_request *r) {
+    CHECK(r->n >= 1 && r->n_prompts >= 1 && (uint64_t)r->n * r->n_prompts <= limits.max_n);
+    CHECK(r->n_stop <= limits.max_stop);
+    for (uint32_t i = 0; i < r->n_stop; i++)
+        CHECK(r->stop_len[i] >= 1 && r->stop_len[i] <= limits.max_stop_bytes);
+    for (uint32_t i = 0; i < r->n_stop_ids; i++) CHECK(r->stop_ids[i] >= 0);
+    for (uint32_t i = 0; !r->chat && i < r->n_prompts; i++) {
+        const tn_api_prompt *p = &r->prompts[i];
+        CHECK(p->text ? p->text[p->len] == 0 : p->n_ids > 0);
+        for (uint32_t k = 0; k < p->n_ids; k++) CHECK(p->ids[k] >= 0);
+    }
+    check_sampling(r);
+    if (r->chat) check_messages(r->messages);
+}
+
+static size_t end_of(const tn_api_request *r, const char *text, size_t n) {
+    for (size_t at = 0; at < n; at++)
+        for (uint32_t i = 0; i < r->n_stop; i++)
+            if (r->stop_len[i] <= n - at && memcmp(text + at, r->stop[i], r->stop_len[i]) == 0) return at;
+    return n;
+}
+
+static void check_stops(const tn_api_request *r, const char *text, size_t n, size_t piece) {
+    tn_stop s;
+    tn_buf out;
+    tn_buf_init(&out, n + 1);
+    tn_stop_init(&s, r->stop, r->stop_len, r->n_stop, n + 1);
+    for (size_t at = 0; at < n; at += piece)
+        tn_stop_push(&s, text + at, n - at < piece ? n - at : piece, &out);
+    tn_stop_finish(&s, &out);
+    CHECK(out.status == 0 && out.len == end_of(r, text, n) &&
+          (!out.len || memcmp(out.data, text, out.len) == 0));
+    tn_stop_fini(&s);
+    tn_buf_free(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    tn_api_request r;
+    tn_api_error e = {0};
+    if (size == 0) return 0;
+    const char *body = (const char *)data + 1;
+    if (tn_api_parse(body, size - 1, data[0] & 1, &limits, NULL, NULL, &r, &e)) {
+        check_error(&e);
+        return 0;
+    }
+    check_request(&r);
+    for (size_t piece = 1; piece <= 7; piece += 3) check_stops(&r, body, size - 1, piece);
+    tn_api_request_fini(&r);
+    return 0;
+}
+
+static const char *const seeds[] = {
+    "c{\"model\":\"m\",\"messages\":[{\"role\":\"developer\",\"content\":\"be\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\","
+    "\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"1\",\"type\":"
+    "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"1\",\"content\":"
+    "\"r\"}],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}}}],\"tool_choice\":"
+    "\"auto\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"logprobs\":true,\"top_logprobs\":5}",
+    "c{\"messages\":[{\"role\":\"user\",\"content\":\"\\u0000\\ud83d\\ude00\"}],\"temperature\":0.7,\"top_p\":0,\"top_k\":-1,\"min_p\":"
+    "0.1,\"seed\":-5,\"presence_penalty\":1,\"frequency_penalty\":-2,\"repetition_penalty\":1.1,\"logit_bias\":{\"1\":-100,\"2\":5},"
+    "\"stop\":[\"role\",\"user\\\"\",\"le\"],\"n\":2,\"max_completion_tokens\":4,\"stop_token_ids\":[1,2],\"chat_template_kwargs\":"
+    "{\"a\":null},\"enable_thinking\":false,\"reasoning_effort\":\"low\",\"response_format\":{\"type\":\"text\"},\"modalities\":[\"text\"]}",
+    "p{\"prompt\":[\"a\",[1,2.0],\"\"],\"echo\":true,\"suffix\":null,\"best_of\":2,\"n\":2,\"max_tokens\":3,\"stop\":\"pro\"}",
+    "p{\"prompt\":[1,2,3],\"logprobs\":3,\"user\":\"u\",\"stop\":[\"aab\",\"ab\",\"b\"],\"x\":\"aaaab\"}",
+};
+
+bool fuzz_seed(unsigned i, tn_buf *ret) {
+    if (i >= sizeof seeds / sizeof *seeds) return false;
+    tn_buf_adds(ret, seeds[i]);
+    return true;
+}

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# The server seen from outside, on the loopback.
+serve_tests = %D%/serve.py
+EXTRA_DIST += $(serve_tests) %D%/server.py
+if HAVE_PYTHON
+TESTS += $(serve_tests)
+endif

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server under test on a free port of the loopback, and a plain HTTP client for it."""
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+from tap import SOURCE, TENON  # noqa: E402
+
+STARTER = os.path.join(SOURCE, "models", "starter", "starter.gguf")
+
+
+class Server:
+    """Runs `tenon serve` with these arguments; a context manager."""
+
+    def __init__(self, *args, config=None):
+        self.args = list(args)
+        if config:
+            self.args += ["-c", config]
+        if "--listen" not in args and not config:
+            self.args += ["--listen", "127.0.0.1:0"]
+
+    def __enter__(self):
+        self.process = subprocess.Popen([TENON, "serve", *self.args], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.errors = []
+        threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True).start()
+        line = self.process.stdout.readline().decode().strip()
+        assert line.startswith("http://"), "the server did not start: %r" % b"".join(self.errors)
+        self.url = line
+        self.host, self.port = line[len("http://"):].rsplit(":", 1)
+        return self
+
+    def __exit__(self, *exc):
+        self.process.terminate()
+        try:
+            code = self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        if exc[0] is None:
+            assert code == 0, "the server ended with %d: %r" % (code, b"".join(self.errors)[-2000:])
+
+    def connect(self, timeout=120):
+        return http.client.HTTPConnection(self.host.strip("[]"), int(self.port), timeout=timeout)
+
+    def request(self, method, path, body=None, headers=None):
+        """(status, headers, parsed body or bytes)"""
+        c = self.connect()
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+        c.request(method, path, body, headers or {})
+        r = c.getresponse()
+        data = r.read()
+        c.close()
+        kind = r.getheader("Content-Type", "")
+        return r.status, r, json.loads(data) if kind.startswith("application/json") and data else data
+
+    def post(self, path, **body):
+        status, _, answer = self.request("POST", path, body)
+        assert status == 200, (status, answer)
+        return answer
+
+    def refused(self, status, param, says, path, body):
+        got, _, answer = self.request("POST", path, body)
+        assert got == status, (got, answer)
+        error = answer["error"]
+        assert set(error) == {"message", "type", "param", "code"}, error
+        assert error["param"] == param, error
+        assert says in error["message"], error
+        return error
+
+    def stream(self, path, **body):
+        """The parsed events of a stream, [DONE] checked and left out."""
+        c = self.connect()
+        c.request("POST", path, json.dumps(dict(body, stream=True)))
+        r = c.getresponse()
+        assert r.status == 200 and r.getheader("Content-Type") == "text/event-stream", (r.status, r.read())
+        text = r.read().decode()
+        c.close()
+        events = text.split("\n\n")
+        assert events[-1] == "" and events[-2] == "data: [DONE]", text[-200:]
+        assert all(e.startswith("data: ") for e in events[:-1])
+        return [json.loads(e[6:]) for e in events[:-2]]
+
+    def chat(self, text, **more):
+        return self.post("/v1/chat/completions", model="starter", messages=[{"role": "user", "content": text}], **more)
+
+
+def in_parallel(functions):
+    """Runs them all at once; raises what the first failed one raised."""
+    failures = []
+
+    def call(f):
+        try:
+            f()
+        except BaseException as e:  # noqa: B902
+            failures.append(e)
+
+    threads = [threading.Thread(target=call, args=(f,)) for f in functions]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if failures:
+        raise failures[0]

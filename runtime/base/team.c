@@ -40,13 +40,30 @@ struct tn_team {
     } members[];
 };
 
+#ifdef __linux__
+/* Processors' worth of time that a control group grants (a container's limit, "200000 100000" for two),
+ * rounded up; 0 without a limit. */
+static uint32_t granted(const char *path) {
+    unsigned long long quota, period;
+    FILE *f = fopen(path, "re");
+    if (!f) return 0;
+    bool ok = fscanf(f, "%llu %llu", &quota, &period) == 2 && quota > 0 && period > 0;
+    fclose(f);
+    unsigned long long n = ok ? quota / period + (quota % period != 0) : 0;
+    return n < TN_TEAM_MAX ? (uint32_t)n : TN_TEAM_MAX;
+}
+
+static uint32_t allowed(void) {
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+    return n > 0 ? (uint32_t)n : 0;
+}
+#endif
+
 uint32_t tn_team_processors(void) {
 #ifdef __linux__
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) {
-        int n = CPU_COUNT(&set);
-        if (n > 0) return (uint32_t)n;
-    }
+    uint32_t n_allowed = allowed(), n_granted = granted("/sys/fs/cgroup/cpu.max");
+    if (n_allowed > 0) return n_granted > 0 && n_granted < n_allowed ? n_granted : n_allowed;
 #endif
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (uint32_t)n : 1;

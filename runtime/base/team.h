@@ -15,7 +15,8 @@ typedef struct tn_team tn_team;
 /* member: 0 .. n_member - 1. */
 typedef void (*tn_team_fn)(void *ctx, uint32_t member, uint32_t n_member);
 
-/* Processors that this process may run on, at least 1. [any thread] */
+/* Processors that this process may keep busy, at least 1: its affinity, and its control group's limit. [any
+ * thread] */
 uint32_t tn_team_processors(void);
 
 /* A team of n_member (0: tn_team_processors()), n_member - 1 threads of which are started here; one member

@@ -48,7 +48,7 @@ struct tn_cpu_exec {
     const tn_program *program;
     tn_exec_config config;
     tn_cpu_call *calls;
-    uint32_t n_call, calls_size;
+    uint32_t n_call;
 
     float **slots;         /* [n_slot] */
     float **vectors;       /* [n_weight + 1]: biases and norm weights as F32, NULL for matrices */

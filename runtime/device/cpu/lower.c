@@ -313,7 +313,7 @@ static int calls_new(tn_cpu_exec *x, tn_error *err) {
     return place_barriers(x, err);
 }
 
-static int check_config(const tn_program *p, const tn_exec_config *c, tn_error *err) {
+static int check_config(const tn_exec_config *c, tn_error *err) {
     if (c->max_tokens == 0 || c->max_seqs == 0 || c->page_tokens == 0 ||
         (c->page_tokens & (c->page_tokens - 1)))
         return tn_fail(err, TN_EINVAL,
@@ -324,7 +324,6 @@ static int check_config(const tn_program *p, const tn_exec_config *c, tn_error *
         return tn_fail(err, TN_ENOTSUP, "keys and values as %s: the cpu device stores F32, F16 and BF16",
                        t ? t->name : "?");
     }
-    (void)p;
     return 0;
 }
 
@@ -344,7 +343,7 @@ static int tables_new(tn_cpu_exec *x, tn_error *err) {
 
 int tn_cpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,
                  void *ctx, tn_exec **ret, tn_error *err) {
-    int rc = check_config(p, config, err);
+    int rc = check_config(config, err);
     if (rc) return rc;
     tn_cpu_exec *x = calloc(1, sizeof *x);
     if (!x) return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u operations", p->n_op);

@@ -4,8 +4,8 @@
  * tokens a second. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/load.h"
@@ -46,12 +46,6 @@ typedef struct bench {
     double load_s, max_spread_pct;
 } bench;
 
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -67,11 +61,11 @@ static int run_once(bench *b, uint32_t n_seq, uint32_t n_prompt, uint32_t n_step
     tn_seq_config c = {.prompt = b->prompt, .n_prompt = n_prompt, .max_new = n_steps + 2, .ignore_end = true};
     tn_seq *last = NULL;
     for (uint32_t i = 0; !rc && i < n_seq; i++) rc = tn_engine_add(e, &c, &last, b->err);
-    double start = seconds();
+    double start = tn_clock_s();
     while (!rc && tn_seq_n_past(last) < n_prompt) rc = tn_engine_step(e, &busy, b->err);
-    double filled = seconds();
+    double filled = tn_clock_s();
     for (uint32_t i = 0; !rc && i < n_steps; i++) rc = tn_engine_step(e, &busy, b->err);
-    double end = seconds();
+    double end = tn_clock_s();
     tn_engine_free(e);
     *ret = n_steps ? n_seq * n_steps / (end - filled) : n_prompt / (filled - start);
     return rc;
@@ -180,10 +174,10 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     json_t *out = json_object();
     (void)n;
     (void)operands;
-    double start = seconds();
+    double start = tn_clock_s();
     int rc = out ? tn_load(a->model.model, &a->compute, config, &l, err)
                  : tn_fail(err, TN_ENOMEM, "out of memory");
-    b.load_s = seconds() - start;
+    b.load_s = tn_clock_s() - start;
     b.m = l.model;
     if (!rc) rc = fill_prompt(&b, config.n_ctx);
     if (!rc) rc = describe(&b, out);

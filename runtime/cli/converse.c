@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "cli/interrupt.h"
 
 #define AT(field) .offset = offsetof(tn_converse_args, field)
@@ -75,12 +75,6 @@ void tn_conversation_drop(tn_conversation *c) {
     if (n) json_array_remove(c->messages, n - 1);
 }
 
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* Times the first token, then hands on to the printer. */
 typedef struct reply {
     tn_printer printer;
@@ -89,7 +83,7 @@ typedef struct reply {
 
 static bool on_token(void *ctx, const tn_token *token) {
     reply *r = ctx;
-    if (r->first == 0) r->first = seconds();
+    if (r->first == 0) r->first = tn_clock_s();
     return tn_printer_token(&r->printer, token->id);
 }
 
@@ -104,10 +98,10 @@ static int generate(tn_conversation *c, const tn_ids *ids, reply *r, tn_error *e
                             .on_token = on_token};
     int rc = tn_engine_add(c->engine, &config, &seq, err);
     if (rc) return rc;
-    r->start = seconds();
+    r->start = tn_clock_s();
     while (!rc && busy && !tn_interrupted()) rc = tn_engine_step(c->engine, &busy, err);
     tn_engine_remove(c->engine, seq);
-    double end = seconds();
+    double end = tn_clock_s();
     c->n_prompt = (uint32_t)ids->len;
     c->n_reply = r->printer.n_token;
     c->prefill_s = (r->first > 0 ? r->first : end) - r->start;

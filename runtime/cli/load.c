@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "cli/interrupt.h"
@@ -74,12 +73,6 @@ static double within(double value, double min, double max, double def) {
     return value >= min && value <= max ? value : def;
 }
 
-static uint64_t random_seed(void) {
-    uint64_t seed = (uint64_t)time(NULL);
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0) seed *= 0x9e3779b97f4a7c15u;
-    return seed;
-}
-
 tn_sampling tn_sampling_choose(const tn_sampling_args *a, const tn_model *m) {
     tn_sampling s = {0};
     if (a->greedy) return s;
@@ -89,7 +82,7 @@ tn_sampling tn_sampling_choose(const tn_sampling_args *a, const tn_model *m) {
     s.top_p = (float)within(p < 0 ? tn_model_recommended(m, "top_p", 0.95) : p, 0, 1, 0.95);
     s.min_p = (float)within(min_p < 0 ? tn_model_recommended(m, "min_p", 0) : min_p, 0, 1, 0);
     s.top_k = (uint32_t)within(k, 0, 1 << 24, 40);
-    s.seed = a->seed == NOT_GIVEN ? random_seed() : a->seed;
+    s.seed = a->seed == NOT_GIVEN ? tn_random_seed() : a->seed;
     return s;
 }
 

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 
 typedef struct tn_candidate candidate;
 
@@ -36,6 +38,12 @@ static uint64_t mix(uint64_t z) {
 double tn_random_unit(uint64_t seed, uint64_t pos) {
     uint64_t z = mix(mix(seed + 0x9e3779b97f4a7c15u) + (pos + 1) * 0x9e3779b97f4a7c15u);
     return (double)(z >> 11) * 0x1p-53;
+}
+
+uint64_t tn_random_seed(void) {
+    uint64_t seed = (uint64_t)time(NULL);
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0) seed *= 0x9e3779b97f4a7c15u;
+    return seed;
 }
 
 static int32_t highest(const float *logits, uint32_t n) {

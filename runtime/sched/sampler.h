@@ -74,4 +74,7 @@ void tn_sampler_pick(tn_sampler *s, const tn_sampling *p, const tn_history *h, c
 /* Uniform in [0, 1) from (seed, position): the same in any company. */
 double tn_random_unit(uint64_t seed, uint64_t pos);
 
+/* A seed for requests that give none: unpredictable where the system can say so. [any thread] */
+uint64_t tn_random_seed(void);
+
 #endif

@@ -234,7 +234,8 @@ static void pump_all(tn_dispatch *d) {
     }
 }
 
-/* Fills polls with the wake pipe and the sockets of exchanges that generate. False when out of memory. */
+/* Fills polls with the wake pipe and the sockets of exchanges that generate, as many as there is
+ * memory for. Returns how many. */
 static size_t fill_polls(tn_dispatch *d) {
     size_t n = 1;
     for (tn_exchange *x = d->live; x; x = x->next) n++;
@@ -256,20 +257,6 @@ static size_t fill_polls(tn_dispatch *d) {
     return n;
 }
 
-/* The client went away: its jobs end, and the connection is woken so that it can be closed. */
-static void hang_up(tn_exchange *x) {
-    tn_exchange_cancel(x);
-    x->fd = -1;
-    pthread_mutex_lock(&x->lock);
-    x->cut = true;
-    x->phase = TN_EXCHANGE_DONE;
-    if (x->waiter.waiting) {
-        x->waiter.waiting = false;
-        x->waiter.resume(x->waiter.connection);
-    }
-    pthread_mutex_unlock(&x->lock);
-}
-
 static void wait_for_news(tn_dispatch *d) {
     char bytes[256];
     size_t n = fill_polls(d);
@@ -278,7 +265,7 @@ static void wait_for_news(tn_dispatch *d) {
     if (d->polls[0].revents)
         while (read(d->wake[0], bytes, sizeof bytes) == sizeof bytes) {}
     for (size_t i = 1; i < n; i++)
-        if (d->polls[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) hang_up(d->polled[i]);
+        if (d->polls[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) tn_exchange_hang_up(d->polled[i]);
 }
 
 static void fail_live(tn_dispatch *d) {

@@ -66,6 +66,16 @@ void tn_exchange_cancel(tn_exchange *x) {
         if (x->choices[i].job) tn_job_cancel(x->choices[i].job);
 }
 
+void tn_exchange_hang_up(tn_exchange *x) {
+    tn_exchange_cancel(x);
+    x->fd = -1;
+    pthread_mutex_lock(&x->lock);
+    x->cut = true;
+    x->phase = TN_EXCHANGE_DONE;
+    resume(x);
+    pthread_mutex_unlock(&x->lock);
+}
+
 void tn_exchange_fail(tn_exchange *x, const tn_api_error *e) {
     tn_exchange_cancel(x);
     pthread_mutex_lock(&x->lock);

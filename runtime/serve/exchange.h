@@ -77,6 +77,8 @@ void tn_exchange_fail(tn_exchange *x, const tn_api_error *e);
 /* Takes new tokens of all choices. *ret_busy: some job goes on. max_pending: bytes the client may leave
  * unread. [dispatch] */
 void tn_exchange_pump(tn_exchange *x, size_t max_pending, bool *ret_busy);
+/* The client went away: the jobs end, and the connection is woken so that it can be closed. [dispatch] */
+void tn_exchange_hang_up(tn_exchange *x);
 /* Cancels all jobs. [dispatch] */
 void tn_exchange_cancel(tn_exchange *x);
 /* Prepares the text machinery of the choices, before their jobs are submitted. TN_ENOMEM. [prepare] */

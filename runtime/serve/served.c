@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "base/file.h"
@@ -94,12 +93,6 @@ int tn_served_prompt(const tn_served *s, const tn_api_request *r, uint32_t i, tn
     return rc ? tn_api_fail_status(e, rc, "prompt", err.text) : 0;
 }
 
-static uint64_t random_seed(void) {
-    uint64_t seed = (uint64_t)time(NULL);
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0) seed *= 0x9e3779b97f4a7c15u;
-    return seed;
-}
-
 /* The setting where there is one, else what the checkpoint recommends, else def. */
 static float choose(const tn_served *s, double setting, const char *name, double def) {
     return (float)(isnan(setting) ? tn_model_recommended(s->model, name, def) : setting);
@@ -117,7 +110,7 @@ tn_sampling tn_served_sampling(const tn_served *s, const tn_api_request *r, uint
         p.top_k =
             c->top_k == TN_UNSET ? (uint32_t)tn_model_recommended(s->model, "top_k", 0) : (uint32_t)c->top_k;
     if (!(r->given & TN_GIVEN_SEED))
-        p.seed = random_seed();
+        p.seed = tn_random_seed();
     else
         p.seed += choice * 0x9e3779b97f4a7c15u;
     return p;

@@ -121,15 +121,13 @@ static int measure_all(bench *b, json_t *out) {
 }
 
 static int describe(bench *b, json_t *out) {
-    uint64_t weights, activations, pages;
     const char *path = tn_checkpoint_path(b->m->checkpoint), *slash = strrchr(path, '/');
-    b->m->exec->cls->bytes(b->m->exec, &weights, &activations, &pages);
     json_t *facts =
         json_pack("{s:s,s:s,s:s,s:I,s:f,s:I,s:I,s:I}", "model", slash && slash[1] ? slash + 1 : path,
                   "device", b->m->device->cls->name, "kernels", b->m->device->cls->describe(b->m->device),
                   "reps", (json_int_t)b->args->reps, "load_s", b->load_s, "model_bytes",
-                  (json_int_t)tn_checkpoint_bytes(b->m->checkpoint), "repacked_bytes", (json_int_t)weights,
-                  "activation_bytes", (json_int_t)activations);
+                  (json_int_t)tn_checkpoint_bytes(b->m->checkpoint), "repacked_bytes",
+                  (json_int_t)b->m->size.weights, "activation_bytes", (json_int_t)b->m->size.activations);
     int bad = !facts || json_object_update(out, facts) != 0;
     json_decref(facts);
     return bad ? tn_fail(b->err, TN_ENOMEM, "out of memory") : 0;

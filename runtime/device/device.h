@@ -26,12 +26,14 @@ typedef struct tn_device_options {
 /* How much an exec must hold. Everything is allocated (or reserved) when it is lowered; steps allocate
  * nothing. */
 typedef struct tn_exec_config {
-    uint32_t max_tokens;  /* T of one step */
-    uint32_t max_seqs;    /* sequences in one step */
-    uint32_t max_rows;    /* R of one step */
-    uint32_t page_tokens; /* tokens of a KV page, a power of two */
-    uint32_t n_page;      /* pages in the pool; memory is touched when a page is first written */
-    tn_type kv_type;      /* how k and v are stored: F32, F16 or BF16. TN_COMPUTE_F32 asks for F32 */
+    uint32_t max_tokens;              /* T of one step */
+    uint32_t max_seqs;                /* sequences in one step */
+    uint32_t max_rows;                /* R of one step */
+    uint32_t page_tokens;             /* tokens of a KV page, a power of two */
+    uint32_t n_page[TN_CACHE_GROUPS]; /* pages in each group's pool; memory is touched when one is first
+                                         written */
+    uint32_t max_seq_pages;           /* entries of a sequence's page table */
+    tn_type kv_type; /* how k and v are stored: F32, F16 or BF16. TN_COMPUTE_F32 asks for F32 */
     tn_compute compute;
     bool taps; /* keep TN_OP_TAP values of every step */
 } tn_exec_config;
@@ -42,7 +44,9 @@ typedef struct tn_step_seq {
     uint32_t first_token, n_token;
     uint32_t first_pos;
     uint32_t rope_variant;
-    const uint32_t *pages; /* page of positions i * page_tokens ..; covers first_pos + n_token tokens */
+    /* Of each group, the page of positions i * page_tokens ..; n_page of them cover first_pos + n_token
+     * tokens. Entries of pages that lie wholly before a group's window are not looked at. */
+    const uint32_t *pages[TN_CACHE_GROUPS];
     uint32_t n_page;
 } tn_step_seq;
 
@@ -54,6 +58,13 @@ typedef struct tn_step {
     const tn_step_seq *seqs; /* [n_seq] */
     const uint32_t *rows;    /* [n_row]: the tokens of the step whose logits are wanted, ascending */
 } tn_step;
+
+/* What an exec holds, in bytes. */
+typedef struct tn_exec_size {
+    uint64_t weights; /* of its own: mapped ones are not counted */
+    uint64_t activations;
+    uint64_t page[TN_CACHE_GROUPS]; /* one page of each group, from its first write until it is discarded */
+} tn_exec_size;
 
 typedef struct tn_device tn_device;
 typedef struct tn_exec tn_exec;
@@ -70,6 +81,9 @@ typedef struct tn_device_class {
     void (*close)(tn_device *d);
     /* What this device is on this machine, for --version and logs: "avx512, 2 threads". Borrowed. */
     const char *(*describe)(const tn_device *d);
+    /* What lower() would hold, without doing it. Errors as lower's. */
+    int (*size)(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_exec_size *ret,
+                tn_error *err);
     /* Prepares p to run: binds or repacks weights, allocates activations and reserves pages. p and the mapped
      * tensors stay valid as long as the exec. TN_ENOMEM, TN_ENOTSUP (an operation or type, named),
      * TN_ECANCELED, TN_EDEVICE. */
@@ -85,8 +99,10 @@ typedef struct tn_device_class {
     /* Tap `index` of the last step, [T or R, cols] F32. TN_EINVAL without taps. Borrowed until the next step.
      */
     int (*tap)(tn_exec *x, uint32_t index, const float **ret, tn_error *err);
-    /* Bytes this exec holds: weights of its own (mapped ones not), activations, pages as reserved. */
-    void (*bytes)(const tn_exec *x, uint64_t *ret_weights, uint64_t *ret_activations, uint64_t *ret_pages);
+    /* Page `to` of a group gets the contents of page `from`. In order with steps. */
+    void (*copy_page)(tn_exec *x, uint32_t group, uint32_t from, uint32_t to);
+    /* Nobody wants what is in the page: its memory goes back to the system until it is written again. */
+    void (*discard_page)(tn_exec *x, uint32_t group, uint32_t page);
 } tn_device_class;
 
 struct tn_device {

@@ -77,7 +77,17 @@ typedef struct tn_rope_info {
 typedef struct tn_cache_info {
     uint32_t n_head_kv, head_dim;
     uint32_t window; /* tokens still looked at; 0: all */
+    uint32_t group;  /* index into tn_program.groups */
 } tn_cache_info;
+
+/* Layers that need the same positions share pages: a page of a group holds some positions of all its layers.
+ */
+typedef struct tn_cache_group {
+    uint32_t window; /* as its layers' */
+    uint32_t n_layer;
+} tn_cache_group;
+
+enum { TN_CACHE_GROUPS = 8 }; /* of a program at most */
 
 typedef struct tn_program {
     uint32_t n_op, n_value, n_slot, n_weight, n_rope, n_layer, n_tap;
@@ -87,7 +97,9 @@ typedef struct tn_program {
     tn_weight_info *weights; /* [n_weight + 1], entry 0 unused */
     tn_rope_info *ropes;     /* [n_rope + 1], entry 0 unused */
     tn_cache_info *caches;   /* [n_layer] */
-    tn_value logits;         /* [R, n_vocab] */
+    uint32_t n_group;
+    tn_cache_group groups[TN_CACHE_GROUPS];
+    tn_value logits; /* [R, n_vocab] */
     uint32_t n_vocab, n_embd;
 } tn_program;
 

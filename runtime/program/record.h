@@ -18,6 +18,10 @@ void tn_program_free(tn_program *p);
 /* Assigns slots to values by their lives; part of recording. TN_ENOMEM. */
 int tn_program_plan(tn_program *p, tn_error *err);
 
+/* Groups the layers of p->caches by what they need, in the order of their first layers; part of recording.
+ * false: more groups than TN_CACHE_GROUPS. */
+bool tn_program_group_caches(tn_program *p);
+
 /* "linear", "rms_norm", ...: static. */
 const char *tn_op_name(tn_op_kind kind);
 

@@ -35,7 +35,7 @@ int tn_engine_new(tn_model *m, tn_engine **ret, tn_error *err) {
     tn_engine *e = calloc(1, sizeof *e);
     if (!e) return tn_fail(err, TN_ENOMEM, "out of memory");
     e->m = m;
-    int rc = tn_pages_init(&e->pages, m->config.n_page, err);
+    int rc = tn_pages_init(&e->pages, m->config.n_page[0], err);
     if (!rc) rc = tn_sampler_init(&e->sampler, m->program->n_vocab, err);
     e->ids = calloc(m->config.max_tokens, sizeof *e->ids);
     e->pos = calloc(m->config.max_tokens, sizeof *e->pos);
@@ -172,8 +172,8 @@ static void join(tn_engine *e, tn_seq *s, uint32_t n) {
                                             .n_token = n,
                                             .first_pos = s->n_past,
                                             .rope_variant = s->rope_variant,
-                                            .pages = s->pages,
                                             .n_page = s->n_page};
+    for (uint32_t g = 0; g < e->m->program->n_group; g++) e->step_seqs[st->n_seq].pages[g] = s->pages;
     e->members[st->n_seq++] = s;
     st->n_token += n;
     st->n_row += s->step_rows;

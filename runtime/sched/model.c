@@ -117,6 +117,10 @@ static int parse_kv_type(const tn_model_config *o, const tn_device_class *cls, t
     return tn_fail(err, TN_EINVAL, "kv type \"%s\" does not exist (f32, f16, bf16 do)", o->kv_type);
 }
 
+static uint32_t pages_of(uint32_t n_token) {
+    return (n_token + TN_PAGE_TOKENS - 1) / TN_PAGE_TOKENS;
+}
+
 static int configure(const tn_model_config *o, const tn_device_class *cls, tn_model *m, tn_error *err) {
     tn_exec_config *c = &m->config;
     uint32_t made_for = m->info.n_ctx ? m->info.n_ctx : TN_DEFAULT_CTX;
@@ -132,13 +136,30 @@ static int configure(const tn_model_config *o, const tn_device_class *cls, tn_mo
         return tn_fail(err, TN_ELIMIT,
                        "%u sequences, %u tokens and %u rows a step (at most %d, %d, and the tokens)",
                        c->max_seqs, c->max_tokens, c->max_rows, MAX_SEQS, MAX_STEP_TOKENS);
-    uint64_t pages = ((uint64_t)m->n_ctx + TN_PAGE_TOKENS - 1) / TN_PAGE_TOKENS * c->max_seqs;
-    if (pages > UINT32_MAX / 2) return tn_fail(err, TN_ELIMIT, "%llu KV pages", (unsigned long long)pages);
     c->page_tokens = TN_PAGE_TOKENS;
-    c->n_page = (uint32_t)pages;
+    c->max_seq_pages = pages_of(m->n_ctx);
     c->compute = o->compute;
     c->taps = o->taps;
     return parse_kv_type(o, cls, &c->kv_type, err);
+}
+
+uint32_t tn_model_seq_pages(const tn_model *m, uint32_t group, uint32_t n) {
+    (void)m;
+    (void)group;
+    return pages_of(n);
+}
+
+/* How many pages there may be. With a limit in bytes each group's pool could take all of it: what is reserved
+ * is addresses, and the engine keeps the sum. */
+static int size_pools(const tn_model_config *o, tn_model *m, tn_error *err) {
+    for (uint32_t g = 0; g < m->program->n_group; g++) {
+        uint32_t least = tn_model_seq_pages(m, g, m->n_ctx);
+        uint64_t n = o->kv_bytes ? o->kv_bytes / m->size.page[g] : (uint64_t)least * m->config.max_seqs;
+        if (n < least) n = least;
+        if (n > UINT32_MAX / 2) return tn_fail(err, TN_ELIMIT, "%llu KV pages", (unsigned long long)n);
+        m->config.n_page[g] = (uint32_t)n;
+    }
+    return 0;
 }
 
 static int open_device(const tn_model_config *o, tn_model *m, tn_error *err) {
@@ -157,6 +178,8 @@ static int open_device(const tn_model_config *o, tn_model *m, tn_error *err) {
     if (rc) return rc;
     tn_device_options options = {.n_thread = o->n_thread};
     rc = cls->open(&options, &m->device, err);
+    if (!rc) rc = cls->size(m->device, m->program, &m->config, &m->size, err);
+    if (!rc) rc = size_pools(o, m, err);
     if (rc) return rc;
     return cls->lower(m->device, m->program, &m->config, o->progress, o->progress_ctx, &m->exec, err);
 }

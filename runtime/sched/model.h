@@ -28,6 +28,7 @@ typedef struct tn_model_config {
     const char *kv_type; /* "f32", "f16", "bf16"; NULL: F16, or F32 where compute or device ask for it */
     uint32_t n_ctx;      /* tokens of one sequence; 0: what the model was made for, at most TN_DEFAULT_CTX */
     uint32_t max_seqs;   /* sequences held at once; 0: 1 */
+    uint64_t kv_bytes;   /* most that KV pages may take; 0: enough for max_seqs sequences of n_ctx tokens */
     uint32_t max_step_tokens; /* 0: 512 */
     uint32_t max_step_rows;   /* rows of logits per step; 0: max_seqs */
     bool taps;                /* keep the layers' outputs */
@@ -49,6 +50,7 @@ typedef struct tn_model {
     tn_device *device;
     tn_exec *exec;
     tn_exec_config config;
+    tn_exec_size size; /* what exec holds */
     uint32_t n_ctx;
     tn_tokenizer *tokenizer;  /* NULL where the checkpoint has none */
     tn_error tokenizer_error; /* why */
@@ -62,6 +64,9 @@ int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret
  * "repetition_penalty"): generation_config.json, or general.sampling.* of a GGUF file; else def. [any thread]
  */
 double tn_model_recommended(const tn_model *m, const char *name, double def);
+/* Pages of a cache group that a sequence of n tokens holds at once, while it is computed in the largest
+ * steps. [any thread] */
+uint32_t tn_model_seq_pages(const tn_model *m, uint32_t group, uint32_t n);
 /* NULL is harmless. */
 void tn_model_free(tn_model *m);
 

@@ -67,7 +67,7 @@ static int allocate_pools(sim_exec *x, tn_error *err) {
     int rc = new_handles(2 * x->p->n_layer, &x->pools, err);
     for (uint32_t i = 0; !rc && i < 2 * x->p->n_layer; i++) {
         const tn_cache_info *c = &x->p->caches[i / 2];
-        const uint64_t rows = (uint64_t)x->config.n_page * x->config.page_tokens;
+        const uint64_t rows = (uint64_t)x->config.n_page[c->group] * x->config.page_tokens;
         rc = new_buffer(rows, c->n_head_kv, c->head_dim, sizeof(float), &x->pools[i], err);
     }
     return rc;
@@ -77,7 +77,8 @@ static int allocate_pools(sim_exec *x, tn_error *err) {
 static int allocate_inputs(sim_exec *x, tn_error *err) {
     const tn_exec_config *c = &x->config;
     int rc = new_buffer(c->max_tokens, 1, 1, sizeof(tn_metal_token), &x->tokens, err);
-    if (!rc) rc = new_buffer(c->max_seqs, c->n_page, 1, sizeof(uint32_t), &x->page_table, err);
+    for (uint32_t g = 0; !rc && g < x->p->n_group; g++)
+        rc = new_buffer(c->max_seqs, c->max_seq_pages, 1, sizeof(uint32_t), &x->page_tables[g], err);
     if (!rc) rc = new_buffer(c->max_rows, 1, 1, sizeof(uint32_t), &x->rows, err);
     if (rc) return rc;
     x->host_tokens = calloc(c->max_tokens, sizeof *x->host_tokens);
@@ -150,7 +151,7 @@ static void exec_free(tn_exec *base) {
     free_handles(x->taps, x->p->n_tap);
     free_handles(x->pools, 2 * x->p->n_layer);
     sim_buffer_free(x->tokens);
-    sim_buffer_free(x->page_table);
+    for (uint32_t g = 0; g < x->p->n_group; g++) sim_buffer_free(x->page_tables[g]);
     sim_buffer_free(x->rows);
     free(x->commands);
     free(x->host_tokens);
@@ -204,8 +205,9 @@ static int check_step(const sim_exec *x, const tn_step *s, tn_error *err) {
         return tn_fail(err, TN_EINVAL, "a step of %u tokens, %u sequences, %u rows; lowered for %u, %u, %u",
                        s->n_token, s->n_seq, s->n_row, c->max_tokens, c->max_seqs, c->max_rows);
     for (uint32_t i = 0; i < s->n_seq; i++)
-        if (s->seqs[i].n_page > c->n_page)
-            return tn_fail(err, TN_EINVAL, "sequence %u has %u pages of %u", i, s->seqs[i].n_page, c->n_page);
+        if (s->seqs[i].n_page > c->max_seq_pages)
+            return tn_fail(err, TN_EINVAL, "sequence %u has %u pages of %u", i, s->seqs[i].n_page,
+                           c->max_seq_pages);
     return 0;
 }
 
@@ -217,9 +219,10 @@ static int stage_step(sim_exec *x, const tn_step *s) {
                                              .seq = s->seq[t],
                                              .rope_variant = s->seqs[s->seq[t]].rope_variant};
     int rc = sim_buffer_write(x->tokens, 0, x->host_tokens, s->n_token * sizeof *x->host_tokens);
-    for (uint32_t i = 0; !rc && i < s->n_seq; i++)
-        rc = sim_buffer_write(x->page_table, (size_t)i * x->config.n_page * sizeof(uint32_t),
-                              s->seqs[i].pages, s->seqs[i].n_page * sizeof(uint32_t));
+    for (uint32_t g = 0; g < x->p->n_group; g++)
+        for (uint32_t i = 0; !rc && i < s->n_seq; i++)
+            rc = sim_buffer_write(x->page_tables[g], (size_t)i * x->config.max_seq_pages * sizeof(uint32_t),
+                                  s->seqs[i].pages[g], s->seqs[i].n_page * sizeof(uint32_t));
     if (!rc) rc = sim_buffer_write(x->rows, 0, s->rows, s->n_row * sizeof(uint32_t));
     return rc;
 }
@@ -273,12 +276,42 @@ static uint64_t bytes_of(sim_buffer *const *handles, uint32_t n) {
     return sum;
 }
 
-static void bytes(const tn_exec *base, uint64_t *ret_weights, uint64_t *ret_activations,
-                  uint64_t *ret_pages) {
+/* Sized by doing it: models of these tests are tiny. */
+static int size(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_exec_size *ret,
+                tn_error *err) {
+    tn_exec *base;
+    int rc = lower(d, p, config, NULL, NULL, &base, err);
+    if (rc) return rc;
     const sim_exec *x = (const sim_exec *)base;
-    *ret_weights = bytes_of(x->weights, x->p->n_weight + 1);
-    *ret_activations = bytes_of(x->slots, x->p->n_slot) + bytes_of(x->taps, x->p->n_tap);
-    *ret_pages = bytes_of(x->pools, 2 * x->p->n_layer);
+    *ret = (tn_exec_size){.weights = bytes_of(x->weights, p->n_weight + 1),
+                          .activations = bytes_of(x->slots, p->n_slot) + bytes_of(x->taps, p->n_tap)};
+    for (uint32_t i = 0; i < p->n_layer; i++) {
+        const tn_cache_info *c = &p->caches[i];
+        ret->page[c->group] += (uint64_t)2 * config->page_tokens * c->n_head_kv * c->head_dim * sizeof(float);
+    }
+    exec_free(base);
+    return 0;
+}
+
+static void copy_page(tn_exec *base, uint32_t group, uint32_t from, uint32_t to) {
+    sim_exec *x = (sim_exec *)base;
+    tn_error err = {0};
+    finish_step(x, &err); /* in order with steps; its failure shows at the next one */
+    for (uint32_t i = 0; i < 2 * x->p->n_layer; i++) {
+        const tn_cache_info *c = &x->p->caches[i / 2];
+        const size_t bytes = (size_t)x->config.page_tokens * c->n_head_kv * c->head_dim * sizeof(float);
+        void *page = c->group == group ? malloc(bytes) : NULL;
+        if (!page) continue;
+        sim_buffer_read(x->pools[i], from * bytes, page, bytes);
+        sim_buffer_write(x->pools[i], to * bytes, page, bytes);
+        free(page);
+    }
+}
+
+static void discard_page(tn_exec *base, uint32_t group, uint32_t page) {
+    (void)base;
+    (void)group;
+    (void)page;
 }
 
 /* ---- the class ---- */
@@ -307,10 +340,12 @@ const tn_device_class tn_device_sim = {
     .open = open_device,
     .close = close_device,
     .describe = describe,
+    .size = size,
     .lower = lower,
     .exec_free = exec_free,
     .step = step,
     .logits = logits,
     .tap = tap,
-    .bytes = bytes,
+    .copy_page = copy_page,
+    .discard_page = discard_page,
 };

@@ -101,11 +101,11 @@ static void encode_kv_store(sim_exec *x, const tn_op *op) {
     bind_value(c, x, op->in[1]);
     bind_value(c, x, op->in[2]);
     bind_buffer(c, x->tokens);
-    bind_buffer(c, x->page_table);
+    bind_buffer(c, x->page_tables[x->p->caches[layer].group]);
     bind_buffer(c, x->pools[2 * layer]);
     bind_buffer(c, x->pools[2 * layer + 1]);
     c->args.kv_store = (tn_kv_store_args){
-        .cols = cols, .page_tokens = x->config.page_tokens, .pages_per_seq = x->config.n_page};
+        .cols = cols, .page_tokens = x->config.page_tokens, .pages_per_seq = x->config.max_seq_pages};
     bind_args(c, sizeof c->args.kv_store);
 }
 
@@ -117,13 +117,13 @@ static void encode_attention(sim_exec *x, const tn_op *op) {
     bind_buffer(c, x->pools[2 * a->layer]);
     bind_buffer(c, x->pools[2 * a->layer + 1]);
     bind_buffer(c, x->tokens);
-    bind_buffer(c, x->page_table);
+    bind_buffer(c, x->page_tables[x->p->caches[a->layer].group]);
     bind_value(c, x, op->out);
     c->args.attention = (tn_attention_args){.n_head = a->n_head,
                                             .n_head_kv = a->n_head_kv,
                                             .head_dim = a->head_dim,
                                             .page_tokens = x->config.page_tokens,
-                                            .pages_per_seq = x->config.n_page,
+                                            .pages_per_seq = x->config.max_seq_pages,
                                             .window = a->window,
                                             .scale = a->scale,
                                             .softcap = a->softcap};
@@ -184,9 +184,11 @@ static void encode_op(sim_exec *x, const tn_op *op) {
 int sim_check_program(const tn_program *p, const tn_exec_config *config, tn_error *err) {
     if (config->kv_type != TN_TYPE_F32)
         return tn_fail(err, TN_ENOTSUP, "msl-sim keeps keys and values in F32 only");
-    if ((uint64_t)config->n_page * config->page_tokens > UINT32_MAX)
-        return tn_fail(err, TN_ELIMIT, "%u pages of %u tokens: the kernels count rows of a pool in 32 bits",
-                       config->n_page, config->page_tokens);
+    for (uint32_t g = 0; g < p->n_group; g++)
+        if ((uint64_t)config->n_page[g] * config->page_tokens > UINT32_MAX)
+            return tn_fail(err, TN_ELIMIT,
+                           "%u pages of %u tokens: the kernels count rows of a pool in 32 bits",
+                           config->n_page[g], config->page_tokens);
     for (uint32_t i = 0; i < p->n_op; i++) {
         const tn_op *op = &p->ops[i];
         if (op->kind == TN_OP_GLU && !glu_kernel(op->activation))

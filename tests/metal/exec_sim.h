@@ -41,8 +41,8 @@ typedef struct sim_exec {
     sim_buffer **taps;    /* [n_tap], or NULL without taps */
     sim_buffer **pools; /* [2 * n_layer]: keys, then values: [n_page, page_tokens, n_head_kv, head_dim] F32 */
     sim_buffer *tokens; /* [max_tokens] tn_metal_token */
-    sim_buffer *page_table; /* [max_seqs, n_page] u32 */
-    sim_buffer *rows;       /* [max_rows] u32 */
+    sim_buffer *page_tables[TN_CACHE_GROUPS]; /* [max_seqs, max_seq_pages] u32 */
+    sim_buffer *rows;                         /* [max_rows] u32 */
 
     sim_command *commands; /* [n_command] */
     uint32_t n_command;

@@ -19,7 +19,8 @@ static const tn_exec_config config = {.max_tokens = N_SEQ * N_TOKEN,
                                       .max_seqs = N_SEQ,
                                       .max_rows = N_SEQ * N_TOKEN,
                                       .page_tokens = PAGE_TOKENS,
-                                      .n_page = N_SEQ * PAGES_PER_SEQ,
+                                      .n_page = {N_SEQ * PAGES_PER_SEQ, N_SEQ *PAGES_PER_SEQ},
+                                      .max_seq_pages = PAGES_PER_SEQ,
                                       .kv_type = TN_TYPE_F32,
                                       .compute = TN_COMPUTE_F32,
                                       .taps = true};
@@ -62,7 +63,7 @@ static void run_step(session *s, const uint32_t n[N_SEQ], bool look, float got[]
                                          .n_token = n[i],
                                          .first_pos = s->n_past[i],
                                          .rope_variant = rope_variants[i],
-                                         .pages = s->pages[i],
+                                         .pages = {s->pages[i], s->pages[i]},
                                          .n_page = PAGES_PER_SEQ};
         for (uint32_t j = 0; j < n[i]; j++, step.n_token++) {
             step_ids[step.n_token] = ids[i][s->n_past[i] + j];
@@ -211,13 +212,16 @@ static void refusals_say_why(void **state) {
 static void bytes_are_accounted(void **state) {
     (void)state;
     session s;
-    uint64_t weights, activations, pages, expected = 0;
+    uint64_t expected = 0;
+    tn_exec_size size;
+    tn_error err = {0};
     open_session(&s, false);
-    tn_device_sim.bytes(s.exec, &weights, &activations, &pages);
+    assert_int_equal(tn_device_sim.size(s.device, &model.program, &config, &size, &err), 0);
     for (uint32_t w = 1; w <= model.program.n_weight; w++) expected += model.tensors[w].bytes;
-    assert_true(weights >= expected && weights < expected + 64);
-    assert_true(activations > 0);
-    assert_int_equal(pages, 2 * TINY_LAYER * config.n_page * PAGE_TOKENS * TINY_HEAD_KV * TINY_HEAD_DIM * 4);
+    assert_true(size.weights >= expected && size.weights < expected + 64);
+    assert_true(size.activations > 0);
+    assert_int_equal(size.page[0] + size.page[1],
+                     2 * TINY_LAYER * PAGE_TOKENS * TINY_HEAD_KV * TINY_HEAD_DIM * 4);
     close_session(&s);
 }
 

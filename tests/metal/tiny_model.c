@@ -81,8 +81,8 @@ static tn_value attention_block(tiny_model *m, tn_value x, uint32_t layer) {
     if (layer) q = norm(m, q, TINY_HEAD_DIM, false, true);
     q = rope(m, q, 1 + layer, layer);
     k = rope(m, k, 1 + layer, true);
-    m->caches[layer] =
-        (tn_cache_info){.n_head_kv = TINY_HEAD_KV, .head_dim = TINY_HEAD_DIM, .window = a.window};
+    m->caches[layer] = (tn_cache_info){
+        .n_head_kv = TINY_HEAD_KV, .head_dim = TINY_HEAD_DIM, .window = a.window, .group = layer};
     const tn_value y = push(m, (tn_op){.kind = TN_OP_ATTENTION, .in = {q, k, v}, .attention = a},
                             TINY_HEAD * TINY_HEAD_DIM, false);
     return push(m, (tn_op){.kind = TN_OP_ADD, .in = {x, linear(m, y, TINY_EMBD, false)}}, TINY_EMBD, false);
@@ -120,6 +120,7 @@ void tiny_model_init(tiny_model *m) {
                               .caches = m->caches,
                               .n_rope = 2,
                               .n_layer = TINY_LAYER,
+                              .n_group = TINY_LAYER,
                               .n_vocab = TINY_VOCAB,
                               .n_embd = TINY_EMBD};
     m->ropes[1] = rope_table(TN_ROPE_HALF, TINY_HEAD_DIM, 2);

@@ -4,6 +4,7 @@
 #include "unit/unit.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "device/cpu/cpu.h"
 #include "device/reference/reference.h"
@@ -98,7 +99,7 @@ static void add_tokens(runner *n, uint32_t s, uint32_t count) {
                                        .n_token = count,
                                        .first_pos = n->done[s],
                                        .rope_variant = s == 2,
-                                       .pages = n->pages[s]};
+                                       .pages = {n->pages[s], n->pages[s]}};
     n->seqs[st->n_seq].n_page = (n->done[s] + count + n->how->page_tokens - 1) / n->how->page_tokens;
     for (uint32_t i = 0; i < count; i++, st->n_token++) {
         n->ids[st->n_token] = token_id(n->m, s, n->done[s] + i);
@@ -149,7 +150,7 @@ static record run_model(const cpu_model *m, const run *how) {
                              .max_seqs = N_SEQ,
                              .max_rows = MOST_TOKENS,
                              .page_tokens = how->page_tokens,
-                             .n_page = N_PAGE,
+                             .n_page = {N_PAGE, N_PAGE},
                              .kv_type = how->kv_type,
                              .compute = how->compute,
                              .taps = true};
@@ -350,7 +351,7 @@ static void refusals_say_why(void **state) {
                         .max_seqs = 1,
                         .max_rows = 4,
                         .page_tokens = 16,
-                        .n_page = 4,
+                        .n_page = {4, 4},
                         .kv_type = TN_TYPE_Q8_0};
     assert_int_equal(tn_device_cpu.lower(d, &m.program, &c, NULL, NULL, &x, &err), TN_ENOTSUP);
     assert_non_null(strstr(err.text, "Q8_0"));
@@ -358,15 +359,18 @@ static void refusals_say_why(void **state) {
     c.page_tokens = 12;
     assert_int_equal(tn_device_cpu.lower(d, &m.program, &c, NULL, NULL, &x, &err), TN_EINVAL);
     c.page_tokens = 1u << 31;
-    c.n_page = UINT32_MAX;
+    c.n_page[0] = c.n_page[1] = UINT32_MAX;
     assert_int_equal(tn_device_cpu.lower(d, &m.program, &c, NULL, NULL, &x, &err), TN_ENOMEM);
     assert_null(x);
     c.page_tokens = 16;
-    c.n_page = 4;
+    c.n_page[0] = c.n_page[1] = 4;
     assert_int_equal(tn_device_cpu.lower(d, &m.program, &c, NULL, NULL, &x, &err), 0);
-    uint64_t weights, activations, pages;
-    tn_device_cpu.bytes(x, &weights, &activations, &pages);
-    assert_true(activations > 0 && pages == 2 * 4 * 16 * 2 * 2 * 16 * sizeof(uint16_t));
+    tn_exec_size size;
+    assert_int_equal(tn_device_cpu.size(d, &m.program, &c, &size, &err), 0);
+    uint64_t page = 0;
+    for (uint32_t g = 0; g < m.program.n_group; g++) page += size.page[g];
+    assert_true(size.activations > 0 && page >= 2 * 16 * 2 * 2 * 16 * sizeof(uint16_t));
+    assert_true(page % (uint64_t)sysconf(_SC_PAGESIZE) == 0);
     const float *tap;
     assert_int_equal(tn_device_cpu.tap(x, 0, &tap, &err), TN_EINVAL);
     assert_int_equal(tn_device_cpu.step(x, &(tn_step){.n_token = 5}, &err), TN_EDEVICE);
@@ -420,7 +424,7 @@ static void barriers_stand_between_clashes(void **state) {
         cpu_model m;
         cpu_model_init(&m, &shapes[i], 1);
         tn_exec_config c = {
-            .max_tokens = 4, .max_seqs = 1, .max_rows = 4, .page_tokens = 16, .n_page = 4, .taps = true};
+            .max_tokens = 4, .max_seqs = 1, .max_rows = 4, .page_tokens = 16, .n_page = {4, 4}, .taps = true};
         assert_int_equal(tn_device_cpu.open(NULL, &d, NULL), 0);
         assert_int_equal(tn_device_cpu.lower(d, &m.program, &c, NULL, NULL, &x, NULL), 0);
         uint32_t n = check_barriers((const tn_cpu_exec *)x);
@@ -444,7 +448,7 @@ static void preparing_can_be_cancelled(void **state) {
     cpu_model m;
     int calls = 0;
     cpu_model_init(&m, &shapes[2], 1);
-    tn_exec_config c = {.max_tokens = 4, .max_seqs = 1, .max_rows = 4, .page_tokens = 16, .n_page = 4};
+    tn_exec_config c = {.max_tokens = 4, .max_seqs = 1, .max_rows = 4, .page_tokens = 16, .n_page = {4, 4}};
     assert_int_equal(tn_device_cpu.open(NULL, &d, NULL), 0);
     assert_int_equal(tn_device_cpu.lower(d, &m.program, &c, cancel, &calls, &x, NULL), TN_ECANCELED);
     assert_int_equal(calls, 1);

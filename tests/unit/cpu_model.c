@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "program/record.h"
+
 uint64_t rng_next(rng *r) {
     uint64_t z = (r->state += 0x9e3779b97f4a7c15ull);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
@@ -215,6 +217,7 @@ static tn_value attention(maker *k, tn_value x, uint32_t layer, tn_type type) {
     k->m->program.caches[layer] =
         (tn_cache_info){.n_head_kv = s->n_head_kv, .head_dim = s->head_dim, .window = d.window};
     k->m->program.n_layer++;
+    tn_program_group_caches(&k->m->program);
     tn_value out = emit(k, (tn_op){.kind = TN_OP_ATTENTION,
                                    .in = {q, key, v},
                                    .attention = d,

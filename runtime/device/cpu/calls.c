@@ -74,7 +74,7 @@ void tn_cpu_run_store(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t membe
     tn_range r = tn_team_share((uint64_t)s->n_token * n_head, 1, member, n_member);
     for (uint64_t i = r.first; i < r.end; i++) {
         uint64_t t = i / n_head, head = i % n_head;
-        uint32_t page = s->seqs[s->seq[t]].pages[s->pos[t] / cache->page_tokens];
+        uint32_t page = s->seqs[s->seq[t]].pages[cache->group][s->pos[t] / cache->page_tokens];
         x->device->kernels->cache_store(cache, page, s->pos[t] % cache->page_tokens, (uint32_t)head,
                                         c->in[1] + i * cache->head_dim, c->in[2] + i * cache->head_dim);
     }
@@ -93,7 +93,7 @@ void tn_cpu_run_attention(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t m
                 tn_cpu_attention_item item = {
                     .q = c->in[0] + (size_t)(seq->first_token + t) * cols,
                     .out = c->out + (size_t)(seq->first_token + t) * cols,
-                    .pages = seq->pages,
+                    .pages = seq->pages[c->attention.cache.group],
                     .pos = seq->first_pos + t,
                     .n_row = seq->n_token - t < most ? seq->n_token - t : most,
                     .head_kv = head,

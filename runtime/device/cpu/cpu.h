@@ -61,9 +61,10 @@ struct tn_cpu_exec {
     float **taps;        /* [n_tap] or NULL */
     uint8_t *scratch;    /* per member scratch_bytes */
     size_t scratch_bytes;
-    uint8_t *pool; /* KV pages, mapped */
-    uint64_t pool_bytes, page_bytes;
-    uint64_t weight_bytes, activation_bytes;
+    uint8_t *pools[TN_CACHE_GROUPS]; /* KV pages, mapped */
+    uint64_t pool_bytes[TN_CACHE_GROUPS];
+    tn_exec_size size;
+    bool dry;     /* only `size` is wanted: nothing of any size is allocated */
     tn_step step; /* the one running */
 };
 
@@ -101,6 +102,8 @@ void tn_cpu_weights_free(tn_cpu_exec *x);
 /* lower.c. As the members of tn_device_class. */
 int tn_cpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,
                  void *ctx, tn_exec **ret, tn_error *err);
+int tn_cpu_size(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_exec_size *ret,
+                tn_error *err);
 void tn_cpu_exec_free(tn_exec *x);
 
 extern const tn_device_class tn_device_cpu;

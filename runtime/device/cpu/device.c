@@ -3,6 +3,8 @@
 #include "device/cpu/cpu.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 static void cpu_close(tn_device *d) {
     tn_cpu_device *c = (tn_cpu_device *)d;
@@ -68,12 +70,18 @@ static int cpu_tap(tn_exec *exec, uint32_t index, const float **ret, tn_error *e
     return 0;
 }
 
-static void cpu_bytes(const tn_exec *exec, uint64_t *ret_weights, uint64_t *ret_activations,
-                      uint64_t *ret_pages) {
+static uint8_t *page_at(const tn_cpu_exec *x, uint32_t group, uint32_t page) {
+    return x->pools[group] + page * x->size.page[group];
+}
+
+static void cpu_copy_page(tn_exec *exec, uint32_t group, uint32_t from, uint32_t to) {
     const tn_cpu_exec *x = (const tn_cpu_exec *)exec;
-    *ret_weights = x->weight_bytes;
-    *ret_activations = x->activation_bytes;
-    *ret_pages = x->pool_bytes;
+    memcpy(page_at(x, group, to), page_at(x, group, from), x->size.page[group]);
+}
+
+static void cpu_discard_page(tn_exec *exec, uint32_t group, uint32_t page) {
+    const tn_cpu_exec *x = (const tn_cpu_exec *)exec;
+    madvise(page_at(x, group, page), x->size.page[group], MADV_DONTNEED);
 }
 
 const tn_device_class tn_device_cpu = {
@@ -82,10 +90,12 @@ const tn_device_class tn_device_cpu = {
     .open = cpu_open,
     .close = cpu_close,
     .describe = cpu_describe,
+    .size = tn_cpu_size,
     .lower = tn_cpu_lower,
     .exec_free = tn_cpu_exec_free,
     .step = cpu_step,
     .logits = cpu_logits,
     .tap = cpu_tap,
-    .bytes = cpu_bytes,
+    .copy_page = cpu_copy_page,
+    .discard_page = cpu_discard_page,
 };

@@ -46,6 +46,7 @@ static inline size_t tn_cpu_linear_scratch(uint32_t chunk) {
  * vector of one dimension of neighbouring tokens is one load; values lie [page_tokens][head_dim]. */
 typedef struct tn_cpu_cache {
     uint8_t *pool;
+    uint32_t group;      /* of the program: which page table */
     uint64_t page_bytes; /* from a page to the next */
     uint64_t offset;     /* of this layer in a page */
     tn_type type;        /* F32, F16 or BF16 */

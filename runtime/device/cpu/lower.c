@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/checked.h"
 
@@ -21,11 +22,12 @@ static int floats_new(tn_cpu_exec *x, uint64_t rows, uint64_t cols, float **ret,
         !tn_align_u64(bytes, TN_CPU_ALIGN, &bytes) || bytes > SIZE_MAX)
         return tn_fail(err, TN_ENOMEM, "activations of %llu x %llu floats are beyond any memory",
                        (unsigned long long)rows, (unsigned long long)cols);
+    x->size.activations += bytes;
+    if (x->dry) return 0;
     *ret = aligned_alloc(TN_CPU_ALIGN, bytes ? bytes : TN_CPU_ALIGN);
     if (!*ret)
         return tn_fail(err, TN_ENOMEM, "out of memory for activations of %llu x %llu floats",
                        (unsigned long long)rows, (unsigned long long)cols);
-    x->activation_bytes += bytes;
     return 0;
 }
 
@@ -37,7 +39,7 @@ static uint32_t rows_most(const tn_cpu_exec *x, uint32_t rows) {
 static int act_new(tn_cpu_exec *x, tn_error *err) {
     const tn_program *p = x->program;
     uint64_t most = 0;
-    float *act;
+    float *act = NULL;
     for (uint32_t i = 0; i < p->n_op; i++) {
         if (p->ops[i].kind != TN_OP_LINEAR) continue;
         const tn_value_info *v = &p->values[p->ops[i].in[0]];
@@ -86,25 +88,28 @@ static bool layer_bytes(const tn_cpu_exec *x, uint32_t layer, uint64_t *ret) {
            tn_mul_u64(n, c->head_dim, &n) && tn_align_u64(n, TN_CPU_ALIGN, ret);
 }
 
-/* Reserves the pages; the system gives memory when one is first written. */
-static int pool_new(tn_cpu_exec *x, tn_error *err) {
+/* Reserves a group's pages; the system gives memory when one is first written. Pages are whole pages of the
+ * system too, so that each can be given back by itself. */
+static int pool_new(tn_cpu_exec *x, uint32_t group, tn_error *err) {
     uint64_t page = 0, n, total;
     bool ok = true;
     for (uint32_t i = 0; i < x->program->n_layer; i++)
-        ok = ok && layer_bytes(x, i, &n) && tn_add_u64(page, n, &page);
-    if (!ok || !tn_mul_u64(page, x->config.n_page, &total) || total > SIZE_MAX)
+        if (x->program->caches[i].group == group)
+            ok = ok && layer_bytes(x, i, &n) && tn_add_u64(page, n, &page);
+    ok = ok && tn_align_u64(page, (uint64_t)sysconf(_SC_PAGESIZE), &page);
+    if (!ok || !tn_mul_u64(page, x->config.n_page[group], &total) || total > SIZE_MAX)
         return tn_fail(err, TN_ENOMEM, "a KV cache of %u pages of %u tokens is beyond any memory",
-                       x->config.n_page, x->config.page_tokens);
-    x->page_bytes = page;
-    if (total == 0) return 0;
+                       x->config.n_page[group], x->config.page_tokens);
+    x->size.page[group] = page;
+    if (total == 0 || x->dry) return 0;
     void *pool =
         mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (pool == MAP_FAILED)
         return tn_fail(err, TN_ENOMEM,
                        "%llu bytes for a KV cache of %u pages of %u tokens: no such room; use fewer",
-                       (unsigned long long)total, x->config.n_page, x->config.page_tokens);
-    x->pool = pool;
-    x->pool_bytes = total;
+                       (unsigned long long)total, x->config.n_page[group], x->config.page_tokens);
+    x->pools[group] = pool;
+    x->pool_bytes[group] = total;
     return 0;
 }
 
@@ -144,12 +149,17 @@ static int lower_attention(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_e
         return tn_fail(err, TN_EBUG, "layer %u: attention of %u heads of %u, cache of %u heads of %u",
                        d->layer, d->n_head_kv, d->head_dim, cache->n_head_kv, cache->head_dim);
     uint64_t offset = 0, bytes = 0;
-    for (uint32_t i = 0; i < d->layer; i++, offset += bytes) layer_bytes(x, i, &bytes);
+    for (uint32_t i = 0; i < d->layer; i++) {
+        if (x->program->caches[i].group != cache->group) continue;
+        layer_bytes(x, i, &bytes);
+        offset += bytes;
+    }
     uint32_t page_tokens = x->config.page_tokens;
     c->attention.desc = *d;
     c->attention.cache = (tn_cpu_cache){
-        .pool = x->pool,
-        .page_bytes = x->page_bytes,
+        .pool = x->pools[cache->group],
+        .group = cache->group,
+        .page_bytes = x->size.page[cache->group],
         .offset = offset,
         .type = x->config.kv_type,
         .elem_bytes = elem_bytes(x->config.kv_type),
@@ -304,12 +314,10 @@ static int calls_new(tn_cpu_exec *x, tn_error *err) {
         int rc = lower_op(x, &p->ops[i], err);
         if (rc) return rc;
     }
-    uint64_t bytes;
-    uint32_t n_member = tn_team_size(x->device->team);
-    if (!tn_mul_u64(x->scratch_bytes, n_member, &bytes) || bytes > SIZE_MAX ||
-        !(x->scratch = aligned_alloc(TN_CPU_ALIGN, bytes ? bytes : TN_CPU_ALIGN)))
-        return tn_fail(err, TN_ENOMEM, "out of memory for the scratch of %u threads", n_member);
-    x->activation_bytes += bytes;
+    float *scratch = NULL;
+    int rc = floats_new(x, tn_team_size(x->device->team), x->scratch_bytes / sizeof(float), &scratch, err);
+    if (rc) return rc;
+    x->scratch = (uint8_t *)scratch;
     return place_barriers(x, err);
 }
 
@@ -341,23 +349,43 @@ static int tables_new(tn_cpu_exec *x, tn_error *err) {
     return 0;
 }
 
-int tn_cpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,
-                 void *ctx, tn_exec **ret, tn_error *err) {
+/* dry: as lower, but for the memory. */
+static int exec_new(tn_device *d, const tn_program *p, const tn_exec_config *config, bool dry,
+                    tn_progress_fn progress, void *ctx, tn_cpu_exec **ret, tn_error *err) {
     int rc = check_config(config, err);
     if (rc) return rc;
     tn_cpu_exec *x = calloc(1, sizeof *x);
     if (!x) return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u operations", p->n_op);
-    *x = (tn_cpu_exec){.base.cls = d->cls, .device = (tn_cpu_device *)d, .program = p, .config = *config};
+    *x = (tn_cpu_exec){
+        .base.cls = d->cls, .device = (tn_cpu_device *)d, .program = p, .config = *config, .dry = dry};
     rc = tables_new(x, err);
     if (rc == 0) rc = slots_new(x, err);
-    if (rc == 0) rc = pool_new(x, err);
+    for (uint32_t g = 0; rc == 0 && g < p->n_group; g++) rc = pool_new(x, g, err);
     if (rc == 0) rc = tn_cpu_weights_new(x, progress, ctx, err);
     if (rc == 0) rc = calls_new(x, err);
     if (rc) {
         tn_cpu_exec_free(&x->base);
         return rc;
     }
-    *ret = &x->base;
+    *ret = x;
+    return 0;
+}
+
+int tn_cpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,
+                 void *ctx, tn_exec **ret, tn_error *err) {
+    tn_cpu_exec *x;
+    int rc = exec_new(d, p, config, false, progress, ctx, &x, err);
+    if (rc == 0) *ret = &x->base;
+    return rc;
+}
+
+int tn_cpu_size(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_exec_size *ret,
+                tn_error *err) {
+    tn_cpu_exec *x;
+    int rc = exec_new(d, p, config, true, NULL, NULL, &x, err);
+    if (rc) return rc;
+    *ret = x->size;
+    tn_cpu_exec_free(&x->base);
     return 0;
 }
 
@@ -377,6 +405,7 @@ void tn_cpu_exec_free(tn_exec *exec) {
     free(x->calls);
     free(x->act);
     free(x->scratch);
-    if (x->pool) munmap(x->pool, x->pool_bytes);
+    for (uint32_t g = 0; g < p->n_group; g++)
+        if (x->pools[g]) munmap(x->pools[g], x->pool_bytes[g]);
     free(x);
 }

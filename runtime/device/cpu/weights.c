@@ -19,7 +19,7 @@ int tn_cpu_weights_vector(tn_cpu_exec *x, tn_weight w, const float **ret, tn_err
             aligned_alloc(TN_CPU_ALIGN, (info->cols * sizeof(float) / TN_CPU_ALIGN + 1) * TN_CPU_ALIGN);
         if (!v) return tn_fail(err, TN_ENOMEM, "out of memory for %s, %u floats", info->name, info->cols);
         x->vectors[w] = v;
-        x->weight_bytes += info->cols * sizeof(float);
+        x->size.weights += info->cols * sizeof(float);
         tn_tensor_dequantize(info->tensor, info->first_row, 0, info->cols, v);
         for (uint32_t i = 0; info->add_one && i < info->cols; i++) v[i] += 1.0f;
     }
@@ -59,7 +59,6 @@ static int arena_new(tn_cpu_exec *x, uint64_t bytes, tn_error *err) {
 #endif
     x->arena = arena;
     x->arena_bytes = bytes;
-    x->weight_bytes += bytes;
     return 0;
 }
 
@@ -78,7 +77,8 @@ int tn_cpu_weights_new(tn_cpu_exec *x, tn_progress_fn progress, void *ctx, tn_er
     uint64_t total, done = 0;
     if (x->config.compute == TN_COMPUTE_F32) return 0;
     if (!size_panels(x, &total)) return tn_fail(err, TN_ENOMEM, "the weights are beyond any memory");
-    if (total == 0) return 0;
+    x->size.weights += total;
+    if (total == 0 || x->dry) return 0;
     int rc = arena_new(x, total, err);
     if (rc) return rc;
     for (uint32_t w = 1; w <= x->program->n_weight; w++) {

@@ -44,12 +44,12 @@ void tn_ref_attention(const float *q, tn_ref_kv_fn k, tn_ref_kv_fn v, const void
     for (uint32_t p = first; p <= pos; p++) {
         double s = tn_ref_dot(q, k(ctx, p), a->head_dim) * a->scale;
         if (a->softcap > 0) s = a->softcap * tanh(s / a->softcap);
-        scores[p] = (float)s;
-        max = fmax(max, scores[p]);
+        scores[p - first] = (float)s;
+        max = fmax(max, scores[p - first]);
     }
     double acc[TN_REF_MAX_HEAD_DIM] = {0};
     for (uint32_t p = first; p <= pos; p++) {
-        double w = exp(scores[p] - max);
+        double w = exp(scores[p - first] - max);
         const float *vp = v(ctx, p);
         sum += w;
         for (uint32_t i = 0; i < a->head_dim; i++) acc[i] += w * vp[i];

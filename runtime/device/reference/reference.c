@@ -14,7 +14,7 @@ typedef struct ref_exec {
     tn_exec_config config;
     float **slots;    /* [n_slot]: [max rows, cols] */
     float **kv;       /* [n_layer]: pages of [2, page_tokens, n_head_kv * head_dim], k then v */
-    size_t *kv_bytes; /* [n_layer] */
+    size_t *kv_bytes; /* [n_layer]: of the whole layer */
     float **taps;     /* [n_tap]: [max_tokens, cols], or NULL without taps */
     float *row;       /* one dequantised weight row */
     float *bias;      /* one dequantised bias */
@@ -88,7 +88,7 @@ static void run_rope(ref_exec *x, const tn_op *op) {
 static float *kv_row(const ref_exec *x, uint32_t layer, const tn_step_seq *s, uint32_t pos, uint32_t which) {
     const tn_cache_info *c = &x->p->caches[layer];
     size_t cols = (size_t)c->n_head_kv * c->head_dim, pt = x->config.page_tokens;
-    return x->kv[layer] + ((s->pages[pos / pt] * 2 + which) * pt + pos % pt) * cols;
+    return x->kv[layer] + ((s->pages[c->group][pos / pt] * 2 + which) * pt + pos % pt) * cols;
 }
 
 typedef struct kv_head {
@@ -192,16 +192,41 @@ static int ref_tap(tn_exec *base, uint32_t index, const float **ret, tn_error *e
     return 0;
 }
 
-static void ref_bytes(const tn_exec *base, uint64_t *ret_weights, uint64_t *ret_activations,
-                      uint64_t *ret_pages) {
+/* A layer's share of a page, in floats; small, as head_dim is. */
+static size_t layer_page(const tn_program *p, const tn_exec_config *config, uint32_t layer) {
+    return (size_t)2 * config->page_tokens * p->caches[layer].n_head_kv * p->caches[layer].head_dim;
+}
+
+static int ref_size(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_exec_size *ret,
+                    tn_error *err) {
+    (void)d;
+    (void)err;
+    *ret = (tn_exec_size){0};
+    for (uint32_t i = 0; i < p->n_slot; i++)
+        ret->activations += (uint64_t)max_rows(config, p->slots[i].rows) * p->slots[i].cols * sizeof(float);
+    for (uint32_t i = 0; i < p->n_layer; i++)
+        ret->page[p->caches[i].group] += layer_page(p, config, i) * sizeof(float);
+    return 0;
+}
+
+static float *page_of(const ref_exec *x, uint32_t layer, uint32_t page) {
+    return x->kv[layer] + page * layer_page(x->p, &x->config, layer);
+}
+
+static void ref_copy_page(tn_exec *base, uint32_t group, uint32_t from, uint32_t to) {
     const ref_exec *x = (const ref_exec *)base;
-    *ret_weights = 0;
-    *ret_activations = 0;
-    *ret_pages = 0;
-    for (uint32_t i = 0; i < x->p->n_slot; i++)
-        *ret_activations +=
-            (uint64_t)max_rows(&x->config, x->p->slots[i].rows) * x->p->slots[i].cols * sizeof(float);
-    for (uint32_t i = 0; i < x->p->n_layer; i++) *ret_pages += x->kv_bytes[i];
+    for (uint32_t i = 0; i < x->p->n_layer; i++)
+        if (x->p->caches[i].group == group)
+            memcpy(page_of(x, i, to), page_of(x, i, from), layer_page(x->p, &x->config, i) * sizeof(float));
+}
+
+/* The memory stays: this device is for comparing, and what it says in size() is what a page would take. What
+ * nobody wants is spoilt, so that somebody who does is found out. */
+static void ref_discard_page(tn_exec *base, uint32_t group, uint32_t page) {
+    const ref_exec *x = (const ref_exec *)base;
+    for (uint32_t i = 0; i < x->p->n_layer; i++)
+        if (x->p->caches[i].group == group)
+            memset(page_of(x, i, page), 0xff, layer_page(x->p, &x->config, i) * sizeof(float));
 }
 
 static void ref_exec_free(tn_exec *base) {
@@ -226,8 +251,8 @@ static int reserve_pages(ref_exec *x, uint32_t layer, tn_error *err) {
     const tn_cache_info *c = &x->p->caches[layer];
     size_t bytes;
     if (!tn_mul_size((size_t)c->n_head_kv * c->head_dim, 2 * sizeof(float) * x->config.page_tokens, &bytes) ||
-        !tn_mul_size(bytes, x->config.n_page, &bytes))
-        return tn_fail(err, TN_ELIMIT, "the KV cache of %u pages is too large", x->config.n_page);
+        !tn_mul_size(bytes, x->config.n_page[c->group], &bytes))
+        return tn_fail(err, TN_ELIMIT, "the KV cache of %u pages is too large", x->config.n_page[c->group]);
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return tn_fail(err, TN_ENOMEM, "out of memory for %zu bytes of KV cache", bytes);
     x->kv[layer] = p;
@@ -237,7 +262,9 @@ static int reserve_pages(ref_exec *x, uint32_t layer, tn_error *err) {
 
 static bool allocate(ref_exec *x) {
     const tn_program *p = x->p;
-    uint32_t widest = 0;
+    uint32_t widest = 0, most_pages = 0;
+    for (uint32_t g = 0; g < p->n_group; g++)
+        if (x->config.n_page[g] > most_pages) most_pages = x->config.n_page[g];
     for (uint32_t i = 1; i <= p->n_weight; i++) {
         if (p->weights[i].cols > widest) widest = p->weights[i].cols;
     }
@@ -246,7 +273,7 @@ static bool allocate(ref_exec *x) {
     x->kv_bytes = calloc(p->n_layer, sizeof *x->kv_bytes);
     x->row = calloc(widest, sizeof(float));
     x->bias = calloc(widest, sizeof(float));
-    x->scores = calloc((size_t)x->config.n_page * x->config.page_tokens, sizeof(float));
+    x->scores = calloc((size_t)most_pages * x->config.page_tokens, sizeof(float));
     bool ok = x->slots && x->kv && x->kv_bytes && x->row && x->bias && x->scores;
     for (uint32_t i = 0; ok && i < p->n_slot; i++) {
         x->slots[i] =
@@ -314,10 +341,12 @@ const tn_device_class tn_device_reference = {
     .open = ref_open,
     .close = ref_close,
     .describe = ref_describe,
+    .size = ref_size,
     .lower = ref_lower,
     .exec_free = ref_exec_free,
     .step = ref_step,
     .logits = ref_logits,
     .tap = ref_tap,
-    .bytes = ref_bytes,
+    .copy_page = ref_copy_page,
+    .discard_page = ref_discard_page,
 };

@@ -56,7 +56,7 @@ static int by_value(const void *a, const void *b) {
 static int run_once(bench *b, uint32_t n_seq, uint32_t n_prompt, uint32_t n_steps, double *ret) {
     tn_engine *e;
     bool busy = true;
-    int rc = tn_engine_new(b->m, &e, b->err);
+    int rc = tn_engine_new(b->m, NULL, &e, b->err);
     if (rc) return rc;
     tn_seq_config c = {.prompt = b->prompt, .n_prompt = n_prompt, .max_new = n_steps + 2, .ignore_end = true};
     tn_seq *last = NULL;

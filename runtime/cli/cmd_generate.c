@@ -59,7 +59,7 @@ static int print_json(const output *o, tn_error *err) {
 static int generate(const generate_args *a, tn_model *m, const tn_ids *ids, const tn_ids *lists,
                     size_t n_lists, output *o, tn_error *err) {
     tn_engine *e;
-    int rc = tn_engine_new(m, &e, err);
+    int rc = tn_engine_new(m, NULL, &e, err);
     if (rc) return rc;
     tn_seq_config c = {.prompt = ids->data,
                        .n_prompt = (uint32_t)ids->len,

@@ -74,7 +74,7 @@ static int add_others(tn_engine *e, const tn_ids *lists, size_t n, bool all, tn_
 static int compute(tn_model *m, const tn_ids *ids, const tn_ids *lists, size_t n_lists, sink *s, bool all,
                    tn_error *err) {
     tn_engine *e;
-    int rc = tn_engine_new(m, &e, err);
+    int rc = tn_engine_new(m, NULL, &e, err);
     if (rc) return rc;
     tn_seq_config c = {.prompt = ids->data,
                        .n_prompt = (uint32_t)ids->len,

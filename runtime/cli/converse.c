@@ -39,7 +39,7 @@ int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool 
     if (!rc) rc = tn_need_tokenizer(m, err);
     if (!rc && need_template)
         rc = tn_chat_init(&c->chat, m->tokenizer, NULL, m->family->chat.template_fallback, err);
-    if (!rc) rc = tn_engine_new(m, &c->engine, err);
+    if (!rc) rc = tn_engine_new(m, NULL, &c->engine, err);
     if (!rc) rc = tn_conversation_reset(c, err);
     if (rc) tn_conversation_fini(c);
     return rc;

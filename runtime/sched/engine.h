@@ -5,6 +5,7 @@
 #ifndef TN_SCHED_ENGINE_H
 #define TN_SCHED_ENGINE_H
 
+#include "sched/budget.h"
 #include "sched/model.h"
 #include "sched/sampler.h"
 
@@ -38,8 +39,17 @@ typedef struct tn_seq_config {
     bool (*on_token)(void *ctx, const tn_token *token);
 } tn_seq_config;
 
-/* m outlives the engine. TN_ENOMEM. [control thread] */
-int tn_engine_new(tn_model *m, tn_engine **ret, tn_error *err);
+/* Where pages come from; zeros: the model's own pool is the only limit. */
+typedef struct tn_engine_config {
+    tn_budget *budget; /* every page that holds memory is taken from it; outlives the engine */
+    /* The budget is spent: others may give some back, up to bytes if they can. true: it is worth another try.
+     * Called from tn_engine_step. May be NULL. */
+    bool (*reclaim)(void *ctx, uint64_t bytes);
+    void *ctx;
+} tn_engine_config;
+
+/* m outlives the engine. config may be NULL. TN_ENOMEM. [control thread] */
+int tn_engine_new(tn_model *m, const tn_engine_config *config, tn_engine **ret, tn_error *err);
 /* Removes all sequences. */
 void tn_engine_free(tn_engine *e);
 
@@ -58,6 +68,12 @@ void tn_engine_remove(tn_engine *e, tn_seq *s);
 int tn_engine_step(tn_engine *e, bool *ret_busy, tn_error *err);
 /* Steps until every sequence has finished. */
 int tn_engine_run(tn_engine *e, tn_error *err);
+
+/* Gives up to bytes of memory back to the budget: free pages first, then cached ones, those that are cheapest
+ * to compute again first. Returns how many. Not from inside a callback. */
+uint64_t tn_engine_shrink(tn_engine *e, uint64_t bytes);
+/* Whether sequences wait although none runs: there is no memory for any of them. */
+bool tn_engine_is_starved(const tn_engine *e);
 
 tn_finish tn_seq_finish(const tn_seq *s);
 /* Tokens computed so far, prompt included. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
+	%D%/budget.c %D%/budget.h \
 	%D%/engine.c %D%/engine.h \
 	%D%/model.c %D%/model.h \
 	%D%/runner.c %D%/runner.h \

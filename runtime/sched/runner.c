@@ -341,7 +341,7 @@ int tn_runner_new(const tn_runner_config *config, tn_runner **ret, tn_error *err
     r->config.models = r->models;
     int rc = r->engines && r->models ? open_pipe(r, err) : tn_fail(err, TN_ENOMEM, "out of memory");
     for (uint32_t i = 0; !rc && i < config->n_model; i++)
-        rc = tn_engine_new(config->models[i], &r->engines[i], err);
+        rc = tn_engine_new(config->models[i], NULL, &r->engines[i], err);
     if (!rc && pthread_create(&r->thread, NULL, run, r) != 0)
         rc = tn_fail(err, TN_EIO, "cannot start the engine thread");
     r->started = !rc;

@@ -29,7 +29,7 @@ static tn_seq_config generating(recorder *r, uint32_t max_new) {
 static tn_engine *engine_of(const run *r) {
     tn_engine *e;
     tn_error err = {0};
-    assert_int_equal(tn_engine_new(r->model, &e, &err), 0);
+    assert_int_equal(tn_engine_new(r->model, NULL, &e, &err), 0);
     return e;
 }
 

@@ -66,7 +66,7 @@ static void run_schedule(const run *r, sequence *seqs) {
         order[i] = order[k];
         order[k] = t;
     }
-    assert_int_equal(tn_engine_new(r->model, &e, &err), 0);
+    assert_int_equal(tn_engine_new(r->model, NULL, &e, &err), 0);
     for (size_t i = 0; i < N_SEQ; i++) {
         sequence *s = &seqs[order[i]];
         tn_seq_config c = {.prompt = s->ids,

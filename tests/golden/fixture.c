@@ -202,7 +202,7 @@ void sequence_on_logits(void *ctx, uint32_t pos, const float *logits) {
 void run_together(const run *r, sequence *seqs, size_t n, bool all) {
     tn_engine *e;
     tn_error err = {0};
-    int rc = tn_engine_new(r->model, &e, &err);
+    int rc = tn_engine_new(r->model, NULL, &e, &err);
     for (size_t i = 0; !rc && i < n; i++) {
         tn_seq_config c = {.prompt = seqs[i].ids,
                            .n_prompt = seqs[i].n_ids,

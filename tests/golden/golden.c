@@ -143,7 +143,7 @@ static void compare_hidden(const run *r, const reference *ref) {
     tn_error err = {0};
     tn_seq_config c = {
         .prompt = s.ids, .n_prompt = s.n_ids, .all_logits = true, .ctx = &t, .on_taps = on_taps};
-    assert_int_equal(tn_engine_new(r->model, &e, &err), 0);
+    assert_int_equal(tn_engine_new(r->model, NULL, &e, &err), 0);
     assert_int_equal(tn_engine_add(e, &c, NULL, &err), 0);
     assert_int_equal(tn_engine_run(e, &err), 0);
     size_t n = (size_t)t.n_token * t.n_embd;
@@ -181,7 +181,7 @@ static size_t compare_greedy(const golden_case *c, const run *r, const reference
                             .ignore_end = true,
                             .ctx = &got,
                             .on_token = on_token};
-    assert_int_equal(tn_engine_new(r->model, &e, &err), 0);
+    assert_int_equal(tn_engine_new(r->model, NULL, &e, &err), 0);
     assert_int_equal(tn_engine_add(e, &config, NULL, &err), 0);
     assert_int_equal(tn_engine_run(e, &err), 0);
     tn_engine_free(e);

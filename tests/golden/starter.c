@@ -99,7 +99,7 @@ static void converse(tn_compute compute, double min_margin) {
     answer *answers = calloc(n, sizeof *answers);
     tn_engine *e;
     tn_error err = {0};
-    assert_int_equal(tn_engine_new(s.r.model, &e, &err), 0);
+    assert_int_equal(tn_engine_new(s.r.model, NULL, &e, &err), 0);
     for (size_t i = 0; i < n; i++) {
         prompt_of(&s, json_array_get(s.cases, i), &answers[i].prompt);
         tn_seq_config c = {.prompt = answers[i].prompt.data,

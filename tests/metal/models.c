@@ -112,7 +112,7 @@ static uint32_t compare_greedy(const run *r, const reference *ref, const sequenc
                                   .ctx = &got,
                                   .on_token = on_token};
     assert_string_equal(json_string_value(json_object_get(g, "prompt")), prompt_names[0]);
-    assert_int_equal(tn_engine_new(r->model, &e, &err), 0);
+    assert_int_equal(tn_engine_new(r->model, NULL, &e, &err), 0);
     assert_int_equal(tn_engine_add(e, &config, NULL, &err), 0);
     if (tn_engine_run(e, &err) != 0) fail_msg("%s", err.text);
     tn_engine_free(e);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
+	%D%/budget.c %D%/budget.h \
 	%D%/buf.c %D%/buf.h \
 	%D%/checked.h \
 	%D%/clock.h \

@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-libtenon_la_SOURCES += %D%/pages.c %D%/pages.h
+libtenon_la_SOURCES += \
+	%D%/chain.c \
+	%D%/evict.c \
+	%D%/kv.c %D%/kv.h %D%/kv_internal.h \
+	%D%/pool.c %D%/pool.h \
+	%D%/tree.c

@@ -58,11 +58,15 @@ static int run_once(bench *b, uint32_t n_seq, uint32_t n_prompt, uint32_t n_step
     bool busy = true;
     int rc = tn_engine_new(b->m, NULL, &e, b->err);
     if (rc) return rc;
-    tn_seq_config c = {.prompt = b->prompt, .n_prompt = n_prompt, .max_new = n_steps + 2, .ignore_end = true};
+    tn_seq_config c = {.prompt = b->prompt,
+                       .n_prompt = n_prompt,
+                       .max_new = n_steps + 2,
+                       .ignore_end = true,
+                       .isolated = true};
     tn_seq *last = NULL;
     for (uint32_t i = 0; !rc && i < n_seq; i++) rc = tn_engine_add(e, &c, &last, b->err);
     double start = tn_clock_s();
-    while (!rc && tn_seq_n_past(last) < n_prompt) rc = tn_engine_step(e, &busy, b->err);
+    while (!rc && tn_seq_get_info(last).n_past < n_prompt) rc = tn_engine_step(e, &busy, b->err);
     double filled = tn_clock_s();
     for (uint32_t i = 0; !rc && i < n_steps; i++) rc = tn_engine_step(e, &busy, b->err);
     double end = tn_clock_s();

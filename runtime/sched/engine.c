@@ -4,48 +4,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache/pages.h"
+#include "base/clock.h"
+#include "sched/engine_internal.h"
 
-struct tn_seq {
-    tn_seq_config config;
-    tn_seq *next;
-    int32_t *ids;                  /* [n_ids_max]: the prompt, then what was generated */
-    uint32_t n_ids, n_past, n_max; /* known, computed, longest possible */
-    uint32_t *pages;
-    uint32_t n_page, n_page_max;
-    uint32_t rope_variant;
-    bool admitted;
-    tn_finish finish;
-    uint32_t step_tokens, step_first, step_first_row, step_rows; /* its share of the step being built */
-};
+enum { MAX_CLIENTS = 1024 }; /* remembered; those without sequences are forgotten beyond */
 
-struct tn_engine {
-    tn_model *m;
-    tn_pages pages;
-    tn_sampler sampler;
-    tn_seq *seqs; /* in order of arrival */
-    tn_step step;
-    int32_t *ids;
-    uint32_t *pos, *seq, *rows;
-    tn_step_seq *step_seqs;
-    tn_seq **members; /* [max_seqs]: whose entry step_seqs[i] is */
-};
+/* ---- Life ---- */
+
+static int arrays_new(tn_engine *e, tn_error *err) {
+    const tn_exec_config *c = &e->m->config;
+    e->ids = calloc(c->max_tokens, sizeof *e->ids);
+    e->pos = calloc(c->max_tokens, sizeof *e->pos);
+    e->seq = calloc(c->max_tokens, sizeof *e->seq);
+    e->rows = calloc(c->max_rows, sizeof *e->rows);
+    e->step_seqs = calloc(c->max_seqs, sizeof *e->step_seqs);
+    e->members = calloc(c->max_seqs, sizeof(tn_seq *));
+    bool ok = e->ids && e->pos && e->seq && e->rows && e->step_seqs && e->members;
+    return ok ? 0 : tn_fail(err, TN_ENOMEM, "out of memory");
+}
 
 int tn_engine_new(tn_model *m, const tn_engine_config *config, tn_engine **ret, tn_error *err) {
-    (void)config;
     tn_engine *e = calloc(1, sizeof *e);
     if (!e) return tn_fail(err, TN_ENOMEM, "out of memory");
     e->m = m;
-    int rc = tn_pages_init(&e->pages, m->config.n_page[0], err);
+    if (config) e->config = *config;
+    tn_kv_config kv = {.program = m->program,
+                       .pages = &m->config,
+                       .size = &m->size,
+                       .exec = m->exec,
+                       .budget = e->config.budget,
+                       .reclaim = e->config.reclaim,
+                       .ctx = e->config.ctx};
+    int rc = tn_kv_new(&kv, &e->kv, err);
     if (!rc) rc = tn_sampler_init(&e->sampler, m->program->n_vocab, err);
-    e->ids = calloc(m->config.max_tokens, sizeof *e->ids);
-    e->pos = calloc(m->config.max_tokens, sizeof *e->pos);
-    e->seq = calloc(m->config.max_tokens, sizeof *e->seq);
-    e->rows = calloc(m->config.max_rows, sizeof *e->rows);
-    e->step_seqs = calloc(m->config.max_seqs, sizeof *e->step_seqs);
-    e->members = calloc(m->config.max_seqs, sizeof(tn_seq *));
-    if (!rc && (!e->ids || !e->pos || !e->seq || !e->rows || !e->step_seqs || !e->members))
-        rc = tn_fail(err, TN_ENOMEM, "out of memory");
+    if (!rc) rc = arrays_new(e, err);
     if (rc) {
         tn_engine_free(e);
         return rc;
@@ -57,7 +49,11 @@ int tn_engine_new(tn_model *m, const tn_engine_config *config, tn_engine **ret, 
 void tn_engine_free(tn_engine *e) {
     if (!e) return;
     while (e->seqs) tn_engine_remove(e, e->seqs);
-    tn_pages_fini(&e->pages);
+    for (tn_client *c = e->clients, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    tn_kv_free(e->kv);
     tn_sampler_fini(&e->sampler);
     free(e->ids);
     free(e->pos);
@@ -67,6 +63,8 @@ void tn_engine_free(tn_engine *e) {
     free(e->members);
     free(e);
 }
+
+/* ---- Sequences ---- */
 
 int tn_engine_check(const tn_model *m, const int32_t *prompt, uint32_t n_prompt, tn_error *err) {
     if (n_prompt == 0) return tn_fail(err, TN_EINVAL, "the prompt is empty: there is nothing to continue");
@@ -87,37 +85,89 @@ static uint32_t rope_variant(const tn_program *p, uint32_t n_prompt) {
     return 0;
 }
 
+/* Forgets a client without sequences when there are too many. */
+static void forget_client(tn_engine *e) {
+    for (tn_client **at = &e->clients; e->n_client >= MAX_CLIENTS && *at; at = &(*at)->next) {
+        tn_client *c = *at;
+        if (c->n_seq) continue;
+        *at = c->next;
+        e->n_client--;
+        free(c);
+        return;
+    }
+}
+
+static tn_client *client_of(tn_engine *e, uint64_t id) {
+    uint64_t least = UINT64_MAX; /* served among those who have sequences */
+    tn_client *c = NULL;
+    for (tn_client *k = e->clients; k; k = k->next) {
+        if (k->n_seq && k->served < least) least = k->served;
+        if (k->id == id) c = k;
+    }
+    if (!c) {
+        forget_client(e);
+        c = calloc(1, sizeof *c);
+        if (!c) return NULL;
+        *c = (tn_client){.next = e->clients, .id = id};
+        e->clients = c;
+        e->n_client++;
+    }
+    /* Who comes back has no claim on the time it was away. */
+    if (c->n_seq == 0 && least != UINT64_MAX && c->served < least) c->served = least;
+    return c;
+}
+
+static void seq_free(tn_engine *e, tn_seq *s) {
+    tn_chain_free(e->kv, s->chain);
+    free(s->ids);
+    free(s);
+}
+
+static int seq_init(tn_engine *e, tn_seq *s, tn_error *err) {
+    const tn_seq_config *c = &s->config;
+    uint32_t n_ctx = c->n_ctx && c->n_ctx < e->m->n_ctx ? c->n_ctx : e->m->n_ctx;
+    if (c->n_prompt > n_ctx)
+        return tn_fail(err, TN_ELIMIT, "the prompt has %u tokens, the request's own limit is %u", c->n_prompt,
+                       n_ctx);
+    s->n_ids = c->n_prompt;
+    s->n_max = c->max_new < n_ctx - c->n_prompt ? c->n_prompt + c->max_new : n_ctx;
+    s->arrived_ns = tn_clock_ns();
+    s->rope_variant = rope_variant(e->m->program, c->n_prompt);
+    s->ids = malloc(((size_t)s->n_max + 1) * sizeof *s->ids);
+    s->client = client_of(e, c->client);
+    if (!s->ids || !s->client)
+        return tn_fail(err, TN_ENOMEM, "out of memory for a sequence of %u tokens", c->n_prompt);
+    memcpy(s->ids, c->prompt, c->n_prompt * sizeof *s->ids);
+    tn_chain_config chain = {.salt = c->salt,
+                             .n_salt = c->n_salt,
+                             .variant = s->rope_variant,
+                             .n_prompt = c->n_prompt,
+                             .isolated = c->isolated || c->all_logits || c->on_taps};
+    return tn_chain_new(e->kv, &chain, &s->chain, err);
+}
+
 int tn_engine_add(tn_engine *e, const tn_seq_config *c, tn_seq **ret, tn_error *err) {
     int rc = tn_engine_check(e->m, c->prompt, c->n_prompt, err);
     if (rc) return rc;
     tn_seq *s = calloc(1, sizeof *s), **at = &e->seqs;
     if (!s) return tn_fail(err, TN_ENOMEM, "out of memory");
     s->config = *c;
-    s->n_ids = c->n_prompt;
-    s->n_max = c->max_new < e->m->n_ctx - c->n_prompt ? c->n_prompt + c->max_new : e->m->n_ctx;
-    s->n_page_max = (s->n_max + e->m->config.page_tokens - 1) / e->m->config.page_tokens;
-    s->rope_variant = rope_variant(e->m->program, c->n_prompt);
-    s->ids = malloc(((size_t)s->n_max + 1) * sizeof *s->ids);
-    s->pages = malloc((size_t)s->n_page_max * sizeof *s->pages);
-    if (!s->ids || !s->pages) {
-        free(s->ids);
-        free(s->pages);
-        free(s);
-        return tn_fail(err, TN_ENOMEM, "out of memory for a sequence of %u tokens", c->n_prompt);
+    rc = seq_init(e, s, err);
+    if (rc) {
+        seq_free(e, s);
+        return rc;
     }
-    memcpy(s->ids, c->prompt, c->n_prompt * sizeof *s->ids);
+    s->client->n_seq++;
     while (*at) at = &(*at)->next;
     *at = s;
     if (ret) *ret = s;
     return 0;
 }
 
-static void release_pages(tn_engine *e, tn_seq *s) {
-    if (!s->admitted) return;
-    for (uint32_t i = 0; i < s->n_page; i++) tn_pages_give(&e->pages, s->pages[i]);
-    tn_pages_unreserve(&e->pages, s->n_page_max - s->n_page);
-    s->n_page = 0;
-    s->admitted = false;
+static void finish(tn_engine *e, tn_seq *s, tn_finish why) {
+    s->finish = why;
+    s->client->n_seq--;
+    tn_engine_leave(e, s);
 }
 
 void tn_engine_remove(tn_engine *e, tn_seq *s) {
@@ -126,80 +176,22 @@ void tn_engine_remove(tn_engine *e, tn_seq *s) {
             *at = s->next;
             break;
         }
-    release_pages(e, s);
-    free(s->ids);
-    free(s->pages);
-    free(s);
+    if (!s->finish) finish(e, s, TN_FINISH_LENGTH);
+    seq_free(e, s);
 }
 
-static bool decoding(const tn_seq *s) {
-    return s->n_past + 1 == s->n_ids && s->n_ids > s->config.n_prompt;
+tn_finish tn_seq_finish(const tn_seq *s) {
+    return s->finish;
 }
 
-static void finish(tn_engine *e, tn_seq *s, tn_finish why) {
-    s->finish = why;
-    release_pages(e, s);
+tn_seq_info tn_seq_get_info(const tn_seq *s) {
+    return (tn_seq_info){.running = s->admitted,
+                         .n_past = s->finish ? s->n_ids - 1 : s->chain->n_past,
+                         .n_cached = s->n_cached,
+                         .n_preempted = s->n_preempted};
 }
 
-/* Rows of logits that s wants of n more tokens. */
-static uint32_t rows_wanted(const tn_seq *s, uint32_t n) {
-    if (s->config.all_logits) return n;
-    bool reaches_end = s->n_past + n == s->n_ids;
-    return reaches_end && (s->config.max_new || s->config.on_logits) ? 1 : 0;
-}
-
-/* Gives s a share of at most n tokens of the step being built; nothing when the step is full. */
-static void join(tn_engine *e, tn_seq *s, uint32_t n) {
-    tn_step *st = &e->step;
-    const tn_exec_config *c = &e->m->config;
-    uint32_t room = c->max_tokens - st->n_token, row_room = c->max_rows - st->n_row;
-    if (st->n_seq == c->max_seqs || room == 0 || s->finish) return;
-    if (n > room) n = room;
-    if (s->config.all_logits && n > row_room) n = row_room;
-    if (n && rows_wanted(s, n) > row_room) n--; /* the last token waits for a row */
-    if (n == 0) return;
-    while (s->n_page * c->page_tokens < s->n_past + n) s->pages[s->n_page++] = tn_pages_take(&e->pages);
-    s->step_tokens = n;
-    s->step_first = st->n_token;
-    s->step_first_row = st->n_row;
-    s->step_rows = rows_wanted(s, n);
-    for (uint32_t i = 0; i < n; i++) {
-        e->ids[st->n_token + i] = s->ids[s->n_past + i];
-        e->pos[st->n_token + i] = s->n_past + i;
-        e->seq[st->n_token + i] = st->n_seq;
-    }
-    for (uint32_t i = 0; i < s->step_rows; i++) e->rows[st->n_row + i] = st->n_token + n - s->step_rows + i;
-    e->step_seqs[st->n_seq] = (tn_step_seq){.first_token = st->n_token,
-                                            .n_token = n,
-                                            .first_pos = s->n_past,
-                                            .rope_variant = s->rope_variant,
-                                            .n_page = s->n_page};
-    for (uint32_t g = 0; g < e->m->program->n_group; g++) e->step_seqs[st->n_seq].pages[g] = s->pages;
-    e->members[st->n_seq++] = s;
-    st->n_token += n;
-    st->n_row += s->step_rows;
-}
-
-static void build(tn_engine *e) {
-    e->step = (tn_step){.ids = e->ids, .pos = e->pos, .seq = e->seq, .seqs = e->step_seqs, .rows = e->rows};
-    uint32_t running = 0;
-    for (tn_seq *s = e->seqs; s; s = s->next) {
-        running += s->admitted;
-        if (s->admitted && decoding(s)) join(e, s, 1);
-    }
-    bool waiting = false; /* first come, first served: nobody overtakes one that waits for pages */
-    for (tn_seq *s = e->seqs; s; s = s->next) {
-        if (s->finish || (s->admitted && decoding(s))) continue;
-        if (!s->admitted) {
-            waiting =
-                waiting || running == e->m->config.max_seqs || !tn_pages_reserve(&e->pages, s->n_page_max);
-            if (waiting) continue;
-            s->admitted = true;
-            running++;
-        }
-        join(e, s, s->n_ids - s->n_past);
-    }
-}
+/* ---- After a step ---- */
 
 static bool ends(const tn_engine *e, const tn_seq_config *c, int32_t id) {
     for (uint32_t i = 0; i < c->n_stop_ids; i++)
@@ -221,6 +213,7 @@ static void choose(tn_engine *e, tn_seq *s, const float *logits) {
         return;
     }
     s->ids[s->n_ids++] = token.id;
+    e->stats.n_generated++;
     if (c->on_token && !c->on_token(c->ctx, &token))
         finish(e, s, TN_FINISH_STOP);
     else if (s->n_ids == s->n_max)
@@ -228,13 +221,19 @@ static void choose(tn_engine *e, tn_seq *s, const float *logits) {
 }
 
 static void deliver(tn_engine *e, tn_seq *s, const float *logits) {
-    uint32_t n_vocab = e->m->program->n_vocab, first = s->n_past;
+    enum { GENERATED = 2 }; /* a generated token counts so many times in what a client has been served */
+    uint32_t n_vocab = e->m->program->n_vocab, first = s->chain->n_past, n = s->step_tokens;
+    bool generated = tn_seq_is_decoding(s);
     const float *row = logits + (size_t)s->step_first_row * n_vocab;
-    if (s->config.on_taps) s->config.on_taps(s->config.ctx, e->m->exec, s->step_first, first, s->step_tokens);
-    s->n_past += s->step_tokens;
+    if (s->config.on_taps) s->config.on_taps(s->config.ctx, e->m->exec, s->step_first, first, n);
+    tn_chain_advance(e->kv, s->chain, s->ids, n);
+    s->client->served += generated ? GENERATED : n;
+    e->stats.n_step_tokens += n;
+    if (!generated) e->stats.n_prompt += n;
+    uint32_t past = first + n;
     for (uint32_t i = 0; s->config.on_logits && i < s->step_rows; i++)
-        s->config.on_logits(s->config.ctx, s->n_past - s->step_rows + i, row + (size_t)i * n_vocab);
-    if (s->n_past < s->n_ids) return;
+        s->config.on_logits(s->config.ctx, past - s->step_rows + i, row + (size_t)i * n_vocab);
+    if (past < s->n_ids) return;
     if (s->config.max_new)
         choose(e, s, row + (size_t)(s->step_rows - 1) * n_vocab);
     else
@@ -244,10 +243,10 @@ static void deliver(tn_engine *e, tn_seq *s, const float *logits) {
 int tn_engine_step(tn_engine *e, bool *ret_busy, tn_error *err) {
     const float *logits = NULL;
     const tn_device_class *cls = e->m->exec->cls;
-    build(e);
+    int rc = tn_engine_build(e, err);
     *ret_busy = e->step.n_token > 0;
-    if (!*ret_busy) return 0;
-    int rc = cls->step(e->m->exec, &e->step, err);
+    if (rc || !*ret_busy) return rc;
+    rc = cls->step(e->m->exec, &e->step, err);
     if (!rc) rc = cls->logits(e->m->exec, &logits, err);
     for (uint32_t i = 0; !rc && i < e->step.n_seq; i++) deliver(e, e->members[i], logits);
     return rc;
@@ -260,21 +259,28 @@ int tn_engine_run(tn_engine *e, tn_error *err) {
     return rc;
 }
 
+/* ---- The whole ---- */
+
 uint64_t tn_engine_shrink(tn_engine *e, uint64_t bytes) {
-    (void)e;
-    (void)bytes;
-    return 0;
+    return tn_kv_shrink(e->kv, bytes);
+}
+
+void tn_engine_clear_cache(tn_engine *e) {
+    tn_kv_shrink(e->kv, UINT64_MAX);
+}
+
+void tn_engine_hold(tn_engine *e, bool held) {
+    e->held = held;
 }
 
 bool tn_engine_is_starved(const tn_engine *e) {
-    (void)e;
-    return false;
+    return e->starved;
 }
 
-tn_finish tn_seq_finish(const tn_seq *s) {
-    return s->finish;
-}
-
-uint32_t tn_seq_n_past(const tn_seq *s) {
-    return s->n_past;
+tn_engine_stats tn_engine_get_stats(const tn_engine *e) {
+    tn_engine_stats s = e->stats;
+    s.n_running = e->n_running;
+    for (const tn_seq *q = e->seqs; q; q = q->next) s.n_waiting += !q->admitted && !q->finish;
+    s.kv = tn_kv_get_stats(e->kv);
+    return s;
 }

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine: sequences in, steps run, tokens out. Decoding sequences go first in every step, prompts fill
- * what is left of the token budget in the order of their arrival, cut into chunks as needed. What a sequence
- * gets depends on nobody else. One thread at a time. */
+ * what is left of the token budget, cut into chunks as needed. What a sequence gets depends on nobody else.
+ *
+ * Who goes next: the higher priority, which grows with waiting; then the client that has been served less
+ * (virtual token counters, Sheng et al. 2024, "Fairness in Serving Large Language Models"); then who came
+ * first. A sequence runs when there are pages for its prompt and some to spare, and takes more as it grows.
+ * When they run out, what is cached goes first, then the least important running sequence is preempted: its
+ * pages stay in the index, it waits, and goes on from what is still there.
+ *
+ * One thread at a time. */
 #ifndef TN_SCHED_ENGINE_H
 #define TN_SCHED_ENGINE_H
 
-#include "sched/budget.h"
+#include "base/budget.h"
+#include "cache/kv.h"
 #include "sched/model.h"
 #include "sched/sampler.h"
 
@@ -28,7 +36,13 @@ typedef struct tn_seq_config {
     bool ignore_end;         /* end tokens do not end it */
     const int32_t *stop_ids; /* [n_stop_ids]: further end tokens, also with ignore_end */
     uint32_t n_stop_ids;
-    bool all_logits; /* on_logits for every position, not only those that are sampled from */
+    uint32_t n_ctx;   /* prompt and answer at most; 0: what the model's context holds */
+    int32_t priority; /* higher ones go first */
+    uint64_t client;  /* whose it is: clients share the engine fairly */
+    const void *salt; /* [n_salt] bytes: it shares computed prefixes with sequences of the same salt only */
+    size_t n_salt;
+    bool isolated;   /* it shares with nobody */
+    bool all_logits; /* on_logits for every position, not only those that are sampled from; isolates */
     void *ctx;
     /* The logits [n_vocab] after position pos of the sequence; may be NULL. Borrowed during the call. */
     void (*on_logits)(void *ctx, uint32_t pos, const float *logits);
@@ -57,8 +71,7 @@ void tn_engine_free(tn_engine *e);
  * than the context: both numbers). [any thread] */
 int tn_engine_check(const tn_model *m, const int32_t *prompt, uint32_t n_prompt, tn_error *err);
 
-/* Takes a sequence; it waits until pages for its longest possible self are free. As tn_engine_check,
- * TN_ENOMEM. */
+/* Takes a sequence; it waits for its turn. As tn_engine_check, TN_ENOMEM. */
 int tn_engine_add(tn_engine *e, const tn_seq_config *c, tn_seq **ret, tn_error *err);
 /* Ends a sequence at once and gives its pages back. */
 void tn_engine_remove(tn_engine *e, tn_seq *s);
@@ -75,8 +88,30 @@ uint64_t tn_engine_shrink(tn_engine *e, uint64_t bytes);
 /* Whether sequences wait although none runs: there is no memory for any of them. */
 bool tn_engine_is_starved(const tn_engine *e);
 
+/* While held it admits nobody; what runs goes on. */
+void tn_engine_hold(tn_engine *e, bool held);
+/* Drops everything cached that nobody uses. */
+void tn_engine_clear_cache(tn_engine *e);
+
+/* Since the engine was made, but for n_running and n_waiting. */
+typedef struct tn_engine_stats {
+    uint32_t n_running, n_waiting; /* sequences now */
+    uint64_t n_step, n_preempted;
+    uint64_t n_prompt, n_hit; /* prompt tokens computed; found in the index instead */
+    uint64_t n_generated;     /* tokens chosen */
+    uint64_t n_step_tokens;   /* computed, all sequences and kinds together */
+    tn_kv_stats kv;
+} tn_engine_stats;
+tn_engine_stats tn_engine_get_stats(const tn_engine *e);
+
 tn_finish tn_seq_finish(const tn_seq *s);
-/* Tokens computed so far, prompt included. */
-uint32_t tn_seq_n_past(const tn_seq *s);
+/* Where a sequence stands. */
+typedef struct tn_seq_info {
+    bool running;         /* else it waits */
+    uint32_t n_past;      /* tokens computed so far, prompt included */
+    uint32_t n_cached;    /* tokens of the prompt that were not computed but found */
+    uint32_t n_preempted; /* how often */
+} tn_seq_info;
+tn_seq_info tn_seq_get_info(const tn_seq *s);
 
 #endif

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
-	%D%/budget.c %D%/budget.h \
-	%D%/engine.c %D%/engine.h \
+	%D%/builder.c \
+	%D%/engine.c %D%/engine.h %D%/engine_internal.h \
 	%D%/model.c %D%/model.h \
 	%D%/runner.c %D%/runner.h \
 	%D%/sampler.c %D%/sampler.h

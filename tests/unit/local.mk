@@ -4,6 +4,11 @@ tests_unit_buf_SOURCES = %D%/buf.c %D%/unit.h
 tests_unit_buf_CPPFLAGS = $(test_cppflags)
 tests_unit_buf_LDADD = $(test_ldadd)
 
+unit_tests += tests/unit/kv
+tests_unit_kv_SOURCES = %D%/kv.c %D%/unit.h
+tests_unit_kv_CPPFLAGS = $(test_cppflags)
+tests_unit_kv_LDADD = $(test_ldadd)
+
 cli_test_ldadd = libtenoncli.la $(test_ldadd)
 unit_tests += tests/unit/cli_ids tests/unit/cli_npy tests/unit/cli_options
 tests_unit_cli_ids_SOURCES = %D%/cli_ids.c %D%/unit.h

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sched/budget.h"
+#include "base/budget.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One sum of bytes for everything large that the process holds: weights, pages, activations. What wants
  * memory takes it here first and is refused past the limit. [any thread] */
-#ifndef TN_SCHED_BUDGET_H
-#define TN_SCHED_BUDGET_H
+#ifndef TN_BASE_BUDGET_H
+#define TN_BASE_BUDGET_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the engine: engine.c owns sequences and what a step leaves, builder.c decides what the next one
+ * does. */
+#ifndef TN_SCHED_ENGINE_INTERNAL_H
+#define TN_SCHED_ENGINE_INTERNAL_H
+
+#include "sched/engine.h"
+
+/* Whose sequences they are; one for each id, kept a while after its last sequence. */
+typedef struct tn_client {
+    struct tn_client *next;
+    uint64_t id;
+    uint32_t n_seq;  /* unfinished ones */
+    uint64_t served; /* virtual token counter */
+} tn_client;
+
+struct tn_seq {
+    tn_seq_config config;
+    tn_seq *next;
+    tn_client *client;
+    tn_chain *chain;
+    int32_t *ids;          /* [n_max + 1]: the prompt, then what was generated */
+    uint32_t n_ids, n_max; /* known; longest possible */
+    uint32_t rope_variant;
+    int64_t arrived_ns;
+    uint64_t admitted_at; /* in order of admission */
+    bool admitted;
+    uint32_t n_cached, n_preempted;
+    tn_finish finish;
+    uint32_t step_tokens, step_first, step_first_row, step_rows; /* its share of the step being built */
+    uint64_t looked_at; /* the last step whose builder had it in hand */
+};
+
+struct tn_engine {
+    tn_model *m;
+    tn_engine_config config;
+    tn_kv *kv;
+    tn_sampler sampler;
+    tn_seq *seqs; /* in order of arrival */
+    tn_client *clients;
+    uint32_t n_client;
+    bool held, starved;
+    uint64_t n_admitted; /* ever */
+    uint32_t n_running;
+    tn_engine_stats stats;
+    int64_t now_ns; /* when the step being built began */
+    tn_step step;
+    int32_t *ids;
+    uint32_t *pos, *seq, *rows;
+    tn_step_seq *step_seqs;
+    tn_seq **members; /* [max_seqs]: whose entry step_seqs[i] is */
+};
+
+/* builder.c: fills e->step and e->members. TN_ENOMEM when a sequence that cannot be preempted finds no pages.
+ */
+int tn_engine_build(tn_engine *e, tn_error *err);
+/* Lets go of a sequence's pages; what is computed stays in the index. */
+void tn_engine_leave(tn_engine *e, tn_seq *s);
+
+/* It has chosen a token before and computes the next one. */
+static inline bool tn_seq_is_decoding(const tn_seq *s) {
+    return s->chain->n_past + 1 == s->n_ids && s->n_ids > s->config.n_prompt;
+}
+
+#endif

@@ -8,11 +8,6 @@
 
 enum { KEEP_WINDOWS = 4 }; /* a window is kept at each multiple of so many of its lengths */
 
-/* Tokens of a page that another sequence is computing for it to be waited for: waiting costs a step. */
-static uint32_t worth_waiting(const tn_kv *kv) {
-    return kv->page_tokens / 2;
-}
-
 /* ---- Windows ---- */
 
 /* The first page of a group that a token at position pos looks at. */
@@ -242,12 +237,21 @@ static void take_pages(tn_kv *kv, tn_chain *c, uint32_t n) {
     if (n > c->n_page) adopt(kv, c, n, n * pt);
 }
 
+/* Whether to wait for the sequence that computes f's next page in this step: it costs a step, which pays when
+ * much of the page is shared, or all that is left of n_ids, or all of it, so that the following pages may be,
+ * too. */
+static bool worth_waiting(const tn_kv *kv, const find *f, uint32_t n_ids) {
+    if (!f->near || !f->near->open || f->near->step != kv->step) return false;
+    uint32_t left = n_ids - f->n * kv->page_tokens, saved = f->common - f->part;
+    return saved >= kv->page_tokens / 2 || (saved && (f->common == kv->page_tokens || f->common == left));
+}
+
 uint32_t tn_chain_match(tn_kv *kv, tn_chain *c, const int32_t *ids, uint32_t n_ids, bool *ret_wait) {
     uint32_t before = c->n_past;
     *ret_wait = false;
     if (!c->shared || c->n_past % kv->page_tokens || c->n_past >= n_ids) return 0;
     find f = look_up(kv, c, ids, n_ids);
-    bool wait = f.near && f.near->open && f.near->step == kv->step && f.common - f.part >= worth_waiting(kv);
+    bool wait = worth_waiting(kv, &f, n_ids);
     tn_node *own = f.part && !wait ? new_node(kv) : NULL;
     if (own) f = look_up(kv, c, ids, n_ids); /* making room may have taken some of it */
     uint32_t known = f.n * kv->page_tokens + (f.near && !f.near->open ? f.common : 0);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Whole models: against recorded references, and against themselves in other company. All have the preopened modules, where
 # there are such.
-unit_tests += tests/golden/runner tests/golden/starter tests/golden/engine tests/golden/equalities tests/golden/golden
+unit_tests += tests/golden/runner tests/golden/starter tests/golden/engine tests/golden/sharing \
+	tests/golden/equalities tests/golden/golden
 tests_golden_golden_SOURCES = %D%/golden.c %D%/fixture.c %D%/fixture.h
 tests_golden_golden_CPPFLAGS = $(test_cppflags)
 tests_golden_golden_LDADD = $(test_ldadd)
@@ -27,3 +28,8 @@ tests_golden_runner_CPPFLAGS = $(test_cppflags)
 tests_golden_runner_LDADD = $(test_ldadd)
 tests_golden_runner_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
 EXTRA_tests_golden_runner_DEPENDENCIES = $(preopen_modules)
+tests_golden_sharing_SOURCES = %D%/sharing.c %D%/fixture.c %D%/fixture.h
+tests_golden_sharing_CPPFLAGS = $(test_cppflags)
+tests_golden_sharing_LDADD = $(test_ldadd)
+tests_golden_sharing_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_golden_sharing_DEPENDENCIES = $(preopen_modules)

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sched/sampler.h"
 
+#include <float.h>
 #include <math.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
-typedef struct tn_candidate candidate;
+#include "sched/penalties.h"
 
 int tn_sampler_init(tn_sampler *s, uint32_t n_vocab, tn_error *err) {
     *s = (tn_sampler){.n_vocab = n_vocab};
     s->candidates = malloc(n_vocab * sizeof *s->candidates);
     s->logits = malloc(n_vocab * sizeof *s->logits);
     s->count = calloc(n_vocab, sizeof *s->count);
-    if (s->candidates && s->logits && s->count) return 0;
+    s->block_sums = malloc(tn__row_blocks(n_vocab) * sizeof *s->block_sums);
+    if (s->candidates && s->logits && s->count && s->block_sums) return 0;
     tn_sampler_fini(s);
     return tn_fail(err, TN_ENOMEM, "out of memory for %u candidates", n_vocab);
 }
@@ -25,6 +24,7 @@ void tn_sampler_fini(tn_sampler *s) {
     free(s->candidates);
     free(s->logits);
     free(s->count);
+    free(s->block_sums);
     *s = (tn_sampler){0};
 }
 
@@ -46,150 +46,242 @@ uint64_t tn_random_seed(void) {
     return seed;
 }
 
-static int32_t highest(const float *logits, uint32_t n) {
-    int32_t best = 0;
-    float max = -INFINITY;
-    for (uint32_t i = 0; i < n; i++)
-        if (logits[i] > max) {
-            max = logits[i];
-            best = (int32_t)i;
-        }
-    return best;
+/* ---- The chain --------------------------------------------------------------------------------------- */
+
+/* What is left of the row: all entries >= row.floor, until a step needs them one by one and gathers them. */
+typedef struct chain {
+    tn_sampler *s;
+    const tn_sampling *p;
+    tn_row row;      /* row.max: the highest logit left */
+    tn_candidate *c; /* [n] in no order; NULL: not gathered */
+    uint32_t n;
+} chain;
+
+/* A candidate's probability relative to the best one's. */
+static double weight(const chain *k, float logit) {
+    return exp(((double)logit - k->row.max) / k->row.temperature);
 }
 
-static bool before(const candidate *a, const candidate *b) {
-    return a->logit > b->logit || (a->logit == b->logit && a->id < b->id);
+static double total_weight(const chain *k) {
+    double total = 0;
+    if (!k->c) return tn__row_total(&k->row, k->s->block_sums);
+    for (uint32_t i = 0; i < k->n; i++) total += weight(k, k->c[i].logit);
+    return total;
 }
 
-static void sift_down(candidate *c, uint32_t n, uint32_t i) {
+/* A logit that no candidate of at least this weight is below, by a little more than rounding. */
+static float logit_floor(const chain *k, double least) {
+    double d = k->row.temperature * log(least);
+    double x = k->row.max + d - 1e-6 * (fabs(k->row.max) + fabs(d));
+    return x > k->row.floor ? (float)x : k->row.floor;
+}
+
+static void gather(chain *k, float floor) {
+    k->c = k->s->candidates;
+    k->n = tn__row_collect(k->row.logits, k->row.n, floor, k->c);
+}
+
+static void find_max(chain *k) {
+    k->row.max = k->c[0].logit;
+    for (uint32_t i = 1; i < k->n; i++)
+        if (k->c[i].logit > k->row.max) k->row.max = k->c[i].logit;
+}
+
+static uint32_t min_keep(const chain *k) {
+    return k->p->min_keep ? k->p->min_keep : 1;
+}
+
+/* ---- Taking candidates in order ---------------------------------------------------------------------- */
+
+/* c is a heap with the first of the order on top but for its entry i, which may have to go down. */
+static void sift_down(tn_candidate *c, uint32_t n, uint32_t i) {
     for (;;) {
         uint32_t top = i, l = 2 * i + 1, r = l + 1;
-        if (l < n && before(&c[l], &c[top])) top = l;
-        if (r < n && before(&c[r], &c[top])) top = r;
+        if (l < n && tn__candidate_before(&c[l], &c[top])) top = l;
+        if (r < n && tn__candidate_before(&c[r], &c[top])) top = r;
         if (top == i) return;
-        candidate t = c[i];
+        tn_candidate t = c[i];
         c[i] = c[top];
         c[top] = t;
         i = top;
     }
 }
 
-/* A candidate's probability relative to the best one's. */
-static double weight(const candidate *c, float max, const tn_sampling *p) {
-    return exp(((double)c->logit - max) / p->temperature);
-}
-
-/* Moves the best of a heap of n to its end and returns it. */
-static const candidate *pop(candidate *c, uint32_t n) {
-    candidate t = c[0];
-    c[0] = c[n - 1];
-    c[n - 1] = t;
-    sift_down(c, n - 1, 0);
-    return &c[n - 1];
-}
-
-/* Candidates come off the heap in order of probability until the filters are satisfied, so that the
- * vocabulary is never sorted. They gather at the array's end, the best one last. Returns how many are left to
- * draw from, at least 1. */
-static uint32_t filter(candidate *c, uint32_t n, const tn_sampling *p) {
-    uint32_t most = p->top_k && p->top_k < n ? p->top_k : n, taken = 0, kept = 0;
-    float max = c[0].logit;
-    bool nucleus = p->top_p > 0 && p->top_p < 1;
-    double total = 0, mass = 0;
-    if (most < n) /* top_p counts within top_k */
-        for (; taken < most; taken++) total += weight(pop(c, n - taken), max, p);
-    else if (nucleus)
-        for (uint32_t i = 0; i < n; i++) total += weight(&c[i], max, p);
-    for (; kept < most; kept++) {
-        const candidate *next = kept < taken ? &c[n - 1 - kept] : pop(c, n - kept);
-        double w = weight(next, max, p);
-        if (kept > 0 && (w < p->min_p || (nucleus && mass >= p->top_p * total))) break;
+/* Keeps candidates in the order of their `logit` (whatever a step has put there) until they weigh enough or
+ * the next weighs less than least: they come off a heap, so that those that go are never sorted. They gather
+ * at the array's end, the first of the order last, and get their logits back. */
+static void take(chain *k, double enough, double least) {
+    double mass = 0;
+    uint32_t kept = 0;
+    for (uint32_t i = k->n / 2; i-- > 0;) sift_down(k->c, k->n, i);
+    for (uint32_t left = k->n; left > 0; left--, kept++) {
+        tn_candidate next = {k->row.logits[k->c[0].id], k->c[0].id};
+        double w = weight(k, next.logit);
+        if (kept >= min_keep(k) && (w < least || mass >= enough)) break;
         mass += w;
+        k->c[0] = k->c[left - 1];
+        k->c[left - 1] = next;
+        sift_down(k->c, left - 1, 0);
     }
-    return kept;
+    k->c += k->n - kept;
+    k->n = kept;
+    find_max(k);
 }
 
-/* Draws among count candidates, going backwards from c: the first whose cumulated weight passes u. */
-static int32_t draw(const candidate *c, uint32_t count, float max, const tn_sampling *p, double u) {
-    double sum = 0, at = 0;
-    for (uint32_t i = 0; i < count; i++) sum += weight(c - i, max, p);
-    for (uint32_t i = 0; i < count; i++) {
-        at += weight(c - i, max, p);
-        if (at > u * sum) return c[-(ptrdiff_t)i].id;
+/* ---- Steps ------------------------------------------------------------------------------------------- */
+
+/* logit >= max - top_n_sigma * sigma as a bound for floats. */
+static float sigma_floor(const chain *k) {
+    double bound = k->row.max - k->p->top_n_sigma * tn__row_deviation(k->row.logits, k->row.n);
+    if (!(bound >= -FLT_MAX)) return -FLT_MAX;
+    float floor = (float)bound;
+    return floor < bound ? nextafterf(floor, INFINITY) : floor;
+}
+
+/* top_n_sigma and top_k. False: there is nothing to draw from but the highest entry. */
+static bool begin(chain *k) {
+    const tn_sampling *p = k->p;
+    bool few = p->top_k && p->top_k<k->row.n, sigma = p->top_n_sigma> 0;
+    if (!(p->temperature > 0) || p->top_k == 1) return false;
+    if (sigma || !few) k->row.max = k->row.logits[tn__row_highest(k->row.logits, k->row.n)];
+    if ((sigma || !few) && !isfinite(k->row.max)) return false;
+    if (sigma) k->row.floor = sigma_floor(k);
+    if (!few) return true;
+    k->c = k->s->candidates;
+    k->n = tn__row_select(k->row.logits, k->row.n, p->top_k, k->row.floor, k->c);
+    if (k->n == 0) return false;
+    find_max(k);
+    return isfinite(k->row.max);
+}
+
+static double mean_logit(const chain *k) {
+    double sum = 0;
+    if (!k->c) return tn__row_mean(&k->row);
+    for (uint32_t i = 0; i < k->n; i++)
+        sum += weight(k, k->c[i].logit) * ((double)k->c[i].logit - k->row.max);
+    return k->row.max + sum / total_weight(k);
+}
+
+/* With log p = logit / temperature - log Z, |-log p - H| is |logit - the mean logit| / temperature. */
+static void typical(chain *k) {
+    if (!(k->p->typical_p > 0 && k->p->typical_p < 1)) return;
+    double mean = mean_logit(k), total = total_weight(k);
+    if (!k->c) gather(k, k->row.floor);
+    for (uint32_t i = 0; i < k->n; i++) k->c[i].logit = (float)-fabs(k->c[i].logit - mean);
+    take(k, k->p->typical_p * total, 0);
+}
+
+/* Candidates for top_p and min_p. What weighs less than an n-th of what top_p leaves out cannot be needed to
+ * reach it; a tenth is for the total's rounding, which decides alone when top_p is all but 1. */
+static void gather_likely(chain *k, bool nucleus, double total) {
+    double out = nucleus ? 1 - (double)k->p->top_p : 0, least = k->p->min_p;
+    if (out > 1e-4) least = fmax(least, 0.9 * out * total / k->row.n);
+    gather(k, logit_floor(k, least));
+    if (k->n < min_keep(k)) gather(k, k->row.floor);
+}
+
+/* top_p and min_p. */
+static void cut(chain *k) {
+    bool nucleus = k->p->top_p > 0 && k->p->top_p < 1;
+    if (!nucleus && !(k->p->min_p > 0)) return;
+    double total = nucleus ? total_weight(k) : 0;
+    if (!k->c) gather_likely(k, nucleus, total);
+    take(k, nucleus ? k->p->top_p * total : INFINITY, k->p->min_p);
+}
+
+/* XTC. The candidates of at least the threshold are those up to one of them in order. */
+static void exclude_top(chain *k, uint32_t pos) {
+    const uint64_t stream = 0x7874635f73747265u;
+    if (!(k->p->xtc_probability > 0)) return;
+    if (!(tn_random_unit(mix(k->p->seed ^ stream), pos) < k->p->xtc_probability)) return;
+    double least = k->p->xtc_threshold * total_weight(k);
+    if (!k->c) gather(k, k->row.floor);
+    float floor = logit_floor(k, least);
+    uint32_t top = 0, kept = 0;
+    tn_candidate last = {0};
+    for (uint32_t i = 0; i < k->n; i++) {
+        if (k->c[i].logit < floor || weight(k, k->c[i].logit) < least) continue;
+        if (top++ == 0 || tn__candidate_before(&last, &k->c[i])) last = k->c[i];
     }
-    return c->id;
+    if (top < 2 || k->n - (top - 1) < min_keep(k)) return;
+    for (uint32_t i = 0; i < k->n; i++)
+        if (!tn__candidate_before(&k->c[i], &last)) k->c[kept++] = k->c[i];
+    k->n = kept;
+    find_max(k);
 }
 
-static int32_t sample(tn_sampler *s, const tn_sampling *p, uint32_t pos, const float *logits) {
-    uint32_t n = 0;
-    if (!(p->temperature > 0) || p->top_k == 1) return highest(logits, s->n_vocab);
-    for (uint32_t i = 0; i < s->n_vocab; i++)
-        if (logits[i] > -INFINITY) s->candidates[n++] = (candidate){logits[i], (int32_t)i};
-    if (n == 0) return highest(logits, s->n_vocab);
-    double u = tn_random_unit(p->seed, pos);
-    bool filtered = p->top_k || (p->top_p > 0 && p->top_p < 1) || p->min_p > 0;
-    float max = logits[highest(logits, s->n_vocab)];
-    if (!isfinite(max)) return highest(logits, s->n_vocab);
-    if (!filtered) return draw(s->candidates + n - 1, n, max, p, u);
-    for (uint32_t i = n / 2; i-- > 0;) sift_down(s->candidates, n, i);
-    return draw(s->candidates + n - 1, filter(s->candidates, n, p), max, p, u);
+/* Everything between penalties and draw. False: the highest entry is the choice. */
+static bool narrow(chain *k, uint32_t pos) {
+    if (!begin(k)) return false;
+    typical(k);
+    cut(k);
+    exclude_top(k, pos);
+    return true;
 }
 
-static bool penalises(const tn_sampling *p) {
-    return (p->repetition_penalty > 0 && p->repetition_penalty != 1) || p->frequency_penalty != 0 ||
-           p->presence_penalty != 0;
-}
-
-/* Every id that occurred, once: counted in the answer, then settled and its count cleared. */
-static void penalise(tn_sampler *s, const tn_sampling *p, const tn_history *h) {
-    const uint32_t seen = 1u << 31;
-    float r = p->repetition_penalty > 0 ? p->repetition_penalty : 1;
-    for (uint32_t i = 0; i < h->n_ids; i++) {
-        uint32_t *count = &s->count[h->ids[i]];
-        *count = (*count + (i >= h->n_prompt)) | seen;
+/* The first candidate at which the cumulated weight passes u of all; weights take the logits' place. */
+static int32_t draw(chain *k, double u) {
+    double sum = total_weight(k), at = 0;
+    if (!k->c) return tn__row_draw(&k->row, k->s->block_sums, u);
+    sum = 0;
+    for (uint32_t i = 0; i < k->n; i++) sum += k->c[i].logit = (float)weight(k, k->c[i].logit);
+    for (uint32_t i = k->n; i-- > 0;) {
+        at += k->c[i].logit;
+        if (at > u * sum) return k->c[i].id;
     }
-    for (uint32_t i = 0; i < h->n_ids; i++) {
-        uint32_t *count = &s->count[h->ids[i]], n = *count & ~seen;
-        float *logit = &s->logits[h->ids[i]];
-        if (!*count) continue;
-        *logit = *logit > 0 ? *logit / r : *logit * r;
-        *logit -= p->frequency_penalty * (float)n + (n ? p->presence_penalty : 0);
-        *count = 0;
-    }
+    return k->c[0].id;
 }
 
-static const float *adjust(tn_sampler *s, const tn_sampling *p, const tn_history *h, const float *logits) {
-    if (!p->n_bias && !penalises(p)) return logits;
-    memcpy(s->logits, logits, s->n_vocab * sizeof *logits);
-    for (uint32_t i = 0; i < p->n_bias; i++)
-        s->logits[p->bias[i].id] =
-            p->bias[i].bias <= -100 ? -INFINITY : s->logits[p->bias[i].id] + p->bias[i].bias;
-    if (penalises(p)) penalise(s, p, h);
-    return s->logits;
+static chain start(tn_sampler *s, const tn_sampling *p, const tn_history *h, const float *logits) {
+    tn_row row = {.logits = tn__penalties_apply(s, p, h, logits),
+                  .n = s->n_vocab,
+                  .temperature = p->temperature,
+                  .floor = -FLT_MAX};
+    return (chain){.s = s, .p = p, .row = row};
 }
 
-/* log softmax of the chosen id and of the best n, kept in order by insertion: n is small. */
-static void fill_logprobs(const tn_sampler *s, const tn_sampling *p, const float *logits, tn_token *t) {
-    double max = logits[highest(logits, s->n_vocab)], sum = 0;
-    t->n_top = 0;
-    for (uint32_t i = 0; i < s->n_vocab; i++) {
-        if (!(logits[i] > -INFINITY)) continue;
-        sum += exp(logits[i] - max);
-        uint32_t at = t->n_top;
-        while (at > 0 && logits[i] > t->top[at - 1].logprob) at--;
-        if (at >= p->n_top_logprobs) continue;
-        if (t->n_top < p->n_top_logprobs) t->n_top++;
-        memmove(&t->top[at + 1], &t->top[at], (t->n_top - 1 - at) * sizeof *t->top);
-        t->top[at].id = (int32_t)i;
-        t->top[at].logprob = logits[i];
+/* log softmax of the chosen id and of the best ones. */
+static void fill_logprobs(tn_sampler *s, const tn_sampling *p, const float *logits, tn_token *t) {
+    tn_row row = {.logits = logits, .n = s->n_vocab, .temperature = 1, .floor = -FLT_MAX};
+    row.max = logits[tn__row_highest(logits, s->n_vocab)];
+    double log_sum = isfinite(row.max) ? row.max + log(tn__row_total(&row, s->block_sums)) : (double)NAN;
+    tn_candidate *c = s->candidates;
+    uint32_t most = p->n_top_logprobs < s->n_vocab ? p->n_top_logprobs : s->n_vocab;
+    t->n_top = most ? tn__row_select(logits, s->n_vocab, most, -FLT_MAX, c) : 0;
+    for (uint32_t i = t->n_top / 2; i-- > 0;) sift_down(c, t->n_top, i);
+    for (uint32_t i = 0; i < t->n_top; i++) {
+        t->top[i].id = c[0].id;
+        t->top[i].logprob = (float)(c[0].logit - log_sum);
+        c[0] = c[t->n_top - 1 - i];
+        sift_down(c, t->n_top - 1 - i, 0);
     }
-    double log_sum = max + log(sum);
-    for (uint32_t i = 0; i < t->n_top; i++) t->top[i].logprob = (float)(t->top[i].logprob - log_sum);
     t->logprob = (float)(logits[t->id] - log_sum);
 }
 
 void tn_sampler_pick(tn_sampler *s, const tn_sampling *p, const tn_history *h, const float *logits,
                      tn_token *ret) {
-    *ret = (tn_token){.id = sample(s, p, h->n_ids, adjust(s, p, h, logits))};
+    chain k = start(s, p, h, logits);
+    if (narrow(&k, h->n_ids))
+        *ret = (tn_token){.id = draw(&k, tn_random_unit(p->seed, h->n_ids))};
+    else
+        *ret = (tn_token){.id = tn__row_highest(k.row.logits, k.row.n)};
     if (p->logprobs) fill_logprobs(s, p, logits, ret);
+}
+
+uint32_t tn_sampler_candidates(tn_sampler *s, const tn_sampling *p, const tn_history *h, const float *logits,
+                               int32_t *ret_ids, double *ret_probabilities) {
+    chain k = start(s, p, h, logits);
+    if (!narrow(&k, h->n_ids)) {
+        ret_ids[0] = tn__row_highest(k.row.logits, k.row.n);
+        ret_probabilities[0] = 1;
+        return 1;
+    }
+    if (!k.c) gather(&k, k.row.floor);
+    double total = total_weight(&k);
+    take(&k, INFINITY, 0);
+    for (uint32_t i = 0; i < k.n; i++) {
+        ret_ids[i] = k.c[k.n - 1 - i].id;
+        ret_probabilities[i] = weight(&k, k.c[k.n - 1 - i].logit) / total;
+    }
+    return k.n;
 }

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sched/row.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+/* Four lanes are what every processor has. */
+enum { LANES = 4, GROUP = 4 * LANES };
+typedef float vf __attribute__((vector_size(LANES * sizeof(float))));
+typedef int32_t vi __attribute__((vector_size(LANES * sizeof(int32_t))));
+
+static inline vf load(const float *x) {
+    vf v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+static inline vf set(float x) {
+    return (vf){x, x, x, x};
+}
+
+static inline vf select(vi mask, vf a, vf b) {
+    return (vf)((mask & (vi)a) | (~mask & (vi)b));
+}
+
+static inline float sum_lanes(vf v) {
+    return (v[0] + v[1]) + (v[2] + v[3]);
+}
+
+/* Block b of a row: in place, or copied to `padded` and filled up with -inf. */
+static const float *block(const float *logits, uint32_t n, uint32_t b, float *padded) {
+    uint32_t first = b * TN_ROW_BLOCK, count = n - first;
+    if (count >= TN_ROW_BLOCK) return logits + first;
+    memcpy(padded, logits + first, count * sizeof *padded);
+    for (uint32_t i = count; i < TN_ROW_BLOCK; i++) padded[i] = -INFINITY;
+    return padded;
+}
+
+/* ---- Looking for high entries ------------------------------------------------------------------------ */
+
+/* Whether any of a block is above t. */
+static bool any_above(const float *x, float t) {
+    vi found[4] = {{0}};
+    vf limit = set(t);
+    for (uint32_t i = 0; i < TN_ROW_BLOCK; i += GROUP)
+        for (uint32_t k = 0; k < 4; k++) found[k] |= load(x + i + k * LANES) > limit;
+    vi all = (found[0] | found[1]) | (found[2] | found[3]);
+    return (all[0] | all[1]) | (all[2] | all[3]);
+}
+
+static int32_t first_number(const float *logits, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (!isnan(logits[i])) return (int32_t)i;
+    return 0;
+}
+
+int32_t tn__row_highest(const float *logits, uint32_t n) {
+    float padded[TN_ROW_BLOCK], max = -INFINITY;
+    int32_t best = -1;
+    for (uint32_t b = 0; b < tn__row_blocks(n); b++) {
+        const float *x = block(logits, n, b, padded);
+        if (!any_above(x, max)) continue;
+        for (uint32_t i = 0; i < TN_ROW_BLOCK; i++) {
+            if (!(x[i] > max)) continue;
+            max = x[i];
+            best = (int32_t)(b * TN_ROW_BLOCK + i);
+        }
+    }
+    return best >= 0 ? best : first_number(logits, n);
+}
+
+/* c is a heap with the last of the order on top but for its entry i, which may have to go down. */
+static void sift_down(tn_candidate *c, uint32_t n, uint32_t i) {
+    for (;;) {
+        uint32_t last = i, l = 2 * i + 1, r = l + 1;
+        if (l < n && tn__candidate_before(&c[last], &c[l])) last = l;
+        if (r < n && tn__candidate_before(&c[last], &c[r])) last = r;
+        if (last == i) return;
+        tn_candidate t = c[i];
+        c[i] = c[last];
+        c[last] = t;
+        i = last;
+    }
+}
+
+/* Puts c among the k best; of k or more, the worst is at heap[0]. Returns how many there are. */
+static uint32_t offer(tn_candidate *heap, uint32_t count, uint32_t k, tn_candidate c) {
+    if (count == k) {
+        heap[0] = c;
+        sift_down(heap, k, 0);
+        return k;
+    }
+    heap[count++] = c;
+    for (uint32_t i = count == k ? k / 2 : 0; i-- > 0;) sift_down(heap, k, i);
+    return count;
+}
+
+uint32_t tn__row_select(const float *logits, uint32_t n, uint32_t k, float floor, tn_candidate *ret) {
+    float padded[TN_ROW_BLOCK], limit = nextafterf(floor, -INFINITY);
+    uint32_t count = 0;
+    for (uint32_t b = 0; b < tn__row_blocks(n); b++) {
+        const float *x = block(logits, n, b, padded);
+        if (!any_above(x, limit)) continue;
+        for (uint32_t i = 0; i < TN_ROW_BLOCK; i++) {
+            if (!(x[i] > limit)) continue;
+            count = offer(ret, count, k, (tn_candidate){x[i], (int32_t)(b * TN_ROW_BLOCK + i)});
+            if (count == k) limit = ret[0].logit; /* an equal one comes later, so it stays out */
+        }
+    }
+    return count;
+}
+
+uint32_t tn__row_collect(const float *logits, uint32_t n, float floor, tn_candidate *ret) {
+    float padded[TN_ROW_BLOCK], limit = nextafterf(floor, -INFINITY);
+    uint32_t count = 0;
+    for (uint32_t b = 0; b < tn__row_blocks(n); b++) {
+        const float *x = block(logits, n, b, padded);
+        if (!any_above(x, limit)) continue;
+        for (uint32_t i = 0; i < TN_ROW_BLOCK; i++)
+            if (x[i] > limit) ret[count++] = (tn_candidate){x[i], (int32_t)(b * TN_ROW_BLOCK + i)};
+    }
+    return count;
+}
+
+/* ---- Weights ----------------------------------------------------------------------------------------- */
+
+/* exp(x) for -87 <= x <= 0, within 2e-7 relative: x = n log 2 + r, log 2 in two parts so that r is exact
+ * (Cody and Waite 1980), and the Taylor series of degree 7 for |r| <= log(2) / 2. */
+static inline vf exp_lanes(vf x) {
+    const vf magic = set(0x1.8p23f); /* adding and taking it away rounds to whole numbers */
+    vf n = (x * set(0x1.715476p0f) + magic) - magic;
+    vf r = (x - n * set(0x1.63p-1f)) - n * set(-0x1.bd0106p-13f);
+    vf y = set(1.0f / 5040);
+    y = y * r + set(1.0f / 720);
+    y = y * r + set(1.0f / 120);
+    y = y * r + set(1.0f / 24);
+    y = y * r + set(1.0f / 6);
+    y = y * r + set(0.5f);
+    y = y * r + set(1.0f);
+    y = y * r + set(1.0f);
+    vi exponent = (__builtin_convertvector(n, vi) + 127) << 23;
+    return y * (vf)exponent;
+}
+
+/* 1 / temperature, but for temperatures so low that it would overflow: (max - max) / temperature has to be 0.
+ */
+static float inverse(float temperature) {
+    float x = 1 / temperature;
+    return x < FLT_MAX ? x : FLT_MAX;
+}
+
+/* The weights of block b into w; below e^-87 they are 0. Returns their sum. */
+static double weigh(const tn_row *r, uint32_t b, float *w) {
+    float padded[TN_ROW_BLOCK];
+    const float *x = block(r->logits, r->n, b, padded);
+    vf scale = set(inverse(r->temperature)), least = set(-87), sum[4] = {{0}};
+    for (uint32_t i = 0; i < TN_ROW_BLOCK; i += GROUP)
+        for (uint32_t k = 0; k < 4; k++) {
+            vf logit = load(x + i + k * LANES), z = (logit - set(r->max)) * scale;
+            vi counts = (z > least) & (logit >= set(r->floor));
+            vf y = select(counts, exp_lanes(select(counts, z, set(0))), set(0));
+            memcpy(w + i + k * LANES, &y, sizeof y);
+            sum[k] += y;
+        }
+    return (double)sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+double tn__row_total(const tn_row *r, double *block_sums) {
+    float w[TN_ROW_BLOCK];
+    double total = 0;
+    for (uint32_t b = 0; b < tn__row_blocks(r->n); b++) total += block_sums[b] = weigh(r, b, w);
+    return total;
+}
+
+double tn__row_mean(const tn_row *r) {
+    float w[TN_ROW_BLOCK];
+    double total = 0, sum = 0;
+    for (uint32_t b = 0; b < tn__row_blocks(r->n); b++) {
+        const float *x = r->logits + (size_t)b * TN_ROW_BLOCK;
+        uint32_t count = r->n - b * TN_ROW_BLOCK;
+        double weight = weigh(r, b, w);
+        total += weight;
+        for (uint32_t i = 0; weight > 0 && i < TN_ROW_BLOCK && i < count; i++)
+            if (w[i] > 0) sum += w[i] * ((double)x[i] - r->max);
+    }
+    return r->max + sum / total;
+}
+
+int32_t tn__row_draw(const tn_row *r, const double *block_sums, double u) {
+    float w[TN_ROW_BLOCK];
+    uint32_t n_block = tn__row_blocks(r->n), b = 0, last = 0;
+    double total = 0, at = 0;
+    for (uint32_t i = 0; i < n_block; i++) total += block_sums[i];
+    while (b + 1 < n_block && at + block_sums[b] <= u * total) at += block_sums[b++];
+    while (b > 0 && !(block_sums[b] > 0)) b--; /* rounding may lead past the last block that weighs */
+    weigh(r, b, w);
+    for (uint32_t i = 0; i < TN_ROW_BLOCK; i++) {
+        if (!(w[i] > 0)) continue;
+        last = i;
+        at += w[i];
+        if (at > u * total) break;
+    }
+    return (int32_t)(b * TN_ROW_BLOCK + last);
+}
+
+double tn__row_deviation(const float *logits, uint32_t n) {
+    double sum[4] = {0}, squares[4] = {0}, count[4] = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        bool finite = fabsf(logits[i]) <= FLT_MAX;
+        double x = finite ? (double)logits[i] : 0;
+        sum[i % 4] += x;
+        squares[i % 4] += x * x;
+        count[i % 4] += finite;
+    }
+    double all = (count[0] + count[1]) + (count[2] + count[3]);
+    double mean = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / all;
+    double variance = ((squares[0] + squares[1]) + (squares[2] + squares[3])) / all - mean * mean;
+    return variance > 0 ? sqrt(variance) : 0;
+}

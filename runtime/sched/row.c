@@ -8,6 +8,7 @@
 /* Four lanes are what every processor has. */
 enum { LANES = 4, GROUP = 4 * LANES };
 typedef float vf __attribute__((vector_size(LANES * sizeof(float))));
+typedef double vd __attribute__((vector_size(LANES * sizeof(double))));
 typedef int32_t vi __attribute__((vector_size(LANES * sizeof(int32_t))));
 
 static inline vf load(const float *x) {
@@ -150,51 +151,46 @@ static float inverse(float temperature) {
     return x < FLT_MAX ? x : FLT_MAX;
 }
 
-/* The weights of block b into w; below e^-87 they are 0. Returns their sum. */
-static double weigh(const tn_row *r, uint32_t b, float *w) {
+/* The weights of block b into w; below e^-87 they are 0. Returns their sum, and in *ret_moment that of
+ * weight * (logit - max) / temperature. */
+static double weigh(const tn_row *r, uint32_t b, float *w, double *ret_moment) {
     float padded[TN_ROW_BLOCK];
     const float *x = block(r->logits, r->n, b, padded);
-    vf scale = set(inverse(r->temperature)), least = set(-87), sum[4] = {{0}};
+    const vf max = set(r->max), floor = set(r->floor), scale = set(inverse(r->temperature));
+    vf least = set(-87), sum[4] = {{0}}, moment = {0};
     for (uint32_t i = 0; i < TN_ROW_BLOCK; i += GROUP)
         for (uint32_t k = 0; k < 4; k++) {
-            vf logit = load(x + i + k * LANES), z = (logit - set(r->max)) * scale;
-            vi counts = (z > least) & (logit >= set(r->floor));
-            vf y = select(counts, exp_lanes(select(counts, z, set(0))), set(0));
+            vf logit = load(x + i + k * LANES), z = (logit - max) * scale;
+            vi counts = (z > least) & (logit >= floor);
+            z = select(counts, z, set(0));
+            vf y = select(counts, exp_lanes(z), set(0));
             memcpy(w + i + k * LANES, &y, sizeof y);
             sum[k] += y;
+            moment += y * z;
         }
+    *ret_moment = (double)sum_lanes(moment);
     return (double)sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
-double tn__row_total(const tn_row *r, double *block_sums) {
+double tn__row_total(const tn_row *r, double *block_sums, double *ret_mean) {
     float w[TN_ROW_BLOCK];
-    double total = 0;
-    for (uint32_t b = 0; b < tn__row_blocks(r->n); b++) total += block_sums[b] = weigh(r, b, w);
-    return total;
-}
-
-double tn__row_mean(const tn_row *r) {
-    float w[TN_ROW_BLOCK];
-    double total = 0, sum = 0;
+    double total = 0, moments = 0, moment;
     for (uint32_t b = 0; b < tn__row_blocks(r->n); b++) {
-        const float *x = r->logits + (size_t)b * TN_ROW_BLOCK;
-        uint32_t count = r->n - b * TN_ROW_BLOCK;
-        double weight = weigh(r, b, w);
-        total += weight;
-        for (uint32_t i = 0; weight > 0 && i < TN_ROW_BLOCK && i < count; i++)
-            if (w[i] > 0) sum += w[i] * ((double)x[i] - r->max);
+        total += block_sums[b] = weigh(r, b, w, &moment);
+        moments += moment;
     }
-    return r->max + sum / total;
+    if (ret_mean) *ret_mean = r->max + moments / total / inverse(r->temperature);
+    return total;
 }
 
 int32_t tn__row_draw(const tn_row *r, const double *block_sums, double u) {
     float w[TN_ROW_BLOCK];
     uint32_t n_block = tn__row_blocks(r->n), b = 0, last = 0;
-    double total = 0, at = 0;
+    double total = 0, at = 0, moment;
     for (uint32_t i = 0; i < n_block; i++) total += block_sums[i];
     while (b + 1 < n_block && at + block_sums[b] <= u * total) at += block_sums[b++];
     while (b > 0 && !(block_sums[b] > 0)) b--; /* rounding may lead past the last block that weighs */
-    weigh(r, b, w);
+    weigh(r, b, w, &moment);
     for (uint32_t i = 0; i < TN_ROW_BLOCK; i++) {
         if (!(w[i] > 0)) continue;
         last = i;
@@ -205,16 +201,23 @@ int32_t tn__row_draw(const tn_row *r, const double *block_sums, double u) {
 }
 
 double tn__row_deviation(const float *logits, uint32_t n) {
-    double sum[4] = {0}, squares[4] = {0}, count[4] = {0};
-    for (uint32_t i = 0; i < n; i++) {
-        bool finite = fabsf(logits[i]) <= FLT_MAX;
-        double x = finite ? (double)logits[i] : 0;
-        sum[i % 4] += x;
-        squares[i % 4] += x * x;
-        count[i % 4] += finite;
+    float padded[TN_ROW_BLOCK];
+    vd sum = {0}, squares = {0};
+    vi missing = {0};
+    for (uint32_t b = 0; b < tn__row_blocks(n); b++) {
+        const float *x = block(logits, n, b, padded);
+        for (uint32_t i = 0; i < TN_ROW_BLOCK; i += LANES) {
+            vf logit = load(x + i);
+            vi finite = (logit >= set(-FLT_MAX)) & (logit <= set(FLT_MAX));
+            vd value = __builtin_convertvector(select(finite, logit, set(0)), vd);
+            sum += value;
+            squares += value * value;
+            missing -= ~finite;
+        }
     }
-    double all = (count[0] + count[1]) + (count[2] + count[3]);
-    double mean = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / all;
-    double variance = ((squares[0] + squares[1]) + (squares[2] + squares[3])) / all - mean * mean;
+    double count = (double)tn__row_blocks(n) * TN_ROW_BLOCK -
+                   ((double)missing[0] + missing[1] + missing[2] + missing[3]);
+    double mean = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / count;
+    double variance = ((squares[0] + squares[1]) + (squares[2] + squares[3])) / count - mean * mean;
     return variance > 0 ? sqrt(variance) : 0;
 }

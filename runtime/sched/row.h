@@ -45,10 +45,9 @@ uint32_t tn__row_select(const float *logits, uint32_t n, uint32_t k, float floor
 uint32_t tn__row_collect(const float *logits, uint32_t n, float floor, tn_candidate *ret);
 
 /* The sum of weights, each within 1e-5 relative where it matters (above e^-20), and of those of each block
- * into block_sums [tn__row_blocks(n)]. */
-double tn__row_total(const tn_row *r, double *block_sums);
-/* The mean of the logits under the distribution that the weights give. */
-double tn__row_mean(const tn_row *r);
+ * into block_sums [tn__row_blocks(n)]. *ret_mean (may be NULL) is the mean logit under the distribution that
+ * the weights give. */
+double tn__row_total(const tn_row *r, double *block_sums, double *ret_mean);
 /* The id at which the cumulated weights pass u of their total, u in [0, 1). block_sums as tn__row_total left
  * them. */
 int32_t tn__row_draw(const tn_row *r, const double *block_sums, double u);

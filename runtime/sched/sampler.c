@@ -64,7 +64,7 @@ static double weight(const chain *k, float logit) {
 
 static double total_weight(const chain *k) {
     double total = 0;
-    if (!k->c) return tn__row_total(&k->row, k->s->block_sums);
+    if (!k->c) return tn__row_total(&k->row, k->s->block_sums, NULL);
     for (uint32_t i = 0; i < k->n; i++) total += weight(k, k->c[i].logit);
     return total;
 }
@@ -154,30 +154,46 @@ static bool begin(chain *k) {
     return isfinite(k->row.max);
 }
 
-static double mean_logit(const chain *k) {
-    double sum = 0;
-    if (!k->c) return tn__row_mean(&k->row);
-    for (uint32_t i = 0; i < k->n; i++)
-        sum += weight(k, k->c[i].logit) * ((double)k->c[i].logit - k->row.max);
-    return k->row.max + sum / total_weight(k);
+/* Whatever has a share of the total below an n-th of what a step leaves out is not needed to reach the rest.
+ * A tenth is for the total's rounding, which decides alone when the step leaves out next to nothing. */
+static double least_needed(const chain *k, float kept, double total) {
+    double out = 1 - (double)kept;
+    return out > 1e-4 ? 0.9 * out * total / k->row.n : 0;
 }
 
-/* With log p = logit / temperature - log Z, |-log p - H| is |logit - the mean logit| / temperature. */
+/* Gathers what is >= floor, or all when that is too little to keep. */
+static void gather_likely(chain *k, float floor) {
+    gather(k, floor);
+    if (k->n < min_keep(k)) gather(k, k->row.floor);
+}
+
+static double total_and_mean(const chain *k, double *ret_mean) {
+    double total = 0, sum = 0;
+    if (!k->c) return tn__row_total(&k->row, k->s->block_sums, ret_mean);
+    for (uint32_t i = 0; i < k->n; i++) {
+        double w = weight(k, k->c[i].logit);
+        total += w;
+        sum += w * ((double)k->c[i].logit - k->row.max);
+    }
+    *ret_mean = k->row.max + sum / total;
+    return total;
+}
+
+/* With log p = logit / temperature - log Z, |-log p - H| is |logit - the mean logit| / temperature. Nothing
+ * above the mean is further from it than the maximum, so beyond that distance candidates come in descending
+ * order, and those that are not needed for the mass come last. */
 static void typical(chain *k) {
+    double mean, total;
     if (!(k->p->typical_p > 0 && k->p->typical_p < 1)) return;
-    double mean = mean_logit(k), total = total_weight(k);
-    if (!k->c) gather(k, k->row.floor);
+    total = total_and_mean(k, &mean);
+    if (!k->c) {
+        float needed = logit_floor(k, least_needed(k, k->p->typical_p, total));
+        double mirrored = mean - (k->row.max - mean) - 1e-5 * (fabs(k->row.max) + fabs(mean));
+        if (!(mirrored > k->row.floor)) mirrored = k->row.floor;
+        gather_likely(k, mirrored < needed ? (float)mirrored : needed);
+    }
     for (uint32_t i = 0; i < k->n; i++) k->c[i].logit = (float)-fabs(k->c[i].logit - mean);
     take(k, k->p->typical_p * total, 0);
-}
-
-/* Candidates for top_p and min_p. What weighs less than an n-th of what top_p leaves out cannot be needed to
- * reach it; a tenth is for the total's rounding, which decides alone when top_p is all but 1. */
-static void gather_likely(chain *k, bool nucleus, double total) {
-    double out = nucleus ? 1 - (double)k->p->top_p : 0, least = k->p->min_p;
-    if (out > 1e-4) least = fmax(least, 0.9 * out * total / k->row.n);
-    gather(k, logit_floor(k, least));
-    if (k->n < min_keep(k)) gather(k, k->row.floor);
 }
 
 /* top_p and min_p. */
@@ -185,7 +201,8 @@ static void cut(chain *k) {
     bool nucleus = k->p->top_p > 0 && k->p->top_p < 1;
     if (!nucleus && !(k->p->min_p > 0)) return;
     double total = nucleus ? total_weight(k) : 0;
-    if (!k->c) gather_likely(k, nucleus, total);
+    double least = nucleus ? fmax(k->p->min_p, least_needed(k, k->p->top_p, total)) : k->p->min_p;
+    if (!k->c) gather_likely(k, logit_floor(k, least));
     take(k, nucleus ? k->p->top_p * total : INFINITY, k->p->min_p);
 }
 
@@ -221,9 +238,11 @@ static bool narrow(chain *k, uint32_t pos) {
 
 /* The first candidate at which the cumulated weight passes u of all; weights take the logits' place. */
 static int32_t draw(chain *k, double u) {
-    double sum = total_weight(k), at = 0;
-    if (!k->c) return tn__row_draw(&k->row, k->s->block_sums, u);
-    sum = 0;
+    double sum = 0, at = 0;
+    if (!k->c) {
+        tn__row_total(&k->row, k->s->block_sums, NULL);
+        return tn__row_draw(&k->row, k->s->block_sums, u);
+    }
     for (uint32_t i = 0; i < k->n; i++) sum += k->c[i].logit = (float)weight(k, k->c[i].logit);
     for (uint32_t i = k->n; i-- > 0;) {
         at += k->c[i].logit;
@@ -244,7 +263,8 @@ static chain start(tn_sampler *s, const tn_sampling *p, const tn_history *h, con
 static void fill_logprobs(tn_sampler *s, const tn_sampling *p, const float *logits, tn_token *t) {
     tn_row row = {.logits = logits, .n = s->n_vocab, .temperature = 1, .floor = -FLT_MAX};
     row.max = logits[tn__row_highest(logits, s->n_vocab)];
-    double log_sum = isfinite(row.max) ? row.max + log(tn__row_total(&row, s->block_sums)) : (double)NAN;
+    double log_sum =
+        isfinite(row.max) ? row.max + log(tn__row_total(&row, s->block_sums, NULL)) : (double)NAN;
     tn_candidate *c = s->candidates;
     uint32_t most = p->n_top_logprobs < s->n_vocab ? p->n_top_logprobs : s->n_vocab;
     t->n_top = most ? tn__row_select(logits, s->n_vocab, most, -FLT_MAX, c) : 0;

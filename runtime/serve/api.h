@@ -44,6 +44,7 @@ enum {
     TN_GIVEN_MIN_P = 8,
     TN_GIVEN_REPETITION_PENALTY = 16,
     TN_GIVEN_SEED = 32,
+    TN_GIVEN_DRY_BREAKERS = 64,
 };
 
 /* One prompt of a completion: text, or ids. */
@@ -71,7 +72,14 @@ typedef struct tn_api_request {
     unsigned given;       /* TN_GIVEN_* */
     tn_sampling sampling; /* sampling.bias points to bias */
     tn_logit_bias *bias;  /* owned; ids not checked against a vocabulary */
-    const char **stop;    /* [n_stop], owned array of borrowed strings, none empty */
+    /* dry_sequence_breakers: [n_breaker], owned array of borrowed strings, none empty. The ids that they mean
+     * depend on the model: tn_served_breakers fills them in, ascending; owned. */
+    const char **breaker;
+    size_t *breaker_len;
+    uint32_t n_breaker;
+    int32_t *breaker_ids;
+    uint32_t n_breaker_ids;
+    const char **stop; /* [n_stop], owned array of borrowed strings, none empty */
     size_t *stop_len;
     uint32_t n_stop;
     int32_t *stop_ids; /* stop_token_ids (an extension), owned */
@@ -84,7 +92,8 @@ typedef struct tn_api_request {
  * Messages come out as chat templates expect them: role "developer" is "system"; content is a string, parts
  * of text one after the other; keys without a value are absent; arguments of tool calls are objects where
  * their string holds one. Variables of the template are chat_template_kwargs, and enable_thinking and
- * reasoning_effort where those do not set them. top_p 0 becomes the smallest positive float.
+ * reasoning_effort where those do not set them. top_p and typical_p 0 become the smallest positive float.
+ * Of fields with several names (repetition_penalty, repeat_penalty) all that are given have to agree.
  *
  * -1 with e filled and *ret zeroed: invalid JSON (with line and column), a wrong type, a value out of range
  * (field, value and range), too many of something (both numbers), fields that are recognised but not

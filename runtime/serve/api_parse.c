@@ -18,6 +18,11 @@ static const struct {
     {"audio", CHAT},
     {"best_of", COMPLETION},
     {"chat_template_kwargs", CHAT},
+    {"dry_allowed_length", BOTH},
+    {"dry_base", BOTH},
+    {"dry_multiplier", BOTH},
+    {"dry_penalty_last_n", BOTH},
+    {"dry_sequence_breakers", BOTH},
     {"echo", COMPLETION},
     {"enable_thinking", CHAT},
     {"frequency_penalty", BOTH},
@@ -30,16 +35,22 @@ static const struct {
     {"max_tokens", BOTH},
     {"messages", CHAT},
     {"metadata", BOTH},
+    {"min_keep", BOTH},
     {"min_p", BOTH},
     {"modalities", CHAT},
     {"model", BOTH},
     {"n", BOTH},
     {"parallel_tool_calls", CHAT},
+    {"penalty_last_n", BOTH},
     {"prediction", CHAT},
     {"presence_penalty", BOTH},
     {"prompt", COMPLETION},
     {"prompt_cache_key", BOTH},
     {"reasoning_effort", CHAT},
+    {"repeat_last_n", BOTH},
+    {"repeat_penalty", BOTH},
+    {"repetition_detection", BOTH},
+    {"repetition_last_n", BOTH},
     {"repetition_penalty", BOTH},
     {"response_format", BOTH},
     {"safety_identifier", BOTH},
@@ -56,9 +67,14 @@ static const struct {
     {"tools", CHAT},
     {"top_k", BOTH},
     {"top_logprobs", CHAT},
+    {"top_n_sigma", BOTH},
     {"top_p", BOTH},
+    {"typ_p", BOTH},
+    {"typical_p", BOTH},
     {"user", BOTH},
     {"web_search_options", CHAT},
+    {"xtc_probability", BOTH},
+    {"xtc_threshold", BOTH},
 };
 
 static bool is_known(const char *name, unsigned route) {
@@ -235,7 +251,8 @@ static int read_completion(const tn_fields *f, const tn_api_limits *limits, tn_a
 
 static int read_request(const tn_fields *f, const tn_api_limits *limits, tn_api_request *r) {
     if (tn_fields_name(f, "model", &r->model) < 0 || read_stream(f, r) || read_sizes(f, limits, r)) return -1;
-    if (tn_api_parse_sampling(f, limits, r) || tn_api_parse_stop(f, limits, r)) return -1;
+    if (tn_api_parse_sampling(f, limits, r) || tn_api_parse_repetition(f, r)) return -1;
+    if (tn_api_parse_stop(f, limits, r)) return -1;
     if (tn_fields_bool(f, "ignore_eos", &r->ignore_eos) < 0 || check_response_format(f)) return -1;
     return r->chat ? read_chat(f, r) : read_completion(f, limits, r);
 }
@@ -268,6 +285,9 @@ void tn_api_request_fini(tn_api_request *r) {
     for (uint32_t i = 0; r->prompts && i < r->n_prompts; i++) free(r->prompts[i].ids);
     free(r->prompts);
     free(r->bias);
+    free(r->breaker);
+    free(r->breaker_len);
+    free(r->breaker_ids);
     free(r->stop);
     free(r->stop_len);
     free(r->stop_ids);

@@ -14,6 +14,9 @@ int tn_api_parse_tools(const tn_fields *f, tn_api_request *r);
 int tn_api_parse_template_vars(const tn_fields *f, tn_api_request *r);
 /* temperature ... logit_bias, logprobs -> r->sampling, r->given, r->bias. */
 int tn_api_parse_sampling(const tn_fields *f, const tn_api_limits *limits, tn_api_request *r);
+/* repetition_last_n, dry_* and repetition_detection -> r->sampling, r->given, r->breaker. After the penalties
+ * are in r->sampling. */
+int tn_api_parse_repetition(const tn_fields *f, tn_api_request *r);
 /* stop, stop_token_ids -> r->stop, r->stop_ids. */
 int tn_api_parse_stop(const tn_fields *f, const tn_api_limits *limits, tn_api_request *r);
 

@@ -10,37 +10,54 @@
 enum { MAX_STOP_IDS = 64 };
 
 typedef struct number_field {
-    const char *name;
+    const char *names[4]; /* the first is ours, others are what clients of other servers send */
     double min, max;
     unsigned given;
     size_t offset; /* of the float in tn_sampling */
 } number_field;
 
-#define NUMBER(field, min, max, given)                                                                       \
-    { #field, min, max, given, offsetof(tn_sampling, field) }
+#define NUMBER(field, min, max, given, ...)                                                                  \
+    { {#field, __VA_ARGS__}, min, max, given, offsetof(tn_sampling, field) }
 
 static const number_field numbers[] = {
-    NUMBER(temperature, 0, 2, TN_GIVEN_TEMPERATURE),
-    NUMBER(top_p, 0, 1, TN_GIVEN_TOP_P),
-    NUMBER(min_p, 0, 1, TN_GIVEN_MIN_P),
+    NUMBER(temperature, 0, 2, TN_GIVEN_TEMPERATURE, NULL),
+    NUMBER(top_p, 0, 1, TN_GIVEN_TOP_P, NULL),
+    NUMBER(min_p, 0, 1, TN_GIVEN_MIN_P, NULL),
+    NUMBER(typical_p, 0, 1, 0, "typ_p"),
+    NUMBER(top_n_sigma, -1, 100, 0, NULL),
+    NUMBER(xtc_probability, 0, 1, 0, NULL),
+    NUMBER(xtc_threshold, 0, 1, 0, NULL),
     /* Below 0.01 logits overflow, which would choose at random what the penalty was to choose. */
-    NUMBER(repetition_penalty, 0.01, 10, TN_GIVEN_REPETITION_PENALTY),
-    NUMBER(frequency_penalty, -2, 2, 0),
-    NUMBER(presence_penalty, -2, 2, 0),
+    NUMBER(repetition_penalty, 0.01, 10, TN_GIVEN_REPETITION_PENALTY, "repeat_penalty"),
+    NUMBER(frequency_penalty, -2, 2, 0, NULL),
+    NUMBER(presence_penalty, -2, 2, 0, NULL),
+    NUMBER(dry_multiplier, 0, 100, 0, NULL),
+    NUMBER(dry_base, 1, 100, 0, NULL),
 };
 
+static int parse_number(const tn_fields *f, const number_field *n, tn_api_request *r) {
+    double value;
+    const char *name;
+    if (tn_fields_alias(f, n->names, &name)) return -1;
+    int rc = tn_fields_number(f, name, n->min, n->max, &value);
+    if (rc <= 0) return rc;
+    *(float *)((char *)&r->sampling + n->offset) = (float)value;
+    r->given |= n->given;
+    return 0;
+}
+
+/* To the sampler 0 means all tokens, to the API the smallest set. */
+static void smallest_set(float *share) {
+    if (*share < FLT_MIN) *share = FLT_MIN;
+}
+
 static int parse_numbers(const tn_fields *f, tn_api_request *r) {
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        const number_field *n = &numbers[i];
-        double value;
-        int rc = tn_fields_number(f, n->name, n->min, n->max, &value);
-        if (rc < 0) return -1;
-        if (rc == 0) continue;
-        *(float *)((char *)&r->sampling + n->offset) = (float)value;
-        r->given |= n->given;
-    }
-    /* To the sampler 0 means all tokens, to the API the smallest set. */
-    if ((r->given & TN_GIVEN_TOP_P) && r->sampling.top_p < FLT_MIN) r->sampling.top_p = FLT_MIN;
+    r->sampling.xtc_threshold = 0.1f;
+    r->sampling.typical_p = 1;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (parse_number(f, &numbers[i], r)) return -1;
+    if (r->given & TN_GIVEN_TOP_P) smallest_set(&r->sampling.top_p);
+    smallest_set(&r->sampling.typical_p);
     return 0;
 }
 
@@ -52,6 +69,9 @@ static int parse_integers(const tn_fields *f, tn_api_request *r) {
         r->sampling.top_k = value > 0 ? (uint32_t)value : 0;
         r->given |= TN_GIVEN_TOP_K;
     }
+    rc = tn_fields_whole(f, "min_keep", 0, INT32_MAX, &value);
+    if (rc < 0) return -1;
+    if (rc) r->sampling.min_keep = (uint32_t)value;
     rc = tn_fields_whole(f, "seed", INT64_MIN, INT64_MAX, &value);
     if (rc < 0) return -1;
     if (rc) {

@@ -139,6 +139,25 @@ int tn_fields_number(const tn_fields *f, const char *name, double min, double ma
     return 1;
 }
 
+/* 1 and 1.0 are the same value, which json_equal does not know. */
+static bool same_value(const json_t *a, const json_t *b) {
+    if (json_is_number(a) && json_is_number(b)) return json_number_value(a) == json_number_value(b);
+    return json_equal(a, b);
+}
+
+int tn_fields_alias(const tn_fields *f, const char *const *names, const char **ret_name) {
+    const char *found = NULL;
+    for (const char *const *n = names; *n; n++) {
+        const json_t *v = tn_fields_get(f, *n);
+        if (v && found && !same_value(v, tn_fields_get(f, found)))
+            return tn_fields_fail(f, *n, "is %s, and %s, which means the same, is %s; give one of them",
+                                  show(v).text, found, show(tn_fields_get(f, found)).text);
+        if (v && !found) found = *n;
+    }
+    *ret_name = found ? found : names[0];
+    return 0;
+}
+
 int tn_fields_string(const tn_fields *f, const char *name, const char **ret, size_t *ret_len) {
     const json_t *v = tn_fields_get(f, name);
     if (!v) return 0;

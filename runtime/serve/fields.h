@@ -44,6 +44,9 @@ int tn_fields_missing(const tn_fields *f, const char *name, const char *expected
 int tn_fields_bool(const tn_fields *f, const char *name, bool *ret);
 int tn_fields_whole(const tn_fields *f, const char *name, int64_t min, int64_t max, int64_t *ret);
 int tn_fields_number(const tn_fields *f, const char *name, double min, double max, double *ret);
+/* A field with several names, NULL after the last: the first that is given, an error when another one says
+ * something else. Absent: names[0]. */
+int tn_fields_alias(const tn_fields *f, const char *const *names, const char **ret_name);
 int tn_fields_string(const tn_fields *f, const char *name, const char **ret, size_t *ret_len);
 /* A string without NUL: names, kinds. */
 int tn_fields_name(const tn_fields *f, const char *name, const char **ret);

@@ -134,6 +134,7 @@ static int prepare(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
         return tn_api_fail(e, 404, "model_not_found", "model",
                            "there is no model \"%.200s\" here; GET /v1/models lists them",
                            x->request.model ? x->request.model : "");
+    if (tn_served_breakers(x->served, &x->request, e)) return -1;
     return submit_all(d, x, e);
 }
 

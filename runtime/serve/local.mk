@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
 	%D%/api.h \
+	%D%/breakers.c %D%/breakers.h \
 	%D%/dispatch.c %D%/dispatch.h \
 	%D%/exchange.c %D%/exchange.h \
 	%D%/served.c %D%/served.h \

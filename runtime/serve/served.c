@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/status.h"
+#include "serve/breakers.h"
 
 enum { MAX_TEMPLATE = 1 << 20 };
 
@@ -52,6 +53,7 @@ int tn_served_load(tn_registry *registry, const char *path, const tn_settings *a
     if (!rc && !ret->model->tokenizer)
         rc = tn_fail(err, ret->model->tokenizer_error.code, "%s", ret->model->tokenizer_error.text);
     if (!rc) rc = init_chat(ret, err);
+    if (!rc) rc = tn_breakers_default(ret->model->tokenizer, &ret->breakers, &ret->n_breakers, err);
     if (rc) {
         tn_error_prefix(err, rc, "model %s", c->name);
         tn_served_fini(ret);
@@ -61,6 +63,7 @@ int tn_served_load(tn_registry *registry, const char *path, const tn_settings *a
 
 void tn_served_fini(tn_served *s) {
     tn_chat_fini(&s->chat);
+    free(s->breakers);
     tn_model_free(s->model);
     *s = (tn_served){0};
 }
@@ -98,6 +101,22 @@ static float choose(const tn_served *s, double setting, const char *name, double
     return (float)(isnan(setting) ? tn_model_recommended(s->model, name, def) : setting);
 }
 
+int tn_served_breakers(const tn_served *s, tn_api_request *r, tn_api_error *e) {
+    tn_error err = {0};
+    if (!(r->given & TN_GIVEN_DRY_BREAKERS) || !(r->sampling.dry_multiplier > 0)) return 0;
+    int rc = tn_breakers_find(s->model->tokenizer, r->breaker, r->breaker_len, r->n_breaker, &r->breaker_ids,
+                              &r->n_breaker_ids, &err);
+    return rc ? tn_api_fail_status(e, rc, "dry_sequence_breakers", err.text) : 0;
+}
+
+/* Without DRY there are none, so that nothing borrowed goes further than it has to. */
+static void set_breakers(const tn_served *s, const tn_api_request *r, tn_sampling *p) {
+    bool given = r->given & TN_GIVEN_DRY_BREAKERS;
+    if (!(p->dry_multiplier > 0)) return;
+    p->dry_breakers = given ? r->breaker_ids : s->breakers;
+    p->n_dry_breakers = given ? r->n_breaker_ids : s->n_breakers;
+}
+
 tn_sampling tn_served_sampling(const tn_served *s, const tn_api_request *r, uint32_t choice) {
     const tn_model_settings *c = s->settings;
     tn_sampling p = r->sampling;
@@ -113,5 +132,6 @@ tn_sampling tn_served_sampling(const tn_served *s, const tn_api_request *r, uint
         p.seed = tn_random_seed();
     else
         p.seed += choice * 0x9e3779b97f4a7c15u;
+    set_breakers(s, r, &p);
     return p;
 }

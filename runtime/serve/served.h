@@ -16,6 +16,8 @@ typedef struct tn_served {
     bool has_chat;
     tn_error chat_error; /* why not */
     int64_t created;     /* when it was loaded, seconds since 1970 */
+    int32_t *breakers;   /* [n_breakers]: DRY's usual sequence breakers, ascending */
+    uint32_t n_breakers;
 } tn_served;
 
 /* Loads the model at path (what settings->path means) as settings say, its module's options taken from all.
@@ -29,9 +31,13 @@ void tn_served_fini(tn_served *s);
  */
 int tn_served_prompt(const tn_served *s, const tn_api_request *r, uint32_t i, tn_ids *ret, tn_api_error *e);
 
+/* Translates the sequence breakers that r gave into r->breaker_ids; nothing to do where it gave none or does
+ * not use DRY. -1 with e filled. [any thread] */
+int tn_served_breakers(const tn_served *s, tn_api_request *r, tn_api_error *e);
+
 /* Sampling of choice `choice` of a request: what the request gave, else the settings, else what the
  * checkpoint recommends. Without a seed a random one; further choices of a seeded request get seeds of their
- * own. [any thread] */
+ * own. DRY's breakers are the request's or the model's, borrowed from r or s. [any thread] */
 tn_sampling tn_served_sampling(const tn_served *s, const tn_api_request *r, uint32_t choice);
 
 #endif

@@ -35,6 +35,12 @@ static void check_sampling(const tn_api_request *r) {
     CHECK(!(r->given & TN_GIVEN_TOP_P) || s->top_p > 0);
     CHECK(s->min_p >= 0 && s->min_p <= 1 && s->repetition_penalty >= 0 && s->repetition_penalty <= 10);
     CHECK(s->n_top_logprobs <= TN_TOP_LOGPROBS_MAX && s->n_bias <= limits.max_logit_bias);
+    CHECK(s->typical_p > 0 && s->typical_p <= 1 && s->top_n_sigma >= -1 && s->top_n_sigma <= 100);
+    CHECK(s->xtc_probability >= 0 && s->xtc_probability <= 1 && s->xtc_threshold >= 0);
+    CHECK(s->dry_multiplier >= 0 && s->dry_multiplier <= 100 && s->dry_allowed_length <= TN_DRY_MATCH_MAX);
+    CHECK(s->repetition.max_pattern <= TN_REPEAT_PATTERN_MAX);
+    CHECK(s->repetition.min_pattern <= s->repetition.max_pattern);
+    CHECK(!s->repetition.max_pattern || s->repetition.min_count >= 2);
     for (uint32_t i = 0; i < s->n_bias; i++) {
         CHECK(s->bias[i].id >= 0 && s->bias[i].bias >= -100 && s->bias[i].bias <= 100);
         for (uint32_t j = 0; j < i; j++) CHECK(s->bias[i].id != s->bias[j].id);
@@ -54,6 +60,7 @@ static void check_request(const tn_api_request *r) {
     CHECK(r->n_stop <= limits.max_stop);
     for (uint32_t i = 0; i < r->n_stop; i++)
         CHECK(r->stop_len[i] >= 1 && r->stop_len[i] <= limits.max_stop_bytes);
+    for (uint32_t i = 0; i < r->n_breaker; i++) CHECK(r->breaker_len[i] >= 1 && r->breaker_len[i] <= 64);
     for (uint32_t i = 0; i < r->n_stop_ids; i++) CHECK(r->stop_ids[i] >= 0);
     for (uint32_t i = 0; !r->chat && i < r->n_prompts; i++) {
         const tn_api_prompt *p = &r->prompts[i];
@@ -111,6 +118,10 @@ static const char *const seeds[] = {
     "\"stop\":[\"role\",\"user\\\"\",\"le\"],\"n\":2,\"max_completion_tokens\":4,\"stop_token_ids\":[1,2],\"chat_template_kwargs\":"
     "{\"a\":null},\"enable_thinking\":false,\"reasoning_effort\":\"low\",\"response_format\":{\"type\":\"text\"},\"modalities\":[\"text\"]}",
     "p{\"prompt\":[\"a\",[1,2.0],\"\"],\"echo\":true,\"suffix\":null,\"best_of\":2,\"n\":2,\"max_tokens\":3,\"stop\":\"pro\"}",
+    "p{\"prompt\":\"x\",\"typical_p\":0,\"top_n_sigma\":1.5,\"xtc_probability\":0.5,\"xtc_threshold\":0.1,\"min_keep\":2,"
+    "\"repeat_penalty\":1.1,\"repetition_penalty\":1.1,\"repeat_last_n\":0,\"dry_multiplier\":0.8,\"dry_base\":1.75,"
+    "\"dry_allowed_length\":2,\"dry_penalty_last_n\":-1,\"dry_sequence_breakers\":[\"\\n\",\"\\u0000\"],\"repetition_detection\":"
+    "{\"max_pattern_size\":20,\"min_pattern_size\":2,\"min_count\":4,\"min_tokens\":64}}",
     "p{\"prompt\":[1,2,3],\"logprobs\":3,\"user\":\"u\",\"stop\":[\"aab\",\"ab\",\"b\"],\"x\":\"aaaab\"}",
 };
 

@@ -22,6 +22,22 @@ static const range ranges[] = {
     {"repetition_penalty", BOTH, "0.01 1 10", "0", "10.5", "a number from 0.01 to 10"},
     {"frequency_penalty", BOTH, "-2 2 0", "-2.5", "2.5", "a number from -2 to 2"},
     {"presence_penalty", BOTH, "-2 2 0.25", "-2.5", "2.5", "a number from -2 to 2"},
+    {"typical_p", BOTH, "0 1 0.5", "-0.5", "1.5", "a number from 0 to 1"},
+    {"typ_p", BOTH, "0 1 0.5", "-0.5", "1.5", "a number from 0 to 1"},
+    {"top_n_sigma", BOTH, "-1 0 1.5 100", "-1.5", "100.5", "a number from -1 to 100"},
+    {"xtc_probability", BOTH, "0 1 0.5", "-0.5", "1.5", "a number from 0 to 1"},
+    {"xtc_threshold", BOTH, "0 1 0.1", "-0.5", "1.5", "a number from 0 to 1"},
+    {"repeat_penalty", BOTH, "0.01 1 10", "0", "10.5", "a number from 0.01 to 10"},
+    {"dry_multiplier", BOTH, "0 0.8 100", "-0.5", "100.5", "a number from 0 to 100"},
+    {"dry_base", BOTH, "1 1.75 100", "0.5", "100.5", "a number from 1 to 100"},
+    {"dry_allowed_length", BOTH, "1 2 1024", "0", "1025", "a whole number from 1 to 1024"},
+    {"dry_penalty_last_n", BOTH, "-1 0 2147483647", "-2", "2147483648",
+     "a whole number from -1 to 2147483647"},
+    {"repetition_last_n", BOTH, "-1 0 64 2147483647", "-2", "2147483648",
+     "a whole number from -1 to 2147483647"},
+    {"repeat_last_n", BOTH, "-1 0 64", "-2", "2147483648", "a whole number from -1 to 2147483647"},
+    {"penalty_last_n", BOTH, "-1 0 64", "-2", "2147483648", "a whole number from -1 to 2147483647"},
+    {"min_keep", BOTH, "0 1 2147483647", "-1", "2147483648", "a whole number from 0 to 2147483647"},
     {"top_k", BOTH, "-1 0 1 2147483647 40.0", "-2", "2147483648", "a whole number from -1 to 2147483647"},
     {"seed", BOTH, "-9223372036854775808 9223372036854775807 0 -1 5.0", "-1e19", "1e19",
      "a whole number from -9223372036854775808 to 9223372036854775807"},
@@ -126,6 +142,130 @@ static void test_sampling_values(void **state) {
                 !p.r.stream);
     assert_true(!p.r.tools && !p.r.template_vars && !p.r.n_stop && !p.r.sampling.n_bias);
     tn_api_request_fini(&p.r);
+}
+
+static void test_further_sampling_values(void **state) {
+    (void)state;
+    parsed p = parse_ok(true, "\"typical_p\":0.5,\"top_n_sigma\":1.5,\"xtc_probability\":0.25,"
+                              "\"xtc_threshold\":0.125,\"min_keep\":3,\"repetition_last_n\":64,"
+                              "\"dry_multiplier\":0.75,\"dry_base\":1.5,\"dry_allowed_length\":4,"
+                              "\"dry_penalty_last_n\":512");
+    const tn_sampling *s = &p.r.sampling;
+    assert_true(s->typical_p == 0.5f && s->top_n_sigma == 1.5f && s->min_keep == 3);
+    assert_true(s->xtc_probability == 0.25f && s->xtc_threshold == 0.125f);
+    assert_true(s->dry_multiplier == 0.75f && s->dry_base == 1.5f);
+    assert_int_equal(s->repetition_last_n, 64);
+    assert_int_equal(s->dry_allowed_length, 4);
+    assert_int_equal(s->dry_last_n, 512);
+    assert_int_equal(p.r.given, 0);
+    tn_api_request_fini(&p.r);
+    p = parse_ok(true, ""); /* all of it off, with the threshold that XTC has everywhere */
+    assert_true(s->typical_p == 1 && s->top_n_sigma == 0 && s->xtc_probability == 0);
+    assert_true(s->xtc_threshold == 0.1f && s->dry_multiplier == 0 && s->repetition_last_n == 0);
+    assert_true(!s->min_keep && !s->dry_last_n && !s->repetition.max_pattern && !p.r.n_breaker);
+    tn_api_request_fini(&p.r);
+    p = parse_ok(true, "\"typical_p\":0,\"repetition_last_n\":-1,\"dry_penalty_last_n\":-1,"
+                       "\"dry_multiplier\":1,\"repetition_penalty\":2");
+    assert_true(s->typical_p == FLT_MIN && s->repetition_last_n == 0 && s->dry_last_n == 0);
+    assert_true(s->dry_multiplier == 1 && s->repetition_penalty == 2);
+    tn_api_request_fini(&p.r);
+}
+
+/* As far back as nothing: no penalties, whatever the others say and the server is set to. */
+static void test_last_n_of_0(void **state) {
+    (void)state;
+    parsed p = parse_ok(true, "\"repeat_last_n\":0,\"repeat_penalty\":2,\"frequency_penalty\":1,"
+                              "\"presence_penalty\":1,\"dry_multiplier\":1");
+    const tn_sampling *s = &p.r.sampling;
+    assert_true(s->repetition_penalty == 1 && s->frequency_penalty == 0 && s->presence_penalty == 0);
+    assert_true(s->dry_multiplier == 1);
+    assert_int_equal(p.r.given, TN_GIVEN_REPETITION_PENALTY);
+    tn_api_request_fini(&p.r);
+    p = parse_ok(true, "\"dry_penalty_last_n\":0,\"dry_multiplier\":1,\"repeat_penalty\":2");
+    assert_true(s->dry_multiplier == 0 && s->repetition_penalty == 2);
+    tn_api_request_fini(&p.r);
+}
+
+static void test_aliases(void **state) {
+    (void)state;
+    parsed p = parse_ok(true, "\"repeat_penalty\":1.5,\"typ_p\":0.5,\"penalty_last_n\":7");
+    const tn_sampling *s = &p.r.sampling;
+    assert_true(s->repetition_penalty == 1.5f && s->typical_p == 0.5f && s->repetition_last_n == 7);
+    assert_int_equal(p.r.given, TN_GIVEN_REPETITION_PENALTY);
+    assert_string_equal(p.unknown, "");
+    tn_api_request_fini(&p.r);
+    p = parse_ok(true, "\"repetition_penalty\":1,\"repeat_penalty\":1.0,\"typical_p\":null,\"typ_p\":0.25");
+    assert_true(s->repetition_penalty == 1 && s->typical_p == 0.25f);
+    tn_api_request_fini(&p.r);
+    refused(true, "\"repetition_penalty\":1.25,\"repeat_penalty\":1.5", "repeat_penalty",
+            "is 1.5|repetition_penalty|is 1.25|give one");
+    refused(false, "\"repeat_last_n\":64,\"penalty_last_n\":\"64\"", "penalty_last_n",
+            "is \"64\"|repeat_last_n|is 64");
+    refused(true, "\"typ_p\":2", "typ_p", "is 2|a number from 0 to 1");
+}
+
+static void test_breakers(void **state) {
+    (void)state;
+    parsed p = parse_ok(true, "\"dry_sequence_breakers\":[\"\\n\",\"a\\u0000b\",\"\\u00e9\"]");
+    assert_int_equal(p.r.n_breaker, 3);
+    assert_true(p.r.breaker_len[0] == 1 && p.r.breaker_len[1] == 3 && p.r.breaker_len[2] == 2);
+    assert_memory_equal(p.r.breaker[1], "a\0b", 3);
+    assert_int_equal(p.r.given, TN_GIVEN_DRY_BREAKERS);
+    assert_null(p.r.breaker_ids);
+    tn_api_request_fini(&p.r);
+    p = parse_ok(false, "\"dry_sequence_breakers\":[]");
+    assert_true(p.r.n_breaker == 0 && p.r.given == TN_GIVEN_DRY_BREAKERS);
+    tn_api_request_fini(&p.r);
+    p = parse_ok(false, "\"dry_sequence_breakers\":null");
+    assert_int_equal(p.r.given, 0);
+    tn_api_request_fini(&p.r);
+    refused(true, "\"dry_sequence_breakers\":\"x\"", "dry_sequence_breakers", "is \"x\"|an array");
+    refused(true, "\"dry_sequence_breakers\":[\"x\",1]", "dry_sequence_breakers[1]", "is 1|a string");
+    refused(true, "\"dry_sequence_breakers\":[\"\"]", "dry_sequence_breakers[0]", "0 bytes|from 1 to 64");
+    char fields[512];
+    snprintf(fields, sizeof fields, "\"dry_sequence_breakers\":[\"%065d\"]", 0);
+    refused(true, fields, "dry_sequence_breakers[0]", "65 bytes|from 1 to 64");
+    strcpy(fields, "\"dry_sequence_breakers\":[\"a\"");
+    for (int i = 1; i < 33; i++) strcat(fields, ",\"a\"");
+    strcat(fields, "]");
+    refused(true, fields, "dry_sequence_breakers", "33 strings|limit is 32");
+}
+
+static void expect_detection(const char *value, tn_repeat_params expected) {
+    char fields[256];
+    snprintf(fields, sizeof fields, "\"repetition_detection\":%s", value);
+    parsed p = parse_ok(true, fields);
+    assert_memory_equal(&p.r.sampling.repetition, &expected, sizeof expected);
+    assert_string_equal(p.unknown, "");
+    tn_api_request_fini(&p.r);
+}
+
+static void test_repetition_detection(void **state) {
+    static const refusal list[] = {
+        {"'repetition_detection':1", "repetition_detection", "is 1|an object, true or false"},
+        {"'repetition_detection':{}", "repetition_detection.max_pattern_size", "missing"},
+        {"'repetition_detection':{'max_pattern_size':5}", "repetition_detection.min_count", "missing"},
+        {"'repetition_detection':{'max_pattern_size':513,'min_count':2}",
+         "repetition_detection.max_pattern_size", "is 513|a whole number from 0 to 512"},
+        {"'repetition_detection':{'max_pattern_size':5,'min_pattern_size':6,'min_count':2}",
+         "repetition_detection.min_pattern_size", "is 6|a whole number from 0 to 5"},
+        {"'repetition_detection':{'max_pattern_size':5,'min_count':1}", "repetition_detection.min_count",
+         "is 1|a whole number from 2 to 65536"},
+        {"'repetition_detection':{'max_pattern_size':5,'min_count':2,'min_tokens':-1}",
+         "repetition_detection.min_tokens", "is -1|a whole number from 0 to 1048576"},
+        {"'repetition_detection':{'max_pattern_size':'5','min_count':2}",
+         "repetition_detection.max_pattern_size", "is '5'|a whole number"},
+    };
+    (void)state;
+    expect_detection("null", (tn_repeat_params){0});
+    expect_detection("false", (tn_repeat_params){0});
+    expect_detection("true", (tn_repeat_params){256, 0, 4, 256});
+    expect_detection("{\"max_pattern_size\":0}", (tn_repeat_params){0});
+    expect_detection("{\"max_pattern_size\":20,\"min_count\":4}", (tn_repeat_params){20, 0, 4, 0});
+    expect_detection("{\"max_pattern_size\":9,\"min_pattern_size\":2,\"min_count\":3,\"min_tokens\":50}",
+                     (tn_repeat_params){9, 2, 3, 50});
+    check_refusals(true, list, sizeof list / sizeof *list);
+    check_refusals(false, list, sizeof list / sizeof *list);
 }
 
 /* What a server allows is part of the range. */
@@ -367,12 +507,23 @@ static void test_long_values(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ranges),           cmocka_unit_test(test_booleans),
-        cmocka_unit_test(test_sampling_values),  cmocka_unit_test(test_limit_of_tokens),
-        cmocka_unit_test(test_logit_bias),       cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_prompt),           cmocka_unit_test(test_completion_only),
-        cmocka_unit_test(test_unsupported_both), cmocka_unit_test(test_unknown_fields),
-        cmocka_unit_test(test_bad_json),         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_booleans),
+        cmocka_unit_test(test_sampling_values),
+        cmocka_unit_test(test_further_sampling_values),
+        cmocka_unit_test(test_last_n_of_0),
+        cmocka_unit_test(test_aliases),
+        cmocka_unit_test(test_breakers),
+        cmocka_unit_test(test_repetition_detection),
+        cmocka_unit_test(test_limit_of_tokens),
+        cmocka_unit_test(test_logit_bias),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_prompt),
+        cmocka_unit_test(test_completion_only),
+        cmocka_unit_test(test_unsupported_both),
+        cmocka_unit_test(test_unknown_fields),
+        cmocka_unit_test(test_bad_json),
+        cmocka_unit_test(test_depth),
         cmocka_unit_test(test_long_values),
     };
     return unit_main(tests);

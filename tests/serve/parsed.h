@@ -57,7 +57,8 @@ static inline void refused(bool chat, const char *fields, const char *param, con
     snprintf(list, sizeof list, "%s", words);
     for (char *word; (word = strsep(&rest, "|"));)
         if (!strstr(p.e.message, word)) fail_msg("{%s}: \"%s\" lacks \"%s\"", fields, p.e.message, word);
-    assert_true(!p.r.body && !p.r.messages && !p.r.template_vars && !p.r.prompts && !p.r.bias && !p.r.stop);
+    assert_true(!p.r.body && !p.r.messages && !p.r.template_vars && !p.r.prompts && !p.r.bias && !p.r.stop &&
+                !p.r.breaker);
     tn_api_request_fini(&p.r);
 }
 

@@ -388,6 +388,32 @@ static void what_is_no_number_is_never_drawn(void **state) {
     tn_sampler_fini(&s);
 }
 
+/* Where nothing is filtered the token is the one whose part of [0, 1) the random number is in, ids side by
+ * side. Float exponentials may move the borders by 1e-6. */
+static void draws_go_by_the_cumulated_probability(void **state) {
+    enum { LARGE = 10001 };
+    static float logits[LARGE];
+    static double cumulated[LARGE + 1];
+    tn_sampler s;
+    tn_error err = {0};
+    dice d = {.seed = 5};
+    (void)state;
+    for (int i = 0; i < LARGE; i++) logits[i] = (float)roll(&d, -6, 6);
+    for (int i = 0; i < LARGE; i++) cumulated[i + 1] = cumulated[i] + exp(logits[i] / 1.25);
+    for (int i = 0; i <= LARGE; i++) cumulated[i] /= cumulated[LARGE];
+    assert_int_equal(tn_sampler_init(&s, LARGE, &err), 0);
+    for (uint64_t seed = 0; seed < 20000; seed++) {
+        tn_sampling p = {.temperature = 1.25f, .seed = seed};
+        tn_token t;
+        tn_sampler_pick(&s, &p, &(tn_history){.n_ids = 0}, logits, &t);
+        double u = tn_random_unit(seed, 0);
+        if (u < cumulated[t.id] - 1e-6 || u > cumulated[t.id + 1] + 1e-6)
+            fail_msg("id %d drawn by %.9f, its part is %.9f .. %.9f", t.id, u, cumulated[t.id],
+                     cumulated[t.id + 1]);
+    }
+    tn_sampler_fini(&s);
+}
+
 /* ---- Rows and parameters that nobody should give ------------------------------------------------------ */
 
 static int32_t pick(tn_sampler *s, tn_sampling p, const tn_history *h, const float *logits) {
@@ -598,6 +624,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_number_is_never_drawn),
         cmocka_unit_test(candidates_follow_the_definitions),
         cmocka_unit_test(large_rows_follow_the_definitions),
+        cmocka_unit_test(draws_go_by_the_cumulated_probability),
         cmocka_unit_test(infinities_are_the_choice_or_none),
         cmocka_unit_test(extreme_parameters_leave_something),
         cmocka_unit_test(one_token_is_always_drawn),

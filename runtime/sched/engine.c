@@ -119,6 +119,7 @@ static tn_client *client_of(tn_engine *e, uint64_t id) {
 
 static void seq_free(tn_engine *e, tn_seq *s) {
     tn_chain_free(e->kv, s->chain);
+    free(s->watch);
     free(s->ids);
     free(s);
 }
@@ -135,8 +136,10 @@ static int seq_init(tn_engine *e, tn_seq *s, tn_error *err) {
     s->rope_variant = rope_variant(e->m->program, c->n_prompt);
     s->ids = malloc(((size_t)s->n_max + 1) * sizeof *s->ids);
     s->client = client_of(e, c->client);
-    if (!s->ids || !s->client)
+    s->watch = c->sampling.repetition.max_pattern ? malloc(sizeof *s->watch) : NULL;
+    if (!s->ids || !s->client || (c->sampling.repetition.max_pattern && !s->watch))
         return tn_fail(err, TN_ENOMEM, "out of memory for a sequence of %u tokens", c->n_prompt);
+    if (s->watch) tn_repeat_init(s->watch, &c->sampling.repetition);
     memcpy(s->ids, c->prompt, c->n_prompt * sizeof *s->ids);
     tn_chain_config chain = {.salt = c->salt,
                              .n_salt = c->n_salt,
@@ -214,8 +217,11 @@ static void choose(tn_engine *e, tn_seq *s, const float *logits) {
     }
     s->ids[s->n_ids++] = token.id;
     e->stats.n_generated++;
+    bool loops = s->watch && tn_repeat_push(s->watch, token.id);
     if (c->on_token && !c->on_token(c->ctx, &token))
         finish(e, s, TN_FINISH_STOP);
+    else if (loops)
+        finish(e, s, TN_FINISH_REPETITION);
     else if (s->n_ids == s->n_max)
         finish(e, s, TN_FINISH_LENGTH);
 }

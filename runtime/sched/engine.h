@@ -22,8 +22,9 @@ typedef struct tn_seq tn_seq;
 
 typedef enum tn_finish {
     TN_FINISH_NONE,
-    TN_FINISH_STOP,   /* an end token, or the callback asked for it */
-    TN_FINISH_LENGTH, /* max_new, or the context is full */
+    TN_FINISH_STOP,       /* an end token, or the callback asked for it */
+    TN_FINISH_LENGTH,     /* max_new, or the context is full */
+    TN_FINISH_REPETITION, /* the answer loops: sampling.repetition */
 } tn_finish;
 
 /* What to do with a sequence. Pointers are borrowed until the sequence is removed; callbacks run inside

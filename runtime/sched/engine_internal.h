@@ -5,6 +5,7 @@
 #define TN_SCHED_ENGINE_INTERNAL_H
 
 #include "sched/engine.h"
+#include "sched/repeat.h"
 
 /* Whose sequences they are; one for each id, kept a while after its last sequence. */
 typedef struct tn_client {
@@ -19,6 +20,7 @@ struct tn_seq {
     tn_seq *next;
     tn_client *client;
     tn_chain *chain;
+    tn_repeat *watch;      /* for loops; NULL: nobody asked */
     int32_t *ids;          /* [n_max + 1]: the prompt, then what was generated */
     uint32_t n_ids, n_max; /* known; longest possible */
     uint32_t rope_variant;

@@ -15,13 +15,15 @@ struct tn_job {
     tn_runner *runner;
     tn_job *next; /* in the inbox, then in the engine thread's list */
     tn_seq *seq;  /* the engine thread's */
-    int32_t *prompt, *stop_ids;
+    int32_t *prompt, *stop_ids, *breakers;
     tn_logit_bias *bias;
+    void *salt;
     uint32_t max_tokens;
     int32_t *ids;         /* [max_tokens] */
     float *logprobs;      /* [max_tokens, 1 + n_top]: the chosen one's, then the best */
     int32_t *top_ids;     /* [max_tokens, n_top] */
     atomic_uint n_tokens; /* how many of them are written */
+    atomic_uint n_cached;
     atomic_int state;
     atomic_bool cancelled;
     atomic_int refs; /* the caller's and the engine's */
@@ -51,6 +53,8 @@ static void unref(tn_job *j) {
     free(j->prompt);
     free(j->stop_ids);
     free(j->bias);
+    free(j->breakers);
+    free(j->salt);
     free(j->ids);
     free(j->logprobs);
     free(j->top_ids);
@@ -68,13 +72,15 @@ static bool allocate(tn_job *j, const tn_job_config *c) {
     j->prompt = copy(c->prompt, c->n_prompt, sizeof *j->prompt);
     j->stop_ids = copy(c->stop_ids, c->n_stop_ids, sizeof *j->stop_ids);
     j->bias = copy(c->sampling.bias, c->sampling.n_bias, sizeof *j->bias);
+    j->breakers = copy(c->sampling.dry_breakers, c->sampling.n_dry_breakers, sizeof *j->breakers);
+    j->salt = copy(c->salt, c->n_salt, 1);
     j->ids = calloc(n + 1, sizeof *j->ids);
     if (c->sampling.logprobs) {
         j->logprobs = calloc(n * (1 + top) + 1, sizeof *j->logprobs);
         j->top_ids = calloc(n * top + 1, sizeof *j->top_ids);
         if (!j->logprobs || !j->top_ids) return false;
     }
-    return j->prompt && j->stop_ids && j->bias && j->ids;
+    return j->prompt && j->stop_ids && j->bias && j->breakers && j->salt && j->ids;
 }
 
 static int check(const tn_runner *r, const tn_job_config *c, tn_error *err) {
@@ -109,6 +115,8 @@ static int new_job(tn_runner *r, const tn_job_config *c, tn_job **ret, tn_error 
     j->config.prompt = j->prompt;
     j->config.stop_ids = j->stop_ids;
     j->config.sampling.bias = j->bias;
+    j->config.sampling.dry_breakers = j->breakers;
+    j->config.salt = j->salt;
     *ret = j;
     return 0;
 }
@@ -169,6 +177,10 @@ void tn_job_logprobs(const tn_job *j, uint32_t i, tn_token *ret) {
     }
 }
 
+uint32_t tn_job_n_cached(const tn_job *j) {
+    return atomic_load_explicit(&j->n_cached, memory_order_relaxed);
+}
+
 const tn_error *tn_job_error(const tn_job *j) {
     return &j->error;
 }
@@ -203,6 +215,7 @@ static bool on_token(void *ctx, const tn_token *token) {
             j->top_ids[(size_t)n * top + k] = k < token->n_top ? token->top[k].id : -1;
         }
     }
+    atomic_store_explicit(&j->n_cached, tn_seq_get_info(j->seq).n_cached, memory_order_relaxed);
     atomic_store_explicit(&j->n_tokens, n + 1, memory_order_release);
     j->runner->changed = true;
     return true;
@@ -217,6 +230,12 @@ static void start(tn_runner *r, tn_job *j) {
                          .ignore_end = c->ignore_end,
                          .stop_ids = c->stop_ids,
                          .n_stop_ids = c->n_stop_ids,
+                         .n_ctx = c->n_ctx,
+                         .priority = c->priority,
+                         .client = c->client,
+                         .salt = c->salt,
+                         .n_salt = c->n_salt,
+                         .isolated = c->isolated,
                          .ctx = j,
                          .on_token = on_token};
     atomic_fetch_sub(&r->n_waiting, 1);
@@ -249,6 +268,7 @@ static tn_job_state settle(tn_runner *r, const tn_job *j) {
     switch (tn_seq_finish(j->seq)) {
     case TN_FINISH_NONE: return TN_JOB_RUNNING;
     case TN_FINISH_STOP: return TN_JOB_STOPPED;
+    case TN_FINISH_REPETITION: return TN_JOB_REPETITION;
     case TN_FINISH_LENGTH: break;
     }
     return TN_JOB_LENGTH;

@@ -36,6 +36,13 @@ typedef struct tn_job_config {
     bool ignore_end;
     const int32_t *stop_ids; /* [n_stop_ids] */
     uint32_t n_stop_ids;
+    /* As in tn_seq_config: */
+    uint32_t n_ctx;
+    int32_t priority;
+    uint64_t client;
+    const void *salt; /* [n_salt] bytes */
+    size_t n_salt;
+    bool isolated;
 } tn_job_config;
 
 /* Takes a job. The caller holds it until tn_job_release. TN_EINVAL, TN_ELIMIT (prompt longer than the
@@ -45,10 +52,11 @@ int tn_runner_submit(tn_runner *r, const tn_job_config *config, tn_job **ret, tn
 typedef enum tn_job_state {
     TN_JOB_WAITING,
     TN_JOB_RUNNING,
-    TN_JOB_STOPPED,   /* an end token */
-    TN_JOB_LENGTH,    /* max_new, or the context is full */
-    TN_JOB_CANCELLED, /* tn_job_cancel, or the runner ended */
-    TN_JOB_FAILED,    /* tn_job_error says why */
+    TN_JOB_STOPPED,    /* an end token */
+    TN_JOB_LENGTH,     /* max_new, or the context is full */
+    TN_JOB_REPETITION, /* the answer loops */
+    TN_JOB_CANCELLED,  /* tn_job_cancel, or the runner ended */
+    TN_JOB_FAILED,     /* tn_job_error says why */
 } tn_job_state;
 
 /* The state first, then the tokens: a final state means that all tokens are there. [any thread] */
@@ -59,6 +67,8 @@ uint32_t tn_job_n_tokens(const tn_job *j);
 int32_t tn_job_token(const tn_job *j, uint32_t i);
 /* Its log probabilities, for jobs that asked for them. */
 void tn_job_logprobs(const tn_job *j, uint32_t i, tn_token *ret);
+/* Tokens of its prompt that were not computed but found in the cache. [any thread] */
+uint32_t tn_job_n_cached(const tn_job *j);
 const tn_error *tn_job_error(const tn_job *j);
 /* Ends the job within one step. [any thread] */
 void tn_job_cancel(tn_job *j);

@@ -133,7 +133,7 @@ static void keep_logprobs(tn_choice *c, uint32_t i) {
 }
 
 static const char *reason(tn_job_state s) {
-    return s == TN_JOB_STOPPED ? "stop" : "length";
+    return s == TN_JOB_STOPPED ? "stop" : s == TN_JOB_REPETITION ? "repetition" : "length";
 }
 
 /* Turns the tokens that have come into text; sets finish at the end of the text. */
@@ -229,7 +229,10 @@ static void release_view(choice_view *v) {
 
 static tn_api_usage usage_of(const tn_exchange *x) {
     tn_api_usage u = {.prompt_tokens = x->prompt_tokens};
-    for (uint32_t i = 0; i < x->n_choice; i++) u.completion_tokens += x->choices[i].n_read;
+    for (uint32_t i = 0; i < x->n_choice; i++) {
+        u.completion_tokens += x->choices[i].n_read;
+        if (i % x->request.n == 0) u.cached_tokens += tn_job_n_cached(x->choices[i].job); /* once a prompt */
+    }
     return u;
 }
 

@@ -103,6 +103,32 @@ static void it_says_why_it_ended(void **state) {
     run_close(&r);
 }
 
+/* One id is all but forced: the answer is a loop, which ends it when it is watched for and not otherwise. */
+static void an_answer_that_loops_ends(void **state) {
+    (void)state;
+    setting s = {.device = "cpu", .compute = TN_COMPUTE_F32, .n_thread = 1};
+    run r = run_open(&model, &s);
+    tn_engine *e = engine_of(&r);
+    tn_error err = {0};
+    tn_logit_bias bias = {.id = 17, .bias = 100};
+    for (int watched = 0; watched < 2; watched++) {
+        recorder rec = {0};
+        tn_seq *seq;
+        tn_seq_config c = generating(&rec, 60);
+        c.sampling.bias = &bias;
+        c.sampling.n_bias = 1;
+        if (watched)
+            c.sampling.repetition = (tn_repeat_params){.max_pattern = 4, .min_count = 5, .min_tokens = 10};
+        assert_int_equal(tn_engine_add(e, &c, &seq, &err), 0);
+        assert_int_equal(tn_engine_run(e, &err), 0);
+        assert_int_equal(tn_seq_finish(seq), watched ? TN_FINISH_REPETITION : TN_FINISH_LENGTH);
+        assert_int_equal(rec.n, watched ? 10 : 60);
+        tn_engine_remove(e, seq);
+    }
+    tn_engine_free(e);
+    run_close(&r);
+}
+
 static void what_cannot_run_is_refused_with_numbers(void **state) {
     (void)state;
     setting s = {.device = "cpu", .compute = TN_COMPUTE_F32, .n_thread = 1};
@@ -130,6 +156,7 @@ int main(void) {
         cmocka_unit_test(more_sequences_than_slots_all_finish),
         cmocka_unit_test(a_sequence_may_leave_at_any_time),
         cmocka_unit_test(it_says_why_it_ended),
+        cmocka_unit_test(an_answer_that_loops_ends),
         cmocka_unit_test(what_cannot_run_is_refused_with_numbers),
     };
     return unit_main(tests);

@@ -30,7 +30,7 @@ static bool worth_keeping(const tn_kv *kv, const tn_chain *c, uint32_t group, ui
 }
 
 static void leave_behind(tn_kv *kv, tn_chain *c) {
-    for (uint32_t g = 0; g < kv->n_group; g++) {
+    for (uint32_t g = 0; g < kv->n_paged; g++) {
         uint32_t first = first_needed(kv, g, c->n_past);
         for (; c->first_held[g] < first; c->first_held[g]++)
             tn_page_let_go(kv, c->nodes[c->first_held[g]], g, worth_keeping(kv, c, g, c->first_held[g]));
@@ -81,6 +81,7 @@ int tn_chain_new(tn_kv *kv, const tn_chain_config *config, tn_chain **ret, tn_er
         for (uint32_t g = 0; ok && g < kv->n_group; g++) {
             c->pages[g] = calloc((size_t)most + 1, sizeof *c->pages[g]);
             ok = c->pages[g] != NULL;
+            if (ok) c->pages[g][0] = TN_NO_PAGE;
         }
     }
     if (!ok) {
@@ -120,7 +121,7 @@ static uint32_t follow(const tn_kv *kv, tn_chain *c, const int32_t *ids, uint32_
 
 /* Whether the first n noted nodes have all pages that a sequence looks at which goes on from position at. */
 static bool is_complete(const tn_kv *kv, const tn_chain *c, uint32_t n, uint32_t at) {
-    for (uint32_t g = 0; g < kv->n_group; g++) {
+    for (uint32_t g = 0; g < kv->n_paged; g++) {
         uint32_t first = first_needed(kv, g, at);
         if (first < c->n_page && first < c->first_held[g]) return false;
         for (uint32_t i = n; i > first && i > c->n_page; i--)
@@ -132,7 +133,7 @@ static bool is_complete(const tn_kv *kv, const tn_chain *c, uint32_t n, uint32_t
 /* Takes hold of the nodes up to n, for a sequence that goes on from position at. */
 static void adopt(tn_kv *kv, tn_chain *c, uint32_t n, uint32_t at) {
     uint32_t before = c->n_page;
-    for (uint32_t g = 0; g < kv->n_group; g++)
+    for (uint32_t g = 0; g < kv->n_paged; g++)
         for (uint32_t i = before; i < n; i++) {
             c->pages[g][i] = c->nodes[i]->page[g];
             if (i >= first_needed(kv, g, at)) tn_page_hold(kv, c->nodes[i], g);
@@ -140,7 +141,7 @@ static void adopt(tn_kv *kv, tn_chain *c, uint32_t n, uint32_t at) {
     for (uint32_t i = before; i < n; i++) tn_node_hold(kv, c->nodes[i]);
     c->n_page = n;
     c->n_past = n * kv->page_tokens;
-    for (uint32_t g = 0; g < kv->n_group; g++) {
+    for (uint32_t g = 0; g < kv->n_paged; g++) {
         uint32_t first = first_needed(kv, g, at);
         for (; c->first_held[g] < first && c->first_held[g] < before; c->first_held[g]++)
             tn_page_let_go(kv, c->nodes[c->first_held[g]], g, worth_keeping(kv, c, g, c->first_held[g]));
@@ -169,15 +170,15 @@ static void set_ids(const tn_kv *kv, tn_node *n, uint32_t i, const int32_t *ids,
 static tn_node *new_node(tn_kv *kv) {
     uint32_t g = 0;
     tn_node *n = tn_kv_take_node(kv);
-    while (n && g < kv->n_group && tn_kv_take_page(kv, g, &n->page[g])) g++;
-    if (!n || g == kv->n_group) return n;
+    while (n && g < kv->n_paged && tn_kv_take_page(kv, g, &n->page[g])) g++;
+    if (!n || g == kv->n_paged) return n;
     tn_node_drop(kv, n);
     return NULL;
 }
 
 static void append(tn_kv *kv, tn_chain *c, tn_node *n, const int32_t *ids, uint32_t n_ids) {
     uint32_t i = c->n_page++;
-    for (uint32_t g = 0; g < kv->n_group; g++) {
+    for (uint32_t g = 0; g < kv->n_paged; g++) {
         tn_page_hold(kv, n, g);
         c->pages[g][i] = n->page[g];
     }
@@ -189,6 +190,7 @@ static void append(tn_kv *kv, tn_chain *c, tn_node *n, const int32_t *ids, uint3
 }
 
 uint32_t tn_chain_grow(tn_kv *kv, tn_chain *c, const int32_t *ids, uint32_t n_ids, uint32_t n) {
+    n = tn_state_take(kv, c) ? tn_state_until_copy(kv, c, n) : 0;
     uint32_t pt = kv->page_tokens, end = c->n_past + n;
     for (tn_node *more; c->n_page * pt < end && (more = new_node(kv));) append(kv, c, more, ids, n_ids);
     uint32_t room = c->n_page * pt - c->n_past;
@@ -213,18 +215,19 @@ static find look_up(const tn_kv *kv, tn_chain *c, const int32_t *ids, uint32_t n
     f.near = at < n_ids ? tn_node_nearest(end, ids + at, n_ids - at, &f.common) : NULL;
     if (!f.near || f.common == 0) return f;
     f.part = f.near->n_valid < f.common ? f.near->n_valid : f.common;
-    for (uint32_t g = 0; g < kv->n_group; g++)
+    for (uint32_t g = 0; g < kv->n_paged; g++)
         if (f.near->page[g] == TN_NO_PAGE) f.part = 0;
-    if (!is_complete(kv, c, f.n, at + f.part)) f.part = 0;
+    if (!is_complete(kv, c, f.n, at + f.part) || !tn_state_is_there(kv, f.near, f.part)) f.part = 0;
     return f;
 }
 
 /* The chain goes on from within another node: its first tokens are copied to a page of the chain's own. */
 static void copy_part(tn_kv *kv, tn_chain *c, const tn_node *from, tn_node *own, const int32_t *ids,
                       uint32_t n_ids, uint32_t part) {
-    for (uint32_t g = 0; g < kv->n_group; g++)
+    for (uint32_t g = 0; g < kv->n_paged; g++)
         kv->config.exec->cls->copy_page(kv->config.exec, g, from->page[g], own->page[g]);
-    kv->n_copied += kv->n_group;
+    kv->n_copied += kv->n_paged;
+    tn_state_restore(kv, c, from);
     append(kv, c, own, ids, n_ids);
     own->n_valid = (uint16_t)part;
     c->n_past += part;
@@ -233,8 +236,11 @@ static void copy_part(tn_kv *kv, tn_chain *c, const tn_node *from, tn_node *own,
 /* Whole pages, as many as can be gone on from. */
 static void take_pages(tn_kv *kv, tn_chain *c, uint32_t n) {
     uint32_t pt = kv->page_tokens;
-    while (n > c->n_page && !is_complete(kv, c, n, n * pt)) n--;
-    if (n > c->n_page) adopt(kv, c, n, n * pt);
+    while (n > c->n_page && !(is_complete(kv, c, n, n * pt) && tn_state_is_there(kv, c->nodes[n - 1], pt)))
+        n--;
+    if (n == c->n_page) return;
+    adopt(kv, c, n, n * pt);
+    tn_state_restore(kv, c, c->nodes[n - 1]);
 }
 
 /* Whether to wait for the sequence that computes f's next page in this step: it costs a step, which pays when
@@ -249,7 +255,7 @@ static bool worth_waiting(const tn_kv *kv, const find *f, uint32_t n_ids) {
 uint32_t tn_chain_match(tn_kv *kv, tn_chain *c, const int32_t *ids, uint32_t n_ids, bool *ret_wait) {
     uint32_t before = c->n_past;
     *ret_wait = false;
-    if (!c->shared || c->n_past % kv->page_tokens || c->n_past >= n_ids) return 0;
+    if (!c->shared || c->n_past % kv->page_tokens || c->n_past >= n_ids || !tn_state_take(kv, c)) return 0;
     find f = look_up(kv, c, ids, n_ids);
     bool wait = worth_waiting(kv, &f, n_ids);
     tn_node *own = f.part && !wait ? new_node(kv) : NULL;
@@ -261,7 +267,8 @@ uint32_t tn_chain_match(tn_kv *kv, tn_chain *c, const int32_t *ids, uint32_t n_i
     } else {
         if (own) tn_node_drop(kv, own);
         take_pages(kv, c, f.n);
-        *ret_wait = wait && c->n_page == f.n;
+        *ret_wait =
+            wait && (c->n_page == f.n || tn_kv_has_state(kv)); /* states are copied here and there only */
     }
     if (known > c->n_past) c->branch = known; /* here it parts from others: kept when it gets there */
     return c->n_past - before;
@@ -273,7 +280,7 @@ uint32_t tn_chain_match(tn_kv *kv, tn_chain *c, const int32_t *ids, uint32_t n_i
 static void merge(tn_kv *kv, tn_chain *c, uint32_t i, tn_node *twin) {
     tn_node *own = c->nodes[i];
     tn_node_hold(kv, twin);
-    for (uint32_t g = 0; g < kv->n_group; g++) {
+    for (uint32_t g = 0; g < kv->n_paged; g++) {
         if (i < c->first_held[g]) continue;
         if (twin->page[g] == TN_NO_PAGE) {
             twin->page[g] = own->page[g];
@@ -313,6 +320,7 @@ void tn_chain_advance(tn_kv *kv, tn_chain *c, const int32_t *ids, uint32_t n) {
         c->nodes[i]->n_valid = (uint16_t)(valid < pt ? valid : pt);
         if (valid >= pt && c->nodes[i]->open) close_node(kv, c, i, ids);
     }
+    tn_state_copy_if_due(kv, c);
     leave_behind(kv, c);
 }
 
@@ -336,7 +344,7 @@ static void close_end(tn_kv *kv, tn_chain *c, const int32_t *ids) {
 static void pop(tn_kv *kv, tn_chain *c) {
     uint32_t i = --c->n_page;
     tn_node *n = c->nodes[i];
-    for (uint32_t g = 0; g < kv->n_group; g++)
+    for (uint32_t g = 0; g < kv->n_paged; g++)
         if (i >= c->first_held[g]) tn_page_let_go(kv, n, g, n->listed && !n->open);
     if (n->listed && !n->open) {
         tn_node_let_go(kv, n);
@@ -344,28 +352,43 @@ static void pop(tn_kv *kv, tn_chain *c) {
         n->n_user = 0;
         tn_node_drop(kv, n);
     }
-    for (uint32_t g = 0; g < kv->n_group; g++)
+    for (uint32_t g = 0; g < kv->n_paged; g++)
         if (c->first_held[g] > i) c->first_held[g] = i;
 }
 
 void tn_chain_release(tn_kv *kv, tn_chain *c, const int32_t *ids) {
     while (c->n_page) {
-        if (c->nodes[c->n_page - 1]->open) close_end(kv, c, ids);
+        tn_node *last = c->nodes[c->n_page - 1];
+        if (last->open) close_end(kv, c, ids);
+        if ((c->n_page - 1) * kv->page_tokens + last->n_valid == c->n_past) tn_state_leave(kv, c, last);
         pop(kv, c);
     }
+    tn_state_leave(kv, c, NULL);
     c->n_past = 0;
 }
 
+/* The last whole page at or before `end` whose state is there. */
+static uint32_t last_with_state(const tn_kv *kv, const tn_chain *c, uint32_t end) {
+    uint32_t n = end / kv->page_tokens;
+    while (n && !tn_state_is_there(kv, c->nodes[n - 1], kv->page_tokens)) n--;
+    return n;
+}
+
 bool tn_chain_rewind(tn_kv *kv, tn_chain *c, const int32_t *ids, uint32_t n) {
-    uint32_t pt = kv->page_tokens, end = c->n_past - n, keep = end / pt;
-    for (uint32_t g = 0; g < kv->n_group; g++)
+    uint32_t pt = kv->page_tokens, end = c->n_past - n;
+    if (tn_kv_has_state(kv)) end = last_with_state(kv, c, end) * pt;
+    uint32_t keep = end / pt;
+    for (uint32_t g = 0; g < kv->n_paged; g++)
         if (first_needed(kv, g, keep * pt) < c->first_held[g]) return false;
     while (c->n_page > keep + (end % pt != 0)) {
         if (c->nodes[c->n_page - 1]->open) close_end(kv, c, ids);
         pop(kv, c);
     }
     c->n_past = end;
-    if (end % pt == 0) return true;
+    if (end % pt == 0) {
+        if (end) tn_state_restore(kv, c, c->nodes[keep - 1]);
+        return true;
+    }
     tn_node *last = c->nodes[keep];
     if (last->open || !c->shared) {
         bool listed = last->listed;
@@ -379,11 +402,11 @@ bool tn_chain_rewind(tn_kv *kv, tn_chain *c, const int32_t *ids, uint32_t n) {
     /* Others may read a closed page: the chain goes on in a copy of it. */
     tn_node *own = new_node(kv);
     tn_node_hold(kv, last);
-    for (uint32_t g = 0; g < kv->n_group; g++) tn_page_hold(kv, last, g);
+    for (uint32_t g = 0; g < kv->n_paged; g++) tn_page_hold(kv, last, g);
     pop(kv, c);
     c->n_past = keep * pt;
     if (own) copy_part(kv, c, last, own, ids, end, end % pt);
-    for (uint32_t g = 0; g < kv->n_group; g++) tn_page_let_go(kv, last, g, true);
+    for (uint32_t g = 0; g < kv->n_paged; g++) tn_page_let_go(kv, last, g, true);
     tn_node_let_go(kv, last);
     return true;
 }

@@ -37,6 +37,7 @@ int tn_kv_new(const tn_kv_config *config, tn_kv **ret, tn_error *err) {
     kv->config = *config;
     kv->page_tokens = config->pages->page_tokens;
     kv->n_group = config->program->n_group;
+    while (kv->n_paged < kv->n_group && !config->program->groups[kv->n_paged].is_state) kv->n_paged++;
     kv->linear_reach = linear_reach(config->program);
     kv->rank = 0x9e3779b9u ^ (uint32_t)(uintptr_t)kv;
     if (kv->rank == 0) kv->rank = 1;
@@ -75,6 +76,7 @@ void tn_kv_begin_step(tn_kv *kv) {
 
 /* Pages of a group that c has yet to take to grow to n tokens, in steps of at most step_tokens. */
 static uint32_t missing(const tn_kv *kv, const tn_chain *c, uint32_t g, uint32_t n, uint32_t step_tokens) {
+    if (g == kv->n_paged) return c->pages[g][0] == TN_NO_PAGE;
     uint32_t pt = kv->page_tokens, all = (n + pt - 1) / pt, held = c->n_page - c->first_held[g];
     uint64_t most = all > c->n_page ? all - c->n_page : 0;
     if (kv->windows[g] == 0) return (uint32_t)most;

@@ -38,6 +38,7 @@ typedef struct tn_root {
 struct tn_kv {
     tn_kv_config config;
     uint32_t page_tokens, n_group;
+    uint32_t n_paged; /* groups of keys and values; the one of states, if any, has this index */
     tn_page_pool pools[TN_CACHE_GROUPS];
     uint32_t windows[TN_CACHE_GROUPS];
     tn_root *roots;
@@ -77,6 +78,27 @@ tn_node *tn_node_find(const tn_node *parent, const int32_t *ids, uint32_t n);
 /* The child of parent that has most ids in common with these, of equals the one with more valid; NULL without
  * children. */
 tn_node *tn_node_nearest(const tn_node *parent, const int32_t *ids, uint32_t n, uint32_t *ret_common);
+
+/* state.c: recurrent states. Each chain has a page of its own, which steps overwrite; a node may have a copy
+ * of what it held after the node's last token. Chains without recurrent layers: nothing happens, everything
+ * is there. */
+
+static inline bool tn_kv_has_state(const tn_kv *kv) {
+    return kv->n_paged < kv->n_group;
+}
+/* Gives the chain its page; false when there is no memory. */
+bool tn_state_take(tn_kv *kv, tn_chain *c);
+/* Whether a chain can go on from behind the first n ids of a node; NULL is a root. */
+bool tn_state_is_there(const tn_kv *kv, const tn_node *node, uint32_t n);
+/* The chain's state becomes the node's. */
+void tn_state_restore(tn_kv *kv, tn_chain *c, const tn_node *node);
+/* How many of the next n tokens may be computed before a copy is due. */
+uint32_t tn_state_until_copy(const tn_kv *kv, const tn_chain *c, uint32_t n);
+/* After a step: makes the copy that is due, if there is memory. */
+void tn_state_copy_if_due(tn_kv *kv, tn_chain *c);
+/* The chain gives up its page, to the node that ends where the chain does (or NULL) if it stays in the index.
+ */
+void tn_state_leave(tn_kv *kv, tn_chain *c, tn_node *node);
 
 /* evict.c */
 

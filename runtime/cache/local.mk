@@ -4,4 +4,5 @@ libtenon_la_SOURCES += \
 	%D%/evict.c \
 	%D%/kv.c %D%/kv.h %D%/kv_internal.h \
 	%D%/pool.c %D%/pool.h \
+	%D%/state.c \
 	%D%/tree.c

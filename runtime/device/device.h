@@ -45,7 +45,9 @@ typedef struct tn_step_seq {
     uint32_t first_pos;
     uint32_t rope_variant;
     /* Of each group, the page of positions i * page_tokens ..; n_page of them cover first_pos + n_token
-     * tokens. Entries of pages that lie wholly before a group's window are not looked at. */
+     * tokens. Entries of pages that lie wholly before a group's window are not looked at. Of a group of
+     * states entry 0 is the page with the state after first_pos tokens (nothing yet where that is 0, whatever
+     * the page holds), which the step brings to first_pos + n_token. */
     const uint32_t *pages[TN_CACHE_GROUPS];
     uint32_t n_page;
 } tn_step_seq;

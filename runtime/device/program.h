@@ -73,16 +73,19 @@ typedef struct tn_rope_info {
     float mscale[2];
 } tn_rope_info;
 
-/* What attention keeps of a layer: per token k and v of n_head_kv * head_dim elements each. */
+/* What a layer keeps between steps. Attention: per token k and v of n_head_kv * head_dim elements each.
+ * Recurrent layers: one state of n_state F32 elements for the whole sequence, whatever its length. */
 typedef struct tn_cache_info {
     uint32_t n_head_kv, head_dim;
-    uint32_t window; /* tokens still looked at; 0: all */
-    uint32_t group;  /* index into tn_program.groups */
+    uint32_t window;  /* tokens still looked at; 0: all */
+    uint32_t n_state; /* 0: keys and values */
+    uint32_t group;   /* index into tn_program.groups */
 } tn_cache_info;
 
 /* Layers that need the same positions share pages: a page of a group holds some positions of all its layers.
- */
+ * The recurrent layers are one group, the last; a page of it holds the states of one sequence. */
 typedef struct tn_cache_group {
+    bool is_state;
     uint32_t window; /* as its layers' */
     uint32_t n_layer;
 } tn_cache_group;

@@ -339,14 +339,19 @@ static void rec_tap(tn_recorder *api, tn_value x, uint32_t index) {
 
 bool tn_program_group_caches(tn_program *p) {
     p->n_group = 0;
-    for (uint32_t i = 0; i < p->n_layer; i++) {
-        tn_cache_info *c = &p->caches[i];
-        uint32_t g = 0;
-        while (g < p->n_group && p->groups[g].window != c->window) g++;
-        if (g == TN_CACHE_GROUPS) return false;
-        if (g == p->n_group) p->groups[p->n_group++] = (tn_cache_group){.window = c->window};
-        p->groups[g].n_layer++;
-        c->group = g;
+    for (int state = 0; state < 2; state++) { /* states come last */
+        for (uint32_t i = 0; i < p->n_layer; i++) {
+            tn_cache_info *c = &p->caches[i];
+            uint32_t g = 0;
+            if ((c->n_state != 0) != state) continue;
+            while (g < p->n_group && (p->groups[g].is_state != state || p->groups[g].window != c->window))
+                g++;
+            if (g == TN_CACHE_GROUPS) return false;
+            if (g == p->n_group)
+                p->groups[p->n_group++] = (tn_cache_group){.is_state = state, .window = c->window};
+            p->groups[g].n_layer++;
+            c->group = g;
+        }
     }
     return true;
 }
@@ -356,7 +361,8 @@ static int finish(recording *r) {
     if (!r->status) r->status = tn_hparams_status(r->h, r->err);
     if (!r->status && !p->logits) fail(r, TN_EMODULE, "the program has no logits");
     for (uint32_t i = 0; !r->status && i < p->n_layer; i++)
-        if (!p->caches[i].head_dim) fail(r, TN_EMODULE, "layer %u has no attention", i);
+        if (!p->caches[i].head_dim && !p->caches[i].n_state)
+            fail(r, TN_EMODULE, "layer %u keeps nothing: no attention, no recurrent state", i);
     if (!r->status && !tn_program_group_caches(p))
         fail(r, TN_ELIMIT, "layers with more than %d different windows", TN_CACHE_GROUPS);
     if (!r->status) r->status = tn_program_plan(p, r->err);

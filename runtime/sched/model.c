@@ -12,7 +12,7 @@
 #include "program/record.h"
 #include "program/unread.h"
 
-enum { MAX_SEQS = 4096, MAX_STEP_TOKENS = 1 << 16, MAX_PAGES = 1 << 21 };
+enum { MAX_SEQS = 4096, MAX_STEP_TOKENS = 1 << 16, MAX_PAGES = 1 << 21, STATE_COPIES = 8 };
 
 /* Asks one module; a module that cannot be opened counts as 0 and is logged. */
 static int32_t score(tn_registry *r, const tn_module_info *info, const tn_hparams *h, const tn_family **ret) {
@@ -145,6 +145,7 @@ static int configure(const tn_model_config *o, const tn_device_class *cls, tn_mo
 
 uint32_t tn_model_seq_pages(const tn_model *m, uint32_t group, uint32_t n) {
     uint32_t all = pages_of(n), window = m->program->groups[group].window;
+    if (m->program->groups[group].is_state) return 1;
     /* The window before a step's first token and the step's own tokens, neither beginning with a page. */
     uint64_t held = (uint64_t)window / TN_PAGE_TOKENS + m->config.max_tokens / TN_PAGE_TOKENS + 3;
     return window && held < all ? (uint32_t)held : all;
@@ -155,6 +156,7 @@ uint32_t tn_model_seq_pages(const tn_model *m, uint32_t group, uint32_t n) {
 static int size_pools(const tn_model_config *o, tn_model *m, tn_error *err) {
     for (uint32_t g = 0; g < m->program->n_group; g++) {
         uint32_t least = tn_model_seq_pages(m, g, m->n_ctx);
+        if (m->program->groups[g].is_state) least += STATE_COPIES;
         uint64_t n = o->kv_bytes ? o->kv_bytes / m->size.page[g] : (uint64_t)least * m->config.max_seqs;
         if (n > MAX_PAGES) n = MAX_PAGES;
         if (n < least) n = least;

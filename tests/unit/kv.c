@@ -10,7 +10,7 @@
 
 enum {
     PT = 4,
-    N_GROUP = 3,
+    N_GROUP = 4,
     N_PAGE = 60,
     MAX_SEQ_PAGES = 24,
     MAX_TOKENS = PT * MAX_SEQ_PAGES,
@@ -67,13 +67,16 @@ typedef struct world {
     uint64_t n_found, n_waited;
 } world;
 
+#define STATE UINT32_MAX /* in place of a window: recurrent layers */
+
 static void open_world(world *w, const uint32_t *windows, uint32_t n_group, uint64_t budget) {
     tn_error err = {0};
     memset(w, 0, sizeof *w);
     w->m.base.cls = &cls;
     w->program.n_group = n_group;
     for (uint32_t g = 0; g < n_group; g++) {
-        w->program.groups[g].window = windows[g];
+        w->program.groups[g].is_state = windows[g] == STATE;
+        if (windows[g] != STATE) w->program.groups[g].window = windows[g];
         w->config.n_page[g] = N_PAGE;
         w->size.page[g] = 100 + g;
     }
@@ -98,8 +101,11 @@ static uint64_t digest(const seq *s, uint32_t pos) {
 static void compute(world *w, const seq *s, uint32_t n) {
     for (uint32_t pos = s->chain->n_past; pos < s->chain->n_past + n; pos++)
         for (uint32_t g = 0; g < w->program.n_group; g++) {
-            uint32_t page = s->chain->pages[g][pos / PT];
-            w->m.at[g][page][pos % PT] = digest(s, pos);
+            bool is_state = w->program.groups[g].is_state;
+            uint32_t page = s->chain->pages[g][is_state ? 0 : pos / PT], slot = is_state ? 0 : pos % PT;
+            if (is_state && pos)
+                assert_true(!w->m.gone[g][page] && w->m.at[g][page][0] == digest(s, pos - 1));
+            w->m.at[g][page][slot] = digest(s, pos);
             w->m.gone[g][page] = false;
         }
 }
@@ -108,6 +114,7 @@ static void compute(world *w, const seq *s, uint32_t n) {
 static void check(const world *w, const seq *s) {
     for (uint32_t g = 0; g < w->program.n_group; g++) {
         uint32_t window = w->program.groups[g].window, past = s->chain->n_past;
+        if (w->program.groups[g].is_state) continue; /* looked at when it is gone on from */
         uint32_t pos = window && past + 1 > window ? past + 1 - window : 0;
         for (; pos < past; pos++) {
             uint32_t page = s->chain->pages[g][pos / PT];
@@ -189,7 +196,8 @@ static void rewind_some(world *w) {
     if (!s->chain || s->chain->n_past < 2) return;
     uint32_t past = s->chain->n_past, n = 1 + below(past < 9 ? past - 1 : 8);
     if (tn_chain_rewind(w->kv, s->chain, s->ids, n)) {
-        assert_true(s->chain->n_past <= past - n && s->chain->n_past + PT > past - n);
+        bool has_state = w->program.groups[w->program.n_group - 1].is_state; /* then it goes back to a copy */
+        assert_true(s->chain->n_past <= past - n && (has_state || s->chain->n_past + PT > past - n));
         if (s->chain->n_past + 1 > s->n_prompt) s->n_ids = s->chain->n_past + 1;
     }
     check(w, s);
@@ -220,13 +228,14 @@ static void close_world(world *w) {
 }
 
 static void random_histories(void **unused) {
-    static const uint32_t windows[][N_GROUP] = {{0}, {7}, {0, 9}, {1, 0, 13}, {PT, 2 * PT}};
-    static const uint32_t n_group[] = {1, 1, 2, 3, 2};
+    static const uint32_t windows[][N_GROUP] = {{0},          {7},        {0, 9},       {1, 0, 13},
+                                                {PT, 2 * PT}, {0, STATE}, {0, 9, STATE}};
+    static const uint32_t n_group[] = {1, 1, 2, 3, 2, 2, 3};
     world *w = malloc(sizeof *w);
     uint64_t found = 0, waited = 0, evicted = 0, copied = 0;
     (void)unused;
-    for (uint32_t round = 0; round < 300; round++) {
-        uint32_t k = round % 5;
+    for (uint32_t round = 0; round < 350; round++) {
+        uint32_t k = round % 7;
         open_world(w, windows[k], n_group[k], below(2) ? 0 : 1500 + below(6000));
         live(w, 150);
         tn_kv_stats t = tn_kv_get_stats(w->kv);
@@ -410,6 +419,35 @@ static void eviction_goes_by_cost_and_age(void **unused) {
     close_world(&w);
 }
 
+/* Recurrent layers go on from copies: at the last page border of a prompt, and where an answer ended. */
+static void states_are_kept_where_prompts_and_answers_end(void **unused) {
+    static const uint32_t windows[] = {0, STATE};
+    world w;
+    bool wait;
+    (void)unused;
+    open_world(&w, windows, 2, 0);
+    seq a = sequence_of(&w, 3 * PT + 2, 5);
+    tn_kv_begin_step(w.kv);
+    assert_int_equal(tn_chain_grow(w.kv, a.chain, a.ids, a.n_ids, a.n_ids),
+                     3 * PT); /* a step ends at the border */
+    compute(&w, &a, 3 * PT);
+    tn_chain_advance(w.kv, a.chain, a.ids, 3 * PT);
+    run_to(&w, &a, 3 * PT + 2);
+    for (; a.n_ids < 5 * PT + 1; a.n_ids++) a.ids[a.n_ids] = 1;
+    run_to(&w, &a, 5 * PT + 1);
+    finish(&w, &a);
+    seq same = sequence_of(&w, 3 * PT + 2, 5);
+    assert_int_equal(tn_chain_match(w.kv, same.chain, same.ids, same.n_ids - 1, &wait), 3 * PT);
+    run_to(&w, &same, same.n_ids);
+    finish(&w, &same);
+    seq next = sequence_of(&w, 5 * PT + 3, 5);
+    for (uint32_t i = 3 * PT + 2; i < next.n_ids; i++) next.ids[i] = 1;
+    assert_int_equal(tn_chain_match(w.kv, next.chain, next.ids, next.n_ids - 1, &wait), 5 * PT + 1);
+    run_to(&w, &next, next.n_ids);
+    finish(&w, &next);
+    close_world(&w);
+}
+
 static void memory_is_refused_not_overdrawn(void **unused) {
     static const uint32_t windows[] = {0};
     world w;
@@ -441,6 +479,7 @@ int main(void) {
         cmocka_unit_test(who_comes_together_waits),
         cmocka_unit_test(salts_share_nothing),
         cmocka_unit_test(windows_are_kept_where_prompts_end),
+        cmocka_unit_test(states_are_kept_where_prompts_and_answers_end),
         cmocka_unit_test(eviction_goes_by_cost_and_age),
         cmocka_unit_test(memory_is_refused_not_overdrawn),
     };

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "cli/bench_gaps.h"
 #include "cli/command.h"
 #include "cli/load.h"
 
@@ -15,7 +16,7 @@ enum { BATCH_PROMPT = 32, BATCH_STEPS = 16, MAX_REPS = 1000 };
 typedef struct bench_args {
     tn_model_args model;
     tn_compute_args compute;
-    uint64_t n_prompt, n_gen, depth, reps;
+    uint64_t n_prompt, n_gen, depth, reps, gaps, streams;
     tn_opt_list parallel;
     bool json;
 } bench_args;
@@ -31,6 +32,11 @@ static const tn_option_row options[] = {
      .help = "also decode after this many tokens of context (default 1024, 0: skip)", AT(depth)},
     {TN_OPT_LIST, .name = "parallel", .arg = "N,N,...", .min = 1, .max = 256,
      .help = "decode this many sequences at once (default 1,2,4,8,16)", AT(parallel)},
+    {TN_OPT_UINT, .name = "gaps", .arg = "N", .max = 1 << 24,
+     .help = "gaps between tokens of streams while a prompt of so many tokens is computed (default 0: skip)",
+     AT(gaps)},
+    {TN_OPT_UINT, .name = "streams", .arg = "N", .min = 1, .max = 256, .help = "streams for --gaps (default 4)",
+     AT(streams)},
     {TN_OPT_UINT, 'r', .name = "repetitions", .arg = "N", .min = 1, .max = MAX_REPS,
      .help = "runs of each (default 3)", AT(reps)},
     {TN_OPT_FLAG, .name = "json", .help = "one line of JSON", AT(json)},
@@ -121,6 +127,10 @@ static int measure_all(bench *b, json_t *out) {
         rc = measure_into(b, batch, name, (uint32_t)a->parallel.value[i], BATCH_PROMPT, BATCH_STEPS);
     }
     json_object_set_new(out, "batch", batch);
+    json_t *gaps = NULL;
+    if (!rc && a->gaps)
+        rc = tn_bench_gaps(b->m, b->prompt, (uint32_t)a->gaps, (uint32_t)a->streams, &gaps, b->err);
+    if (gaps) json_object_set_new(out, "gaps", gaps);
     return rc;
 }
 
@@ -158,6 +168,8 @@ static tn_model_config needs(const bench_args *a) {
     if (BATCH_PROMPT + BATCH_STEPS + 2 > longest) longest = BATCH_PROMPT + BATCH_STEPS + 2;
     for (uint32_t i = 0; i < a->parallel.n; i++)
         if (a->parallel.value[i] > most) most = a->parallel.value[i];
+    if (a->gaps && a->gaps + 2 > longest) longest = a->gaps + 2;
+    if (a->gaps && a->streams + 1 > most) most = a->streams + 1;
     return (tn_model_config){.n_ctx = (uint32_t)longest, .max_seqs = (uint32_t)most};
 }
 
@@ -200,6 +212,7 @@ static void defaults(void *args) {
     a->n_gen = 64;
     a->depth = 1024;
     a->reps = 3;
+    a->streams = 4;
     a->parallel = (tn_opt_list){.n = 5, .value = {1, 2, 4, 8, 16}};
 }
 
@@ -209,7 +222,8 @@ const tn_command tn_cmd_bench = {
     .help = "measure a model's speed on this machine",
     .about =
         "Prints tokens a second: pp prompt tokens, tg decoded tokens (_d: after that much context), batch: all\n"
-        "sequences together, 32 prompt tokens and 16 steps each. Medians; nothing is sampled but the highest logit.",
+        "sequences together, 32 prompt tokens and 16 steps each. Medians; nothing is sampled but the highest logit.\n"
+        "gaps: the longest time between two tokens of a stream, beside the median time of a full step.",
     .options = options,
     .min_operands = 0,
     .max_operands = 0,

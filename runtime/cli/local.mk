@@ -9,6 +9,7 @@ tenon_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
 EXTRA_tenon_DEPENDENCIES = $(preopen_modules)
 
 libtenoncli_la_SOURCES = \
+	%D%/bench_gaps.c %D%/bench_gaps.h \
 	%D%/cmd_bench.c \
 	%D%/cmd_chat.c \
 	%D%/cmd_complete.c \

@@ -25,7 +25,8 @@ struct tn_server {
 
 /* What a connection's request is about; made at its first callback, freed when it is over. */
 typedef struct upload {
-    bool chat;             /* which generating route */
+    bool is_open;          /* goes to a generating route, and has not been answered at once */
+    bool chat;             /* which of them */
     tn_buf body;           /* its bytes are taken from the dispatcher's uploads */
     tn_api_error refusal;  /* status 0: none */
     size_t n_skipped;      /* bytes of a refused body */
@@ -340,19 +341,51 @@ static enum MHD_Result answer_at_once(tn_server *s, struct MHD_Connection *c, co
     return MHD_NO;
 }
 
-static enum MHD_Result first_call(tn_server *s, struct MHD_Connection *c, const char *url, const char *method,
-                                  upload **ret) {
+/* Answers, or takes what is to be generated from: its body follows, or there is none. */
+static enum MHD_Result open_request(tn_server *s, struct MHD_Connection *c, const char *url,
+                                    const char *method, bool has_body, upload *u) {
     route r = find_route(url);
     bool post = false;
     enum MHD_Result result = answer_at_once(s, c, url, method, r, &post);
     if (!post) return result;
-    upload *u = calloc(1, sizeof *u);
-    if (!u) return MHD_NO;
+    u->is_open = true;
     u->chat = r == ROUTE_CHAT;
     tn_buf_init(&u->body, (size_t)s->settings->server.max_body_bytes);
-    *ret = u;
     check_length(s, c, u);
-    return u->refusal.status ? begin(s, c, u) : MHD_YES; /* a refusal comes before the body is sent */
+    return u->refusal.status || !has_body ? begin(s, c, u) : MHD_YES;
+}
+
+static bool has_body(struct MHD_Connection *c) {
+    const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
+    return (length && strtoull(length, NULL, 10)) ||
+           MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Transfer-Encoding");
+}
+
+/* libmicrohttpd asks epoll for edges and takes a read that was not full for the last one: an end that came
+ * together with data it would see only when the connection idles out, and half a request would stay that
+ * long. Where the end is next, this makes another edge. */
+static void notice_end(struct MHD_Connection *c) {
+    char byte;
+    int fd = socket_of(c);
+    if (fd >= 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) shutdown(fd, SHUT_RD);
+}
+
+/* Called when the first line of a request has been read. */
+static void *see_first_line(void *ctx, const char *url, struct MHD_Connection *c) {
+    (void)ctx;
+    (void)url;
+    notice_end(c);
+    return NULL;
+}
+
+/* What is refused or needs no body is answered before the body comes, which ends the connection. Where there
+ * is none, libmicrohttpd keeps the connection only for an answer that waits for the next call. */
+static enum MHD_Result first_call(tn_server *s, struct MHD_Connection *c, const char *url, const char *method,
+                                  upload **ret) {
+    *ret = calloc(1, sizeof **ret);
+    if (!*ret) return MHD_NO;
+    notice_end(c);
+    return has_body(c) ? open_request(s, c, url, method, true, *ret) : MHD_YES;
 }
 
 /* Called for the headers, for each piece of a body, at its end, and again after a resumption. */
@@ -363,9 +396,11 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *c, const char *u
     (void)version;
     if (!u) return first_call(s, c, url, method, (upload **)request);
     if (u->exchange) return answer(s, c, u->exchange);
+    if (!u->is_open) return *size ? MHD_NO : open_request(s, c, url, method, false, u);
     if (*size == 0) return begin(s, c, u);
     size_t len = *size;
     *size = 0;
+    notice_end(c);
     return take_piece(s, u, data, len);
 }
 
@@ -430,9 +465,10 @@ static int start_daemon(tn_server *s, const struct addrinfo *a, tn_error *err) {
     errno = 0;
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_http, NULL, MHD_OPTION_SOCK_ADDR,
-        a->ai_addr, MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)t->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ceil(t->idle_timeout_s),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+        a->ai_addr, MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_URI_LOG_CALLBACK, see_first_line,
+        NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)t->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)ceil(t->idle_timeout_s), MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (s->daemon) return 0;
     return tn_fail(err, TN_EIO, "cannot listen on %s port %u: %s", t->listen.host, t->listen.port,
                    errno ? strerror(errno) : "the address is in use or not this machine's");

@@ -420,6 +420,7 @@ static void completed(void *ctx, struct MHD_Connection *c, void **request,
 /* ---- Life
  * ------------------------------------------------------------------------------------------------------ */
 
+static void log_http(void *ctx, const char *fmt, va_list args) TN_PRINTF(2, 0);
 static void log_http(void *ctx, const char *fmt, va_list args) {
     char text[512];
     (void)ctx;

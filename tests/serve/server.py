@@ -30,7 +30,8 @@ class Server:
     def __enter__(self):
         self.process = subprocess.Popen([TENON, "serve", *self.args], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.errors = []
-        threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True).start()
+        self.listener = threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True)
+        self.listener.start()
         line = self.process.stdout.readline().decode().strip()
         assert line.startswith("http://"), "the server did not start: %r" % b"".join(self.errors)
         self.url = line
@@ -44,8 +45,11 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+        self.listener.join(20)
+        errors = b"".join(self.errors).decode(errors="replace")
         if exc[0] is None:
-            assert code == 0, "the server ended with %d: %r" % (code, b"".join(self.errors)[-2000:])
+            assert code == 0, "the server ended with %d: %s" % (code, errors[-8000:])
+            assert "runtime error:" not in errors and "Sanitizer" not in errors, errors[:8000]
 
     def socket(self, timeout=60, receive_buffer=None):
         """A bare connection."""

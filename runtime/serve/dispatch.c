@@ -255,11 +255,15 @@ static bool is_late(const tn_dispatch *d, const tn_exchange *x, tn_api_error *e)
     return false;
 }
 
-static void keep_deadlines(tn_dispatch *d) {
+static bool has_deadlines(const tn_dispatch *d) {
     const tn_limit_settings *l = &d->config.settings->limits;
+    return d->live && (l->request_timeout_s > 0 || l->queue_wait_s > 0);
+}
+
+static void keep_deadlines(tn_dispatch *d) {
     int64_t now = tn_clock_ns();
     tn_api_error e;
-    if ((l->request_timeout_s <= 0 && l->queue_wait_s <= 0) || now < d->deadlines_ns) return;
+    if (!has_deadlines(d) || now < d->deadlines_ns) return;
     d->deadlines_ns = now + DEADLINE_MS * 1000000;
     for (tn_exchange *x = d->live; x; x = x->next)
         if (tn_exchange_phase(x) == TN_EXCHANGE_GENERATING && is_late(d, x, &e)) tn_exchange_fail(x, &e);
@@ -267,7 +271,7 @@ static void keep_deadlines(tn_dispatch *d) {
 
 static void wait_for_news(tn_dispatch *d) {
     void *gone[64];
-    int n = tn_watch_wait(d->watch, d->live ? DEADLINE_MS : -1, gone, sizeof gone / sizeof *gone);
+    int n = tn_watch_wait(d->watch, has_deadlines(d) ? DEADLINE_MS : -1, gone, sizeof gone / sizeof *gone);
     for (int i = 0; i < n; i++) tn_exchange_hang_up(gone[i]);
 }
 

@@ -194,10 +194,11 @@ static void refuse_length(const tn_server *s, upload *u) {
 
 static void refuse_for_now(tn_server *s, upload *u, unsigned long long len) {
     tn_budget *b = tn_dispatch_uploads(s->dispatch);
-    tn_api_fail(&u->refusal, 503, "uploads_full", NULL,
-                "requests of %zu bytes together are on their way in, with %llu more there would be more than "
-                "%zu (server.max_upload_bytes): try again later",
-                tn_budget_used(b), len, b->max);
+    tn_api_fail(
+        &u->refusal, 503, "uploads_full", NULL,
+        "requests of %llu bytes together are on their way in, with %llu more there would be more than "
+        "%llu (server.max_upload_bytes): try again later",
+        (unsigned long long)tn_budget_used(b), len, (unsigned long long)b->limit);
 }
 
 /* What the announced length says already. */
@@ -207,7 +208,7 @@ static void check_length(tn_server *s, struct MHD_Connection *c, upload *u) {
     unsigned long long len = text ? strtoull(text, NULL, 10) : 0;
     if (len > s->settings->server.max_body_bytes)
         refuse_length(s, u);
-    else if (len > b->max - tn_budget_used(b))
+    else if (len > tn_budget_left(b))
         refuse_for_now(s, u, len);
 }
 

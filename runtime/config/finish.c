@@ -153,8 +153,23 @@ static int choose_default(tn_settings *s, tn_error *err) {
     return 0;
 }
 
+/* One body always fits. */
+static int check_uploads(tn_settings *s, tn_error *err) {
+    tn_setting_source source = tn_settings_source(s, "server", NULL, "max_upload_bytes");
+    uint64_t one = s->server.max_body_bytes;
+    if (s->server.max_upload_bytes >= one) return 0;
+    if (source.origin != TN_FROM_DEFAULT)
+        return fail_at(source, err,
+                       "server.max_upload_bytes: %llu bytes are less than a single body may have, %llu "
+                       "(server.max_body_bytes)",
+                       (unsigned long long)s->server.max_upload_bytes, (unsigned long long)one);
+    s->server.max_upload_bytes = one;
+    return 0;
+}
+
 int tn_settings_finish(tn_settings *s, tn_error *err) {
     int rc = add_default_model(s, err);
+    if (!rc) rc = check_uploads(s, err);
     for (size_t i = 0; i < s->n_models && !rc; i++) rc = finish_model(s, &s->models[i], err);
     for (size_t i = 0; i < s->n_models && !rc; i++) rc = check_aliases(s, i, err);
     return rc ? rc : choose_default(s, err);

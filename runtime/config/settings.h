@@ -55,6 +55,8 @@ typedef struct tn_server_settings {
     tn_listen listen;            /* 127.0.0.1:8080 */
     uint64_t max_connections;    /* open at once */
     uint64_t max_body_bytes;     /* of a request */
+    uint64_t max_upload_bytes;   /* of all requests that are on their way in or not parsed; at least
+                                    max_body_bytes */
     double idle_timeout_s;       /* a connection without traffic; 0: none */
     tn_string_list api_keys;     /* none: everybody may. Secret: never print or log */
     tn_string_list cors_origins; /* none: no CORS headers; "*": any */

@@ -15,6 +15,9 @@ struct tn_job {
     tn_runner *runner;
     tn_job *next; /* in the inbox, then in the engine thread's list */
     tn_seq *seq;  /* the engine thread's */
+    tn_job *next_news;
+    bool makes_news;
+    atomic_bool in_news; /* among the news that the reader has not seen; they hold a reference then */
     int32_t *prompt, *stop_ids, *breakers;
     tn_logit_bias *bias;
     void *salt;
@@ -26,7 +29,7 @@ struct tn_job {
     atomic_uint n_cached;
     atomic_int state;
     atomic_bool cancelled;
-    atomic_int refs; /* the caller's and the engine's */
+    atomic_int refs; /* the caller's, the engine's, the news' */
     tn_error error;  /* written before the state becomes TN_JOB_FAILED */
 };
 
@@ -38,11 +41,15 @@ struct tn_runner {
     bool started;
     int wake[2];             /* a pipe: the engine thread sleeps on it when there is nothing to do */
     _Atomic(tn_job *) inbox; /* newest first */
-    atomic_uint n_jobs, n_waiting;
+    _Atomic(tn_job *) news;  /* newest first */
+    atomic_uint n_jobs;
+    atomic_uint *n_open; /* [n_model]: jobs of a model, running and waiting */
     atomic_bool stop;
     /* the engine thread's */
     tn_job *jobs;
     bool changed; /* something to tell the reader */
+    /* the reader's */
+    tn_job *unread;
 };
 
 /* ---- Jobs
@@ -112,6 +119,7 @@ static int new_job(tn_runner *r, const tn_job_config *c, tn_job **ret, tn_error 
     }
     j->runner = r;
     j->config = *c;
+    j->makes_news = c->owner != NULL;
     j->config.prompt = j->prompt;
     j->config.stop_ids = j->stop_ids;
     j->config.sampling.bias = j->bias;
@@ -127,19 +135,25 @@ static void wake(tn_runner *r) {
     (void)n;
 }
 
+/* Counts one more job of its model, where there is room. What counts is how many there are in all, not how
+ * many the engine has started: it may not have come around to jobs whose places are free. */
+static int enter(tn_runner *r, uint32_t model, tn_error *err) {
+    uint64_t places = r->models[model]->config.max_seqs, length = r->config.queue_length;
+    uint32_t open = atomic_fetch_add(&r->n_open[model], 1);
+    if (!length || open < places + length) return 0;
+    atomic_fetch_sub(&r->n_open[model], 1);
+    return tn_fail(err, TN_ECANCELED, "%u requests are waiting already, the limit is %u: try again later",
+                   (unsigned)(open - places), (unsigned)length);
+}
+
 int tn_runner_submit(tn_runner *r, const tn_job_config *c, tn_job **ret, tn_error *err) {
     tn_job *j = NULL;
     int rc = check(r, c, err);
+    if (!rc) rc = enter(r, c->model, err);
     if (rc) return rc;
-    uint32_t waiting = atomic_fetch_add(&r->n_waiting, 1);
-    if (r->config.queue_length && waiting >= r->config.queue_length) {
-        atomic_fetch_sub(&r->n_waiting, 1);
-        return tn_fail(err, TN_ECANCELED, "%u requests are waiting already, the limit is %u: try again later",
-                       waiting, r->config.queue_length);
-    }
     rc = new_job(r, c, &j, err);
     if (rc) {
-        atomic_fetch_sub(&r->n_waiting, 1);
+        atomic_fetch_sub(&r->n_open[c->model], 1);
         return rc;
     }
     atomic_fetch_add(&r->n_jobs, 1);
@@ -191,8 +205,23 @@ void tn_job_cancel(tn_job *j) {
 
 void tn_job_release(tn_job *j) {
     if (!j) return;
+    j->config.owner = NULL;
     tn_job_cancel(j);
     unref(j);
+}
+
+void *tn_runner_next_news(tn_runner *r) {
+    void *owner = NULL;
+    while (!owner) {
+        if (!r->unread) r->unread = atomic_exchange_explicit(&r->news, NULL, memory_order_acquire);
+        tn_job *j = r->unread;
+        if (!j) break;
+        r->unread = j->next_news;
+        atomic_exchange(&j->in_news, false); /* before its tokens are looked at: later ones are news again */
+        owner = j->config.owner;
+        unref(j);
+    }
+    return owner;
 }
 
 uint32_t tn_runner_n_jobs(const tn_runner *r) {
@@ -201,6 +230,16 @@ uint32_t tn_runner_n_jobs(const tn_runner *r) {
 
 /* ---- The engine thread
  * ----------------------------------------------------------------------------------------- */
+
+/* Puts j among the news. */
+static void tell(tn_runner *r, tn_job *j) {
+    r->changed = true;
+    if (!j->makes_news || atomic_exchange(&j->in_news, true)) return;
+    atomic_fetch_add_explicit(&j->refs, 1, memory_order_relaxed);
+    j->next_news = atomic_load_explicit(&r->news, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&r->news, &j->next_news, j, memory_order_release,
+                                                  memory_order_relaxed)) {}
+}
 
 static bool on_token(void *ctx, const tn_token *token) {
     tn_job *j = ctx;
@@ -217,7 +256,7 @@ static bool on_token(void *ctx, const tn_token *token) {
     }
     atomic_store_explicit(&j->n_cached, tn_seq_get_info(j->seq).n_cached, memory_order_relaxed);
     atomic_store_explicit(&j->n_tokens, n + 1, memory_order_release);
-    j->runner->changed = true;
+    tell(j->runner, j);
     return true;
 }
 
@@ -238,11 +277,7 @@ static void start(tn_runner *r, tn_job *j) {
                          .isolated = c->isolated,
                          .ctx = j,
                          .on_token = on_token};
-    atomic_fetch_sub(&r->n_waiting, 1);
-    if (tn_engine_add(r->engines[c->model], &seq, &j->seq, &j->error) == 0)
-        atomic_store_explicit(&j->state, TN_JOB_RUNNING, memory_order_release);
-    else
-        j->seq = NULL;
+    if (tn_engine_add(r->engines[c->model], &seq, &j->seq, &j->error) != 0) j->seq = NULL;
 }
 
 /* New jobs, oldest first, behind those that are there. */
@@ -274,21 +309,28 @@ static tn_job_state settle(tn_runner *r, const tn_job *j) {
     return TN_JOB_LENGTH;
 }
 
-/* Lets go of jobs that are over. */
+static void set_state(tn_runner *r, tn_job *j, tn_job_state state) {
+    atomic_store_explicit(&j->state, (int)state, memory_order_release);
+    tell(r, j);
+}
+
+/* Says which jobs have started, and lets go of those that are over. */
 static void reap(tn_runner *r) {
     for (tn_job **at = &r->jobs; *at;) {
         tn_job *j = *at;
         tn_job_state state = settle(r, j);
         if (state == TN_JOB_RUNNING) {
+            if (tn_job_get_state(j) == TN_JOB_WAITING && tn_seq_get_info(j->seq).running)
+                set_state(r, j, state);
             at = &j->next;
             continue;
         }
         *at = j->next;
         if (j->seq) tn_engine_remove(r->engines[j->config.model], j->seq);
         j->seq = NULL;
-        atomic_store_explicit(&j->state, (int)state, memory_order_release);
         atomic_fetch_sub(&r->n_jobs, 1);
-        r->changed = true;
+        atomic_fetch_sub(&r->n_open[j->config.model], 1);
+        set_state(r, j, state);
         unref(j);
     }
 }
@@ -357,9 +399,11 @@ int tn_runner_new(const tn_runner_config *config, tn_runner **ret, tn_error *err
     r->config = *config;
     r->wake[0] = r->wake[1] = -1;
     r->engines = calloc(config->n_model, sizeof(tn_engine *));
+    r->n_open = calloc(config->n_model, sizeof *r->n_open);
     r->models = copy(config->models, config->n_model, sizeof(tn_model *));
     r->config.models = r->models;
-    int rc = r->engines && r->models ? open_pipe(r, err) : tn_fail(err, TN_ENOMEM, "out of memory");
+    int rc =
+        r->engines && r->models && r->n_open ? open_pipe(r, err) : tn_fail(err, TN_ENOMEM, "out of memory");
     for (uint32_t i = 0; !rc && i < config->n_model; i++)
         rc = tn_engine_new(config->models[i], NULL, &r->engines[i], err);
     if (!rc && pthread_create(&r->thread, NULL, run, r) != 0)
@@ -380,10 +424,12 @@ void tn_runner_free(tn_runner *r) {
         wake(r);
         pthread_join(r->thread, NULL);
     }
+    while (tn_runner_next_news(r)) {}
     for (uint32_t i = 0; r->engines && i < r->config.n_model; i++) tn_engine_free(r->engines[i]);
     for (int i = 0; i < 2; i++)
         if (r->wake[i] >= 0) close(r->wake[i]);
     free(r->engines);
     free(r->models);
+    free(r->n_open);
     free(r);
 }

@@ -3,8 +3,8 @@
  * hands jobs over and reads their tokens without ever making it wait.
  *
  * A job's tokens land in arrays that are allocated when it is submitted; the engine writes behind an atomic
- * count, one reader reads before it. After each step that produced something the engine calls `notify` once.
- */
+ * count, one reader reads before it. After each step that produced something the engine calls `notify` once;
+ * which jobs it was about, tn_runner_next_news says, so that a reader of many looks at those alone. */
 #ifndef TN_SCHED_RUNNER_H
 #define TN_SCHED_RUNNER_H
 
@@ -16,7 +16,7 @@ typedef struct tn_job tn_job;
 typedef struct tn_runner_config {
     tn_model *const *models; /* [n_model], copied; the models outlive the runner */
     uint32_t n_model;
-    uint32_t queue_length;     /* jobs that may wait to be started; 0: no bound */
+    uint32_t queue_length;     /* jobs of a model that may wait while its sequences are taken; 0: no bound */
     void (*notify)(void *ctx); /* [engine thread] must not block */
     void *ctx;
 } tn_runner_config;
@@ -43,6 +43,7 @@ typedef struct tn_job_config {
     const void *salt; /* [n_salt] bytes */
     size_t n_salt;
     bool isolated;
+    void *owner; /* what news of the job are about, borrowed; NULL: it makes none */
 } tn_job_config;
 
 /* Takes a job. The caller holds it until tn_job_release. TN_EINVAL, TN_ELIMIT (prompt longer than the
@@ -50,7 +51,7 @@ typedef struct tn_job_config {
 int tn_runner_submit(tn_runner *r, const tn_job_config *config, tn_job **ret, tn_error *err);
 
 typedef enum tn_job_state {
-    TN_JOB_WAITING,
+    TN_JOB_WAITING, /* for pages and a place among the running sequences */
     TN_JOB_RUNNING,
     TN_JOB_STOPPED,    /* an end token */
     TN_JOB_LENGTH,     /* max_new, or the context is full */
@@ -72,8 +73,13 @@ uint32_t tn_job_n_cached(const tn_job *j);
 const tn_error *tn_job_error(const tn_job *j);
 /* Ends the job within one step. [any thread] */
 void tn_job_cancel(tn_job *j);
-/* The caller is done with it; a job that still runs is cancelled. NULL is harmless. [any thread] */
+/* The caller is done with it; a job that still runs is cancelled. NULL is harmless. [any thread; the reader,
+ * where the job has an owner] */
 void tn_job_release(tn_job *j);
+
+/* The owner of a job that has started, has new tokens or is final since it was last returned; NULL: no more.
+ * Owners of several jobs come several times, those of released jobs not at all. [one reader] */
+void *tn_runner_next_news(tn_runner *r);
 
 /* Jobs submitted and not final. [any thread] */
 uint32_t tn_runner_n_jobs(const tn_runner *r);

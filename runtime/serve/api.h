@@ -79,7 +79,7 @@ typedef struct tn_api_request {
     uint32_t n_breaker;
     int32_t *breaker_ids;
     uint32_t n_breaker_ids;
-    const char **stop; /* [n_stop], owned array of borrowed strings, none empty */
+    const char **stop; /* [n_stop], owned, as its strings are; none empty */
     size_t *stop_len;
     uint32_t n_stop;
     int32_t *stop_ids; /* stop_token_ids (an extension), owned */
@@ -102,6 +102,9 @@ typedef struct tn_api_request {
 int tn_api_parse(const char *text, size_t len, bool chat, const tn_api_limits *limits,
                  void (*unknown)(void *ctx, const char *field), void *ctx, tn_api_request *ret,
                  tn_api_error *e);
+/* Frees what prompts are made from (body, messages, tools, template_vars, prompts, bias, breakers; model),
+ * which may be large, once they are made: what rules the answer stays. */
+void tn_api_request_drop_input(tn_api_request *r);
 /* Frees what parsing made; harmless on a zeroed one. */
 void tn_api_request_fini(tn_api_request *r);
 

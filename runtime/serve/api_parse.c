@@ -281,18 +281,33 @@ int tn_api_parse(const char *text, size_t len, bool chat, const tn_api_limits *l
     return rc;
 }
 
-void tn_api_request_fini(tn_api_request *r) {
+void tn_api_request_drop_input(tn_api_request *r) {
     for (uint32_t i = 0; r->prompts && i < r->n_prompts; i++) free(r->prompts[i].ids);
     free(r->prompts);
     free(r->bias);
     free(r->breaker);
     free(r->breaker_len);
     free(r->breaker_ids);
-    free(r->stop);
-    free(r->stop_len);
-    free(r->stop_ids);
     json_decref(r->messages);
     json_decref(r->template_vars);
     json_decref(r->body);
+    r->prompts = NULL;
+    r->bias = NULL;
+    r->breaker = NULL;
+    r->breaker_len = NULL;
+    r->breaker_ids = NULL;
+    r->n_breaker = r->n_breaker_ids = 0;
+    r->sampling.bias = NULL;
+    r->sampling.n_bias = 0;
+    r->messages = r->template_vars = r->tools = r->body = NULL;
+    r->model = NULL;
+}
+
+void tn_api_request_fini(tn_api_request *r) {
+    tn_api_request_drop_input(r);
+    for (uint32_t i = 0; i < r->n_stop; i++) free((void *)(uintptr_t)r->stop[i]);
+    free(r->stop);
+    free(r->stop_len);
+    free(r->stop_ids);
     *r = (tn_api_request){0};
 }

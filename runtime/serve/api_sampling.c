@@ -163,7 +163,10 @@ static int parse_stop_string(const json_t *v, const char *path, const tn_api_lim
     if (len > limits->max_stop_bytes)
         return tn_api_fail(e, 400, NULL, path, "%s has %zu bytes, the limit is %u", path, len,
                            limits->max_stop_bytes);
-    r->stop[r->n_stop] = json_string_value(v);
+    char *copy = malloc(len + 1);
+    if (!copy) return tn_api_no_memory(e);
+    memcpy(copy, json_string_value(v), len + 1);
+    r->stop[r->n_stop] = copy;
     r->stop_len[r->n_stop++] = len;
     return 0;
 }

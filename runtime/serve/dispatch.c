@@ -1,47 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/dispatch.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/watch.h"
 
-#ifndef POLLRDHUP
-#    define POLLRDHUP 0
-#endif
+enum { DEADLINE_MS = 250 }; /* how exactly deadlines are kept */
 
 struct tn_dispatch {
     tn_dispatch_config config;
     tn_runner *runner;
+    tn_watch *watch; /* its bell: the engine and the other threads have something */
+    tn_budget uploads;
     pthread_t prepare_thread, dispatch_thread;
     bool prepare_started, dispatch_started;
-    int wake[2]; /* a pipe that the engine and the other threads write to */
     atomic_bool stop;
+    atomic_uint n_open;
     tn_api_limits limits;
 
-    pthread_mutex_t lock; /* of the two queues and of known_unknowns; no other lock is taken under it */
+    pthread_mutex_t lock; /* of the lists, drained and unknown_fields; no other lock is taken under it */
     pthread_cond_t more;
     tn_exchange *to_prepare, **to_prepare_end;
-    tn_exchange *prepared;
+    tn_exchange *prepared, *closed;
+    bool drained;           /* no thread takes anything any more */
     json_t *unknown_fields; /* names that were logged */
 
     tn_exchange *live; /* the dispatch thread's */
-    struct pollfd *polls;
-    tn_exchange **polled; /* [cap_polls]: whose descriptor polls[i] is */
-    size_t cap_polls;
+    int64_t deadlines_ns;
 };
 
 static void wake(void *ctx) {
-    tn_dispatch *d = ctx;
-    char byte = 0;
-    ssize_t n = write(d->wake[1], &byte, 1); /* a full pipe wakes as well */
-    (void)n;
+    tn_watch_ring(((tn_dispatch *)ctx)->watch);
+}
+
+tn_budget *tn_dispatch_uploads(tn_dispatch *d) {
+    return &d->uploads;
+}
+
+uint32_t tn_dispatch_n_open(const tn_dispatch *d) {
+    return atomic_load(&d->n_open);
 }
 
 const tn_served *tn_dispatch_model(const tn_dispatch *d, const char *name) {
@@ -82,6 +83,10 @@ static int echo(const tn_exchange *x, const tn_ids *ids, tn_choice *c) {
                            : 0;
 }
 
+static int fail_shutting_down(tn_api_error *e) {
+    return tn_api_fail(e, 503, "shutting_down", NULL, "the server is shutting down");
+}
+
 static int submit(tn_dispatch *d, tn_exchange *x, const tn_ids *ids, uint32_t first, tn_api_error *e) {
     const tn_api_request *r = &x->request;
     for (uint32_t i = 0; i < r->n; i++) {
@@ -94,7 +99,8 @@ static int submit(tn_dispatch *d, tn_exchange *x, const tn_ids *ids, uint32_t fi
                                 .sampling = tn_served_sampling(x->served, r, i),
                                 .ignore_end = r->ignore_eos,
                                 .stop_ids = r->stop_ids,
-                                .n_stop_ids = r->n_stop_ids};
+                                .n_stop_ids = r->n_stop_ids,
+                                .owner = x};
         int rc = echo(x, ids, c);
         if (!rc) rc = tn_runner_submit(d->runner, &config, &c->job, &err);
         if (rc == TN_ECANCELED) return tn_api_fail(e, 503, "queue_full", NULL, "%s", err.text);
@@ -127,7 +133,10 @@ static int submit_all(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
 }
 
 static int prepare(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
+    if (atomic_load(&d->stop)) return fail_shutting_down(e);
+    if (tn_exchange_is_gone(x)) return tn_api_fail(e, 503, "client_gone", NULL, "the client has hung up");
     int rc = tn_api_parse(x->body, x->body_len, x->chat, &d->limits, log_unknown, d, &x->request, e);
+    tn_exchange_drop_body(x);
     if (rc) return rc;
     x->served = tn_dispatch_model(d, x->request.model);
     if (!x->served)
@@ -135,7 +144,9 @@ static int prepare(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
                            "there is no model \"%.200s\" here; GET /v1/models lists them",
                            x->request.model ? x->request.model : "");
     if (tn_served_breakers(x->served, &x->request, e)) return -1;
-    return submit_all(d, x, e);
+    rc = submit_all(d, x, e);
+    tn_api_request_drop_input(&x->request);
+    return rc;
 }
 
 static tn_exchange *next_to_prepare(tn_dispatch *d) {
@@ -152,8 +163,7 @@ static void *prepare_loop(void *arg) {
     tn_dispatch *d = arg;
     for (tn_exchange *x; (x = next_to_prepare(d));) {
         tn_api_error e = {0};
-        if (atomic_load(&d->stop)) tn_api_fail(&e, 503, "shutting_down", NULL, "the server is shutting down");
-        if (e.status || prepare(d, x, &e) != 0)
+        if (prepare(d, x, &e) != 0)
             tn_exchange_fail(x, &e);
         else
             tn_exchange_begin(x);
@@ -169,23 +179,65 @@ static void *prepare_loop(void *arg) {
 /* ---- Dispatch
  * -------------------------------------------------------------------------------------------------- */
 
-static void take_prepared(tn_dispatch *d) {
+static void pump(tn_dispatch *d, tn_exchange *x) {
+    if (tn_exchange_phase(x) == TN_EXCHANGE_GENERATING)
+        tn_exchange_pump(x, d->config.settings->limits.max_output_pending_bytes);
+}
+
+static void enlist(tn_dispatch *d, tn_exchange *x) {
+    x->is_live = true;
+    x->prev = NULL;
+    x->next = d->live;
+    if (d->live) d->live->prev = x;
+    d->live = x;
+}
+
+static void delist(tn_dispatch *d, tn_exchange *x) {
+    if (x->prev)
+        x->prev->next = x->next;
+    else
+        d->live = x->next;
+    if (x->next) x->next->prev = x->prev;
+}
+
+static void welcome(tn_dispatch *d, tn_exchange *x) {
+    if (x->is_orphan) {
+        tn_exchange_free(x);
+        return;
+    }
+    enlist(d, x);
+    if (tn_exchange_is_gone(x)) tn_exchange_hang_up(x); /* the report came while it was prepared */
+    pump(d, x);
+}
+
+static void part(tn_dispatch *d, tn_exchange *x) {
+    if (!x->is_live) {
+        x->is_orphan = true;
+        return;
+    }
+    delist(d, x);
+    tn_exchange_free(x);
+}
+
+/* What came from prepare, and what http is done with. */
+static void take_lists(tn_dispatch *d) {
     pthread_mutex_lock(&d->lock);
-    tn_exchange *x = d->prepared;
-    d->prepared = NULL;
+    tn_exchange *x = d->prepared, *closed = d->closed, *next;
+    d->prepared = d->closed = NULL;
     pthread_mutex_unlock(&d->lock);
-    while (x) {
-        tn_exchange *next = x->next;
-        x->next = d->live;
-        d->live = x;
-        x = next;
+    for (; x; x = next) {
+        next = x->next;
+        welcome(d, x);
+    }
+    for (; closed; closed = next) {
+        next = closed->next_closed;
+        part(d, closed);
     }
 }
 
-static bool all_waiting(const tn_exchange *x) {
-    for (uint32_t i = 0; i < x->n_choice; i++)
-        if (tn_job_get_state(x->choices[i].job) != TN_JOB_WAITING) return false;
-    return true;
+/* Moves the exchanges on whose jobs have moved. One that is still being prepared is welcomed later. */
+static void take_news(tn_dispatch *d) {
+    for (tn_exchange *x; (x = tn_runner_next_news(d->runner));) pump(d, x);
 }
 
 /* A request that waited or ran for too long. */
@@ -196,97 +248,49 @@ static bool is_late(const tn_dispatch *d, const tn_exchange *x, tn_api_error *e)
         tn_api_fail(e, 503, "timeout", NULL, "the request took longer than %g s", l->request_timeout_s);
         return true;
     }
-    if (l->queue_wait_s > 0 && age > l->queue_wait_s && all_waiting(x)) {
+    if (l->queue_wait_s > 0 && age > l->queue_wait_s && tn_exchange_is_waiting(x)) {
         tn_api_fail(e, 503, "queue_timeout", NULL, "the request waited longer than %g s", l->queue_wait_s);
         return true;
     }
     return false;
 }
 
-/* Reads what the locked part says; the caller acts on the copy. */
-static tn_phase phase_of(tn_exchange *x, bool *ret_closed) {
-    pthread_mutex_lock(&x->lock);
-    tn_phase phase = x->phase;
-    *ret_closed = x->closed;
-    pthread_mutex_unlock(&x->lock);
-    return phase;
+static bool has_deadlines(const tn_dispatch *d) {
+    const tn_limit_settings *l = &d->config.settings->limits;
+    return d->live && (l->request_timeout_s > 0 || l->queue_wait_s > 0);
 }
 
-/* Moves every live exchange on; frees those that are over. */
-static void pump_all(tn_dispatch *d) {
-    size_t max_pending = d->config.settings->limits.max_output_pending_bytes;
-    for (tn_exchange **at = &d->live; *at;) {
-        tn_exchange *x = *at;
-        tn_api_error e;
-        bool closed, busy;
-        tn_phase phase = phase_of(x, &closed);
-        if (closed) {
-            *at = x->next;
-            tn_exchange_free(x);
-            continue;
-        }
-        if (phase == TN_EXCHANGE_GENERATING) {
-            if (is_late(d, x, &e))
-                tn_exchange_fail(x, &e);
-            else
-                tn_exchange_pump(x, max_pending, &busy);
-        }
-        at = &x->next;
-    }
-}
-
-/* Fills polls with the wake pipe and the sockets of exchanges that generate, as many as there is
- * memory for. Returns how many. */
-static size_t fill_polls(tn_dispatch *d) {
-    size_t n = 1;
-    for (tn_exchange *x = d->live; x; x = x->next) n++;
-    if (n > d->cap_polls) {
-        struct pollfd *polls = realloc(d->polls, 2 * n * sizeof *polls);
-        if (polls) d->polls = polls;
-        tn_exchange **polled = realloc(d->polled, 2 * n * sizeof *polled);
-        if (polled) d->polled = polled;
-        if (polls && polled) d->cap_polls = 2 * n;
-    }
-    d->polls[0] = (struct pollfd){.fd = d->wake[0], .events = POLLIN};
-    n = 1;
-    for (tn_exchange *x = d->live; x && n < d->cap_polls; x = x->next) {
-        bool closed;
-        if (x->fd < 0 || phase_of(x, &closed) != TN_EXCHANGE_GENERATING || closed) continue;
-        d->polls[n] = (struct pollfd){.fd = x->fd, .events = POLLRDHUP};
-        d->polled[n++] = x;
-    }
-    return n;
+static void keep_deadlines(tn_dispatch *d) {
+    int64_t now = tn_clock_ns();
+    tn_api_error e;
+    if (!has_deadlines(d) || now < d->deadlines_ns) return;
+    d->deadlines_ns = now + DEADLINE_MS * 1000000;
+    for (tn_exchange *x = d->live; x; x = x->next)
+        if (tn_exchange_phase(x) == TN_EXCHANGE_GENERATING && is_late(d, x, &e)) tn_exchange_fail(x, &e);
 }
 
 static void wait_for_news(tn_dispatch *d) {
-    char bytes[256];
-    size_t n = fill_polls(d);
-    int timeout = d->live ? 500 : -1; /* deadlines are kept to half a second */
-    if (poll(d->polls, n, timeout) <= 0) return;
-    if (d->polls[0].revents)
-        while (read(d->wake[0], bytes, sizeof bytes) == sizeof bytes) {}
-    for (size_t i = 1; i < n; i++)
-        if (d->polls[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) tn_exchange_hang_up(d->polled[i]);
+    void *gone[64];
+    int n = tn_watch_wait(d->watch, has_deadlines(d) ? DEADLINE_MS : -1, gone, sizeof gone / sizeof *gone);
+    for (int i = 0; i < n; i++) tn_exchange_hang_up(gone[i]);
 }
 
 static void fail_live(tn_dispatch *d) {
     tn_api_error e;
-    tn_api_fail(&e, 503, "shutting_down", NULL, "the server is shutting down");
-    for (tn_exchange *x = d->live; x; x = x->next) {
-        bool closed;
-        if (phase_of(x, &closed) == TN_EXCHANGE_GENERATING) tn_exchange_fail(x, &e);
-    }
+    fail_shutting_down(&e);
+    for (tn_exchange *x = d->live; x; x = x->next)
+        if (tn_exchange_phase(x) == TN_EXCHANGE_GENERATING) tn_exchange_fail(x, &e);
 }
 
 static void *dispatch_loop(void *arg) {
     tn_dispatch *d = arg;
-    for (;;) {
-        take_prepared(d);
-        pump_all(d);
-        if (atomic_load(&d->stop)) break;
+    while (!atomic_load(&d->stop)) {
         wait_for_news(d);
+        take_lists(d);
+        take_news(d);
+        keep_deadlines(d);
     }
-    take_prepared(d);
+    take_lists(d);
     fail_live(d);
     return NULL;
 }
@@ -294,19 +298,49 @@ static void *dispatch_loop(void *arg) {
 /* ---- Handing over, life
  * ---------------------------------------------------------------------------------------- */
 
-void tn_dispatch_take(tn_dispatch *d, tn_exchange *x) {
+static void watch(tn_dispatch *d, tn_exchange *x) {
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    tn_error err = {0};
+    x->is_watched = x->fd >= 0 && tn_watch_add(d->watch, x->fd, x, &err) == 0;
+    if (!x->is_watched && !atomic_flag_test_and_set(&said))
+        tn_log(TN_LOG_WARN, "serve", "%s; clients that hang up are noticed late", err.text);
+}
+
+/* Whether the prepare thread will see it. */
+static bool queue(tn_dispatch *d, tn_exchange *x) {
     pthread_mutex_lock(&d->lock);
+    bool open = !d->drained;
     x->next = NULL;
-    *d->to_prepare_end = x;
-    d->to_prepare_end = &x->next;
-    pthread_cond_signal(&d->more);
+    if (open) {
+        *d->to_prepare_end = x;
+        d->to_prepare_end = &x->next;
+        pthread_cond_signal(&d->more);
+    } else {
+        x->next = d->prepared;
+        d->prepared = x;
+    }
     pthread_mutex_unlock(&d->lock);
+    return open;
+}
+
+void tn_dispatch_take(tn_dispatch *d, tn_exchange *x) {
+    tn_api_error e;
+    atomic_fetch_add(&d->n_open, 1);
+    watch(d, x);
+    if (queue(d, x)) return;
+    fail_shutting_down(&e);
+    tn_exchange_fail(x, &e);
 }
 
 void tn_dispatch_close(tn_dispatch *d, tn_exchange *x) {
-    pthread_mutex_lock(&x->lock);
-    x->closed = true;
-    pthread_mutex_unlock(&x->lock);
+    /* Before the socket's number can come to mean another one. */
+    if (x->is_watched) tn_watch_remove(d->watch, x->fd);
+    tn_exchange_leave(x);
+    pthread_mutex_lock(&d->lock);
+    x->next_closed = d->closed;
+    d->closed = x;
+    pthread_mutex_unlock(&d->lock);
+    atomic_fetch_sub(&d->n_open, 1);
     wake(d);
 }
 
@@ -341,19 +375,11 @@ int tn_dispatch_new(const tn_dispatch_config *config, tn_dispatch **ret, tn_erro
                                 .max_stop = (uint32_t)l->max_stop,
                                 .max_stop_bytes = 1024,
                                 .max_logit_bias = (uint32_t)l->max_logit_bias};
+    d->uploads.limit = config->settings->server.max_upload_bytes;
     d->unknown_fields = json_object();
-    d->cap_polls = 16;
-    d->polls = calloc(d->cap_polls, sizeof *d->polls);
-    d->polled = calloc(d->cap_polls, sizeof(tn_exchange *));
     pthread_mutex_init(&d->lock, NULL);
     pthread_cond_init(&d->more, NULL);
-    d->wake[0] = d->wake[1] = -1;
-    int rc = pipe(d->wake) == 0 ? 0 : tn_fail(err, TN_EIO, "cannot make a pipe: %s", strerror(errno));
-    for (int i = 0; !rc && i < 2; i++) {
-        fcntl(d->wake[i], F_SETFL, O_NONBLOCK);
-        fcntl(d->wake[i], F_SETFD, FD_CLOEXEC);
-    }
-    if (!rc && (!d->unknown_fields || !d->polls || !d->polled)) rc = tn_fail(err, TN_ENOMEM, "out of memory");
+    int rc = d->unknown_fields ? tn_watch_new(&d->watch, err) : tn_fail(err, TN_ENOMEM, "out of memory");
     if (!rc) rc = start_threads(d, err);
     if (rc) {
         tn_dispatch_free(d);
@@ -366,45 +392,47 @@ int tn_dispatch_new(const tn_dispatch_config *config, tn_dispatch **ret, tn_erro
 /* What was handed over too late for the prepare thread. */
 static void refuse_unprepared(tn_dispatch *d) {
     tn_api_error e;
-    tn_api_fail(&e, 503, "shutting_down", NULL, "the server is shutting down");
-    for (tn_exchange *x; (x = d->to_prepare);) {
-        d->to_prepare = x->next;
-        tn_exchange_fail(x, &e);
-        x->next = d->live;
-        d->live = x;
-    }
+    fail_shutting_down(&e);
+    pthread_mutex_lock(&d->lock);
+    tn_exchange *x = d->to_prepare, *next;
+    d->to_prepare = NULL;
     d->to_prepare_end = &d->to_prepare;
+    d->drained = true;
+    pthread_mutex_unlock(&d->lock);
+    for (; x; x = next) {
+        next = x->next;
+        enlist(d, x);
+        tn_exchange_fail(x, &e);
+    }
 }
 
 void tn_dispatch_drain(tn_dispatch *d) {
-    if (atomic_exchange(&d->stop, true)) {
-        refuse_unprepared(d);
-        return;
-    }
+    if (atomic_exchange(&d->stop, true)) return;
     pthread_mutex_lock(&d->lock);
     pthread_cond_broadcast(&d->more);
     pthread_mutex_unlock(&d->lock);
     if (d->prepare_started) pthread_join(d->prepare_thread, NULL);
-    wake(d);
+    if (d->watch) wake(d);
     if (d->dispatch_started) pthread_join(d->dispatch_thread, NULL);
     refuse_unprepared(d);
+}
+
+static void free_list(tn_exchange *x) {
+    for (tn_exchange *next; x; x = next) {
+        next = x->next;
+        tn_exchange_free(x);
+    }
 }
 
 void tn_dispatch_free(tn_dispatch *d) {
     if (!d) return;
     tn_dispatch_drain(d);
     tn_runner_free(d->runner);
-    while (d->live) {
-        tn_exchange *next = d->live->next;
-        tn_exchange_free(d->live);
-        d->live = next;
-    }
-    for (int i = 0; i < 2; i++)
-        if (d->wake[i] >= 0) close(d->wake[i]);
+    free_list(d->live);
+    free_list(d->prepared);
+    tn_watch_free(d->watch);
     pthread_mutex_destroy(&d->lock);
     pthread_cond_destroy(&d->more);
     json_decref(d->unknown_fields);
-    free(d->polls);
-    free(d->polled);
     free(d);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The two threads between HTTP and the engine. *prepare* takes exchanges one after the other, parses,
  * renders, encodes and submits their jobs, so that a long prompt stalls neither connections nor streams.
- * *dispatch* turns new tokens into text, watches the sockets of waiting clients for hang-ups, and keeps
- * deadlines. */
+ * *dispatch* turns new tokens into text, watches the sockets of clients for hang-ups, and keeps deadlines.
+ * Its work grows with what is new, not with how many wait; only deadlines are looked through, a few times a
+ * second. */
 #ifndef TN_SERVE_DISPATCH_H
 #define TN_SERVE_DISPATCH_H
 
@@ -18,16 +19,20 @@ typedef struct tn_dispatch_config {
 
 /* Starts the engine thread and both of ours. [control thread] */
 int tn_dispatch_new(const tn_dispatch_config *config, tn_dispatch **ret, tn_error *err);
-/* Fails what is under way, joins the threads. Exchanges that http has not closed yet stay theirs. */
+/* Drains, and frees all exchanges. When HTTP has stopped. */
 void tn_dispatch_free(tn_dispatch *d);
-/* Everything under way gets a 503. Before the HTTP side is stopped; again for what it handed over meanwhile.
- * [control thread] */
+/* Joins the threads. Everything under way gets a 503, and so does at once what comes later. Before the HTTP
+ * side is stopped. [control thread] */
 void tn_dispatch_drain(tn_dispatch *d);
 
 /* Hands a new exchange over. Its waiter says how to resume. [http] */
 void tn_dispatch_take(tn_dispatch *d, tn_exchange *x);
-/* The connection is over: the exchange is freed as soon as nobody uses it. [http] */
+/* The request is over, its socket not closed yet: the exchange is freed as soon as nobody uses it. [http] */
 void tn_dispatch_close(tn_dispatch *d, tn_exchange *x);
+/* Exchanges taken and not closed. [any thread] */
+uint32_t tn_dispatch_n_open(const tn_dispatch *d);
+/* What bodies of requests are taken from until they are parsed. [any thread] */
+tn_budget *tn_dispatch_uploads(tn_dispatch *d);
 
 /* The served model of that public name, the default one for NULL; NULL when there is none. [any thread] */
 const tn_served *tn_dispatch_model(const tn_dispatch *d, const char *name);

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "base/budget.h"
 #include "serve/served.h"
 #include "serve/stop.h"
 
@@ -20,16 +21,24 @@ typedef enum tn_phase {
     TN_EXCHANGE_DONE,
 } tn_phase;
 
+/* A token whose log probabilities are still to be told. */
+typedef struct tn_kept {
+    tn_token token;
+    size_t start; /* where its text begins in the choice's, stop strings included */
+} tn_kept;
+
 /* One choice: a job and its text. */
 typedef struct tn_choice {
     tn_job *job;
     uint32_t n_read; /* tokens turned into text */
     tn_detok *detok;
     tn_stop stop;
-    tn_buf text;      /* not yet part of an event; for whole answers all of it */
-    tn_token *tokens; /* [n_tokens]: log probabilities that belong to text; NULL where nobody wants them */
-    uint32_t n_tokens, cap_tokens;
-    uint32_t offset;    /* completion log probabilities: bytes before the first of tokens */
+    tn_buf text;   /* not yet part of an event; for whole answers all of it */
+    size_t raw;    /* bytes that came out of the tokens so far, stop strings included */
+    size_t given;  /* bytes in earlier events */
+    tn_kept *kept; /* [n_kept]; NULL where nobody wants log probabilities */
+    uint32_t n_kept, cap_kept;
+    uint32_t offset;    /* completion log probabilities: characters in earlier events */
     const char *finish; /* "stop", "length"; NULL while it goes on */
 } tn_choice;
 
@@ -41,9 +50,12 @@ typedef struct tn_waiter {
 } tn_waiter;
 
 typedef struct tn_exchange {
-    struct tn_exchange *next; /* in the dispatcher's lists */
-    char *body;               /* owned; what was uploaded */
+    struct tn_exchange *next, *prev, *next_closed; /* in the dispatcher's lists */
+    bool is_live, is_orphan;                       /* the dispatcher's: in its list; closed before it came */
+    bool is_watched;                               /* http's: hang-ups are reported */
+    char *body; /* owned; what was uploaded, NULL once it has been parsed */
     size_t body_len;
+    tn_budget *budget; /* borrowed; what body_len is taken from */
     bool chat;
     char id[48];
     tn_api_request request;
@@ -53,34 +65,42 @@ typedef struct tn_exchange {
     uint32_t n_choice;
     uint32_t prompt_tokens;
     int64_t arrived_ns; /* monotonic */
-    int fd;             /* of the connection; -1: not watched */
 
     pthread_mutex_t lock;
     tn_phase phase;
+    int fd;    /* of the connection; -1 once that is over */
+    bool gone; /* the client has hung up */
     tn_waiter waiter;
     tn_api_error error; /* status 0: none */
     bool streaming;     /* bytes may be sent before the phase is DONE */
     tn_buf out;         /* bytes of the answer */
     size_t sent;        /* of those, handed to the client */
-    bool cut;           /* the answer ends here, unfinished: a slow reader */
-    bool closed;        /* the connection is over: nobody reads the answer */
+    bool cut;           /* the answer ends here, unfinished: a slow reader, or nobody */
 } tn_exchange;
 
-/* A new one for a body of the caller's malloc, which it takes. NULL when out of memory (the body is freed).
- */
-tn_exchange *tn_exchange_new(char *body, size_t len, bool chat, int fd);
+/* A new one for a body of the caller's malloc, which it takes, with its len bytes of budget. NULL when out of
+ * memory (the body is freed, its bytes are given back). */
+tn_exchange *tn_exchange_new(char *body, size_t len, tn_budget *budget, bool chat, int fd);
 /* Releases the jobs (which cancels them) and frees. Only when no thread uses it any more. */
 void tn_exchange_free(tn_exchange *x);
+/* Frees the body and gives its bytes back. [prepare] */
+void tn_exchange_drop_body(tn_exchange *x);
 
-/* Fails it with what is in e. [prepare, dispatch] */
+tn_phase tn_exchange_phase(tn_exchange *x);
+bool tn_exchange_is_gone(tn_exchange *x);
+/* The socket belongs to somebody else from here on. [http] */
+void tn_exchange_leave(tn_exchange *x);
+
+/* Fails it with what is in e: with its status, or as an event where the answer has begun. [prepare, dispatch]
+ */
 void tn_exchange_fail(tn_exchange *x, const tn_api_error *e);
-/* Takes new tokens of all choices. *ret_busy: some job goes on. max_pending: bytes the client may leave
- * unread. [dispatch] */
-void tn_exchange_pump(tn_exchange *x, size_t max_pending, bool *ret_busy);
-/* The client went away: the jobs end, and the connection is woken so that it can be closed. [dispatch] */
+/* Takes new tokens of all choices. max_pending: bytes the client may leave unread. [dispatch] */
+void tn_exchange_pump(tn_exchange *x, size_t max_pending);
+/* The client went away: where jobs run, they end, and the connection is woken so that it can be closed.
+ * [dispatch] */
 void tn_exchange_hang_up(tn_exchange *x);
-/* Cancels all jobs. [dispatch] */
-void tn_exchange_cancel(tn_exchange *x);
+/* Whether no job has begun yet. [dispatch] */
+bool tn_exchange_is_waiting(const tn_exchange *x);
 /* Prepares the text machinery of the choices, before their jobs are submitted. TN_ENOMEM. [prepare] */
 int tn_exchange_init_choices(tn_exchange *x);
 /* The jobs are submitted: from here on the exchange is dispatch's. [prepare] */

@@ -6,7 +6,8 @@ libtenon_la_SOURCES += \
 	%D%/exchange.c %D%/exchange.h \
 	%D%/served.c %D%/served.h \
 	%D%/server.c %D%/server.h \
-	%D%/stop.h
+	%D%/stop.h \
+	%D%/watch.c %D%/watch.h
 libtenon_la_CPPFLAGS += $(MICROHTTPD_CFLAGS)
 libtenon_la_LIBADD += $(MICROHTTPD_LIBS)
 

@@ -4,10 +4,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
+#include <math.h>
 #include <netdb.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,31 +21,40 @@ struct tn_server {
     tn_dispatch *dispatch;
     struct MHD_Daemon *daemon;
     char url[300];
-    atomic_bool stopping;
 };
 
 /* What a connection's request is about; made at its first callback, freed when it is over. */
 typedef struct upload {
-    bool post, chat; /* a generating route */
-    bool too_large;
-    tn_buf body;
+    bool is_open;          /* goes to a generating route, and has not been answered at once */
+    bool chat;             /* which of them */
+    tn_buf body;           /* its bytes are taken from the dispatcher's uploads */
+    tn_api_error refusal;  /* status 0: none */
+    size_t n_skipped;      /* bytes of a refused body */
     tn_exchange *exchange; /* once the body is complete */
 } upload;
 
 /* ---- Replies
  * --------------------------------------------------------------------------------------------------- */
 
+static bool allows(const tn_string_list *origins, const char *origin) {
+    for (size_t i = 0; i < origins->n; i++)
+        if (strcmp(origins->item[i], "*") == 0 || strcmp(origins->item[i], origin) == 0) return true;
+    return false;
+}
+
+/* Pages of allowed origins may send whatever headers they ask for: client libraries have many of their own.
+ */
 static void add_cors(const tn_server *s, struct MHD_Connection *c, struct MHD_Response *r) {
     const char *origin = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
+    const char *headers = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Access-Control-Request-Headers");
     const tn_string_list *allowed = &s->settings->server.cors_origins;
-    for (size_t i = 0; origin && i < allowed->n; i++) {
-        if (strcmp(allowed->item[i], "*") != 0 && strcmp(allowed->item[i], origin) != 0) continue;
-        MHD_add_response_header(r, "Access-Control-Allow-Origin", origin);
-        MHD_add_response_header(r, "Access-Control-Allow-Headers", "Authorization, Content-Type");
-        MHD_add_response_header(r, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-        MHD_add_response_header(r, "Vary", "Origin");
-        return;
-    }
+    if (allowed->n) MHD_add_response_header(r, "Vary", "Origin");
+    if (!origin || !allows(allowed, origin)) return;
+    MHD_add_response_header(r, "Access-Control-Allow-Origin", origin);
+    MHD_add_response_header(r, "Access-Control-Allow-Headers",
+                            headers ? headers : "Authorization, Content-Type");
+    MHD_add_response_header(r, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    MHD_add_response_header(r, "Access-Control-Expose-Headers", "Retry-After");
 }
 
 static enum MHD_Result send_response(const tn_server *s, struct MHD_Connection *c, unsigned status,
@@ -96,7 +107,7 @@ static ssize_t read_stream(void *ctx, uint64_t pos, char *buf, size_t max) {
     tn_exchange *x = ctx;
     (void)pos;
     pthread_mutex_lock(&x->lock);
-    size_t n = x->out.len - x->sent;
+    size_t n = x->cut ? 0 : x->out.len - x->sent;
     if (n > max) n = max;
     ssize_t ret = (ssize_t)n;
     if (n) {
@@ -148,7 +159,7 @@ static enum MHD_Result answer(const tn_server *s, struct MHD_Connection *c, tn_e
     if (streaming) return send_stream(s, c, x);
     if (status || cut) tn_buf_free(&body);
     if (status) return send_error(s, c, &x->error, NULL, NULL);
-    if (cut) return MHD_NO; /* the client is gone */
+    if (cut) return MHD_NO; /* closes the connection: the client is gone */
     return send_json(s, c, MHD_HTTP_OK, &body, NULL, NULL);
 }
 
@@ -159,20 +170,67 @@ static int socket_of(struct MHD_Connection *c) {
 
 static enum MHD_Result begin(tn_server *s, struct MHD_Connection *c, upload *u) {
     size_t len;
-    if (u->too_large) {
-        char text[128];
-        snprintf(text, sizeof text, "the request has more than %llu bytes",
-                 (unsigned long long)s->settings->server.max_body_bytes);
-        return fail(s, c, 413, "request_too_large", text);
-    }
-    if (atomic_load(&s->stopping)) return fail(s, c, 503, "shutting_down", "the server is shutting down");
+    if (u->refusal.status) return send_error(s, c, &u->refusal, NULL, NULL);
     char *body = tn_buf_steal(&u->body, &len);
     if (!body) return MHD_NO;
-    u->exchange = tn_exchange_new(body, len, u->chat, socket_of(c));
+    u->exchange = tn_exchange_new(body, len, tn_dispatch_uploads(s->dispatch), u->chat, socket_of(c));
     if (!u->exchange) return MHD_NO;
     u->exchange->waiter = (tn_waiter){.resume = resume_connection, .connection = c};
     tn_dispatch_take(s->dispatch, u->exchange);
     return answer(s, c, u->exchange);
+}
+
+/* ---- Uploads ----------------------------------------------------------------------------------------- */
+
+static void drop_upload(tn_server *s, upload *u) {
+    tn_budget_give(tn_dispatch_uploads(s->dispatch), u->body.len);
+    tn_buf_free(&u->body);
+}
+
+static void refuse_length(const tn_server *s, upload *u) {
+    tn_api_fail(&u->refusal, 413, "request_too_large", NULL, "the request has more than %llu bytes",
+                (unsigned long long)s->settings->server.max_body_bytes);
+}
+
+static void refuse_for_now(tn_server *s, upload *u, unsigned long long len) {
+    tn_budget *b = tn_dispatch_uploads(s->dispatch);
+    tn_api_fail(
+        &u->refusal, 503, "uploads_full", NULL,
+        "requests of %llu bytes together are on their way in, with %llu more there would be more than "
+        "%llu (server.max_upload_bytes): try again later",
+        (unsigned long long)tn_budget_used(b), len, (unsigned long long)b->limit);
+}
+
+/* What the announced length says already. */
+static void check_length(tn_server *s, struct MHD_Connection *c, upload *u) {
+    const char *text = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
+    tn_budget *b = tn_dispatch_uploads(s->dispatch);
+    unsigned long long len = text ? strtoull(text, NULL, 10) : 0;
+    if (len > s->settings->server.max_body_bytes)
+        refuse_length(s, u);
+    else if (len > tn_budget_left(b))
+        refuse_for_now(s, u, len);
+}
+
+/* Takes a piece of a body. The rest of one that is refused on the way is read over, as an answer can only
+ * follow the whole request; one that does not end then is cut off. */
+static enum MHD_Result take_piece(tn_server *s, upload *u, const char *data, size_t len) {
+    tn_budget *b = tn_dispatch_uploads(s->dispatch);
+    if (!u->refusal.status) {
+        if (len > u->body.max - u->body.len)
+            refuse_length(s, u);
+        else if (!tn_budget_take(b, len))
+            refuse_for_now(s, u, len);
+        else if (tn_buf_add(&u->body, data, len) == 0)
+            return MHD_YES;
+        else {
+            tn_budget_give(b, len);
+            tn_api_fail(&u->refusal, 503, NULL, NULL, "out of memory for the request");
+        }
+        drop_upload(s, u);
+    }
+    u->n_skipped += len;
+    return u->n_skipped <= s->settings->server.max_body_bytes ? MHD_YES : MHD_NO;
 }
 
 /* ---- Other routes
@@ -196,7 +254,10 @@ static enum MHD_Result send_models(const tn_server *s, struct MHD_Connection *c)
         names[i] = t->models[i].name;
         created[i] = served ? served->created : 0;
     }
-    if (names && created) tn_api_models_body(names, created, (uint32_t)t->n_models, &body);
+    if (names && created)
+        tn_api_models_body(names, created, (uint32_t)t->n_models, &body);
+    else
+        body.status = TN_ENOMEM;
     free(names);
     free(created);
     return send_json(s, c, MHD_HTTP_OK, &body, NULL, NULL);
@@ -281,24 +342,51 @@ static enum MHD_Result answer_at_once(tn_server *s, struct MHD_Connection *c, co
     return MHD_NO;
 }
 
-static enum MHD_Result first_call(tn_server *s, struct MHD_Connection *c, const char *url, const char *method,
-                                  upload **ret) {
+/* Answers, or takes what is to be generated from: its body follows, or there is none. */
+static enum MHD_Result open_request(tn_server *s, struct MHD_Connection *c, const char *url,
+                                    const char *method, bool has_body, upload *u) {
     route r = find_route(url);
     bool post = false;
     enum MHD_Result result = answer_at_once(s, c, url, method, r, &post);
     if (!post) return result;
-    const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
-    upload *u = calloc(1, sizeof *u);
-    if (!u) return MHD_NO;
-    u->post = true;
+    u->is_open = true;
     u->chat = r == ROUTE_CHAT;
     tn_buf_init(&u->body, (size_t)s->settings->server.max_body_bytes);
-    *ret = u;
-    if (length && strtoull(length, NULL, 10) > s->settings->server.max_body_bytes) {
-        u->too_large = true;
-        return begin(s, c, u); /* before the body is sent */
-    }
-    return MHD_YES;
+    check_length(s, c, u);
+    return u->refusal.status || !has_body ? begin(s, c, u) : MHD_YES;
+}
+
+static bool has_body(struct MHD_Connection *c) {
+    const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
+    return (length && strtoull(length, NULL, 10)) ||
+           MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Transfer-Encoding");
+}
+
+/* libmicrohttpd asks epoll for edges and takes a read that was not full for the last one: an end that came
+ * together with data it would see only when the connection idles out, and half a request would stay that
+ * long. Where the end is next, this makes another edge. */
+static void notice_end(struct MHD_Connection *c) {
+    char byte;
+    int fd = socket_of(c);
+    if (fd >= 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) shutdown(fd, SHUT_RD);
+}
+
+/* Called when the first line of a request has been read. */
+static void *see_first_line(void *ctx, const char *url, struct MHD_Connection *c) {
+    (void)ctx;
+    (void)url;
+    notice_end(c);
+    return NULL;
+}
+
+/* What is refused or needs no body is answered before the body comes, which ends the connection. Where there
+ * is none, libmicrohttpd keeps the connection only for an answer that waits for the next call. */
+static enum MHD_Result first_call(tn_server *s, struct MHD_Connection *c, const char *url, const char *method,
+                                  upload **ret) {
+    *ret = calloc(1, sizeof **ret);
+    if (!*ret) return MHD_NO;
+    notice_end(c);
+    return has_body(c) ? open_request(s, c, url, method, true, *ret) : MHD_YES;
 }
 
 /* Called for the headers, for each piece of a body, at its end, and again after a resumption. */
@@ -309,12 +397,12 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *c, const char *u
     (void)version;
     if (!u) return first_call(s, c, url, method, (upload **)request);
     if (u->exchange) return answer(s, c, u->exchange);
-    if (*size) {
-        if (tn_buf_add(&u->body, data, *size) == TN_ELIMIT) u->too_large = true;
-        *size = 0;
-        return MHD_YES;
-    }
-    return begin(s, c, u);
+    if (!u->is_open) return *size ? MHD_NO : open_request(s, c, url, method, false, u);
+    if (*size == 0) return begin(s, c, u);
+    size_t len = *size;
+    *size = 0;
+    notice_end(c);
+    return take_piece(s, u, data, len);
 }
 
 static void completed(void *ctx, struct MHD_Connection *c, void **request,
@@ -325,7 +413,7 @@ static void completed(void *ctx, struct MHD_Connection *c, void **request,
     (void)code;
     if (!u) return;
     if (u->exchange) tn_dispatch_close(s->dispatch, u->exchange);
-    tn_buf_free(&u->body);
+    drop_upload(s, u);
     free(u);
     *request = NULL;
 }
@@ -333,6 +421,7 @@ static void completed(void *ctx, struct MHD_Connection *c, void **request,
 /* ---- Life
  * ------------------------------------------------------------------------------------------------------ */
 
+static void log_http(void *ctx, const char *fmt, va_list args) TN_PRINTF(2, 0);
 static void log_http(void *ctx, const char *fmt, va_list args) {
     char text[512];
     (void)ctx;
@@ -349,30 +438,54 @@ static int resolve(const tn_listen *l, struct addrinfo **ret, tn_error *err) {
     return rc ? tn_fail(err, TN_EINVAL, "server.listen: %s: %s", l->host, gai_strerror(rc)) : 0;
 }
 
+/* Thousands of connections need epoll; poll has no bound on the numbers of sockets either, select has. */
+static unsigned polling(void) {
+    if (MHD_is_feature_supported(MHD_FEATURE_EPOLL) == MHD_YES) return MHD_USE_EPOLL_INTERNAL_THREAD;
+    if (MHD_is_feature_supported(MHD_FEATURE_POLL) == MHD_YES) return MHD_USE_POLL_INTERNAL_THREAD;
+    return MHD_USE_INTERNAL_POLLING_THREAD;
+}
+
+/* Lets the process open a descriptor for every connection, where it may. */
+static void raise_descriptors(const tn_settings *t) {
+    enum { OTHERS = 64 };
+    struct rlimit l;
+    rlim_t want = (rlim_t)t->server.max_connections + OTHERS;
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= want) return;
+    l.rlim_cur = l.rlim_max < want ? l.rlim_max : want;
+    if (setrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur < want)
+        tn_log(
+            TN_LOG_WARN, "serve",
+            "server.max_connections is %llu, but the process may open %llu files only (ulimit -n): further "
+            "connections will wait",
+            (unsigned long long)t->server.max_connections, (unsigned long long)l.rlim_cur);
+}
+
 static int start_daemon(tn_server *s, const struct addrinfo *a, tn_error *err) {
     const tn_server_settings *t = &s->settings->server;
-    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    if (a->ai_family == AF_INET6) flags |= MHD_USE_IPv6;
+    unsigned flags = polling() | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    if (a->ai_family == AF_INET6) flags |= MHD_USE_DUAL_STACK; /* [::] is every address */
     errno = 0;
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_http, NULL, MHD_OPTION_SOCK_ADDR,
-        a->ai_addr, MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)t->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)t->idle_timeout_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+        a->ai_addr, MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_URI_LOG_CALLBACK, see_first_line,
+        NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)t->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)ceil(t->idle_timeout_s), MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (s->daemon) return 0;
     return tn_fail(err, TN_EIO, "cannot listen on %s port %u: %s", t->listen.host, t->listen.port,
                    errno ? strerror(errno) : "the address is in use or not this machine's");
 }
 
 int tn_server_new(const tn_settings *settings, tn_dispatch *dispatch, tn_server **ret, tn_error *err) {
-    struct addrinfo *address = NULL;
+    struct addrinfo *addresses = NULL;
     tn_server *s = calloc(1, sizeof *s);
     if (!s) return tn_fail(err, TN_ENOMEM, "out of memory");
     s->settings = settings;
     s->dispatch = dispatch;
-    int rc = resolve(&settings->server.listen, &address, err);
-    if (!rc) rc = start_daemon(s, address, err);
-    if (address) freeaddrinfo(address);
+    raise_descriptors(settings);
+    int rc = resolve(&settings->server.listen, &addresses, err);
+    for (const struct addrinfo *a = addresses; a && !s->daemon; a = a->ai_next) rc = start_daemon(s, a, err);
+    if (addresses) freeaddrinfo(addresses);
     if (rc) {
         free(s);
         return rc;
@@ -388,14 +501,18 @@ const char *tn_server_url(const tn_server *s) {
     return s->url;
 }
 
+/* The last answers leave, as far as their clients take them. */
+static void let_answers_leave(tn_server *s) {
+    struct timespec moment = {.tv_nsec = 10000000};
+    for (int i = 0; i < 100 && tn_dispatch_n_open(s->dispatch); i++) nanosleep(&moment, NULL);
+}
+
 void tn_server_free(tn_server *s) {
     if (!s) return;
-    struct timespec moment = {.tv_nsec = 100000000};
-    atomic_store(&s->stopping, true);
-    MHD_quiesce_daemon(s->daemon);
+    MHD_socket listening = MHD_quiesce_daemon(s->daemon);
     tn_dispatch_drain(s->dispatch);
-    nanosleep(&moment, NULL); /* the last answers leave */
-    tn_dispatch_drain(s->dispatch);
+    let_answers_leave(s);
     MHD_stop_daemon(s->daemon);
+    if (listening != MHD_INVALID_SOCKET) close(listening);
     free(s);
 }

@@ -13,9 +13,17 @@
 static const fixture model = {.path = "models/qwen3"};
 
 static atomic_uint n_notified;
+static atomic_bool hold; /* the engine waits in notify */
+
+static void pause_ms(int ms) {
+    struct timespec t = {.tv_nsec = ms * 1000000L};
+    nanosleep(&t, NULL);
+}
+
 static void notify(void *ctx) {
     (void)ctx;
     atomic_fetch_add(&n_notified, 1);
+    while (atomic_load(&hold)) pause_ms(1);
 }
 
 typedef struct world {
@@ -36,11 +44,6 @@ static world open_world(uint32_t max_seqs, uint32_t queue_length) {
 static void close_world(world *w) {
     tn_runner_free(w->runner);
     run_close(&w->r);
-}
-
-static void pause_ms(int ms) {
-    struct timespec t = {.tv_nsec = ms * 1000000L};
-    nanosleep(&t, NULL);
 }
 
 static tn_job_state wait_for(const tn_job *j) {
@@ -151,12 +154,11 @@ static void released_jobs_and_a_closed_runner_leak_nothing(void **state) {
     run_close(&w.r);
 }
 
-static void bad_jobs_and_a_full_queue_are_refused(void **state) {
+static void bad_jobs_are_refused(void **state) {
     int32_t prompt[600] = {0}, outside[] = {1, 70000};
     tn_logit_bias far[] = {{99999, 1}};
     tn_error err = {0};
-    tn_job *j, *kept[16];
-    int n = 0, rc = 0;
+    tn_job *j;
     (void)state;
     world w = open_world(1, 4);
     tn_job_config too_long = {.prompt = prompt, .n_prompt = 600}, bad = {.prompt = outside, .n_prompt = 2};
@@ -165,13 +167,65 @@ static void bad_jobs_and_a_full_queue_are_refused(void **state) {
     assert_non_null(strstr(err.text, "600"));
     assert_int_equal(tn_runner_submit(w.runner, &bad, &j, &err), TN_EINVAL);
     assert_int_equal(tn_runner_submit(w.runner, &biased, &j, &err), TN_EINVAL);
-    tn_job_config slow = {.prompt = prompt, .n_prompt = 500, .max_new = 10};
-    while (n < 16 && rc == 0) {
-        rc = tn_runner_submit(w.runner, &slow, &kept[n], &err);
-        n += rc == 0;
+    assert_int_equal(tn_runner_n_jobs(w.runner), 0);
+    close_world(&w);
+}
+
+/* Two sequences and a queue of four hold six jobs, whether or not the engine has come around to them. */
+static void a_full_queue_refuses(void **state) {
+    int32_t prompt[] = {1, 2, 3};
+    tn_job_config c = {.prompt = prompt, .n_prompt = 3, .max_new = 400, .ignore_end = true};
+    tn_error err = {0};
+    tn_job *j[7];
+    (void)state;
+    world w = open_world(2, 4);
+    atomic_store(&hold, true);
+    for (int i = 0; i < 6; i++) assert_int_equal(tn_runner_submit(w.runner, &c, &j[i], &err), 0);
+    assert_int_equal(tn_runner_submit(w.runner, &c, &j[6], &err), TN_ECANCELED);
+    assert_non_null(strstr(err.text, "4 requests are waiting already, the limit is 4"));
+    for (int i = 0; i < 100 && tn_job_get_state(j[0]) == TN_JOB_WAITING; i++) pause_ms(20);
+    assert_int_equal(tn_job_get_state(j[0]), TN_JOB_RUNNING);
+    assert_int_equal(tn_job_get_state(j[5]), TN_JOB_WAITING);
+    tn_job_cancel(j[0]);
+    tn_job_cancel(j[5]);
+    atomic_store(&hold, false);
+    assert_int_equal(wait_for(j[0]), TN_JOB_CANCELLED);
+    assert_int_equal(wait_for(j[5]), TN_JOB_CANCELLED);
+    assert_int_equal(tn_runner_submit(w.runner, &c, &j[6], &err), 0);
+    for (int i = 0; i < 7; i++) tn_job_release(j[i]);
+    close_world(&w);
+}
+
+/* News are about every job that has an owner, until nothing more happens to it, and about no other. */
+static void news_name_the_owners(void **state) {
+    int32_t prompt[] = {1, 2, 3};
+    int owners[3], seen[3] = {0};
+    tn_error err = {0};
+    tn_job *j[4];
+    (void)state;
+    world w = open_world(2, 0);
+    for (int i = 0; i < 4; i++) {
+        tn_job_config c = {.prompt = prompt, .n_prompt = 3, .max_new = 20, .ignore_end = true};
+        c.owner = i < 3 ? &owners[i] : NULL;
+        assert_int_equal(tn_runner_submit(w.runner, &c, &j[i], &err), 0);
     }
-    if (rc) assert_int_equal(rc, TN_ECANCELED);
-    while (n > 0) tn_job_release(kept[--n]);
+    tn_job_release(j[2]);
+    for (int wait = 0, over = 0; over != 3 && wait < 10000; wait++) {
+        for (int *at; (at = tn_runner_next_news(w.runner));) {
+            seen[at - owners]++;
+            for (int i = 0; i < 2; i++) over |= tn_job_is_final(tn_job_get_state(j[i])) << i;
+        }
+        pause_ms(1);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_true(seen[i] > 0);
+        assert_int_equal(tn_job_n_tokens(j[i]), 20);
+    }
+    assert_int_equal(seen[2], 0);
+    assert_int_equal(wait_for(j[3]), TN_JOB_LENGTH);
+    tn_job_release(j[0]);
+    tn_job_release(j[1]);
+    tn_job_release(j[3]);
     close_world(&w);
 }
 
@@ -180,7 +234,9 @@ int main(void) {
         cmocka_unit_test(answers_in_company_equal_solo_runs),
         cmocka_unit_test(cancelled_jobs_end_within_a_step),
         cmocka_unit_test(released_jobs_and_a_closed_runner_leak_nothing),
-        cmocka_unit_test(bad_jobs_and_a_full_queue_are_refused),
+        cmocka_unit_test(bad_jobs_are_refused),
+        cmocka_unit_test(a_full_queue_refuses),
+        cmocka_unit_test(news_name_the_owners),
     };
     return unit_main(tests);
 }

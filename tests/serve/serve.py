@@ -7,7 +7,7 @@ import tempfile
 import time
 
 from server import STARTER, Server, in_parallel
-from tap import fails, main, test, vectors
+from tap import fails, main, tenon, test, vectors
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 USER = [{"role": "user", "content": "what is 17 + 25?"}]
@@ -96,14 +96,31 @@ def max_tokens_cuts_and_says_so():
     assert a["usage"]["completion_tokens"] == 3
 
 
+def texts_of(answer):
+    """The texts of an answer's choices, or of a stream's; none may go on after its end."""
+    if isinstance(answer, dict):
+        return [c["message"]["content"] for c in answer["choices"]]
+    texts, over = {}, set()
+    for c in (c for e in answer for c in e["choices"]):
+        assert c["index"] not in over
+        texts[c["index"]] = texts.get(c["index"], "") + (c["delta"].get("content") or "")
+        over |= {c["index"]} if c["finish_reason"] else set()
+    assert over == set(texts)
+    return [texts[i] for i in sorted(texts)]
+
+
+def tokens_of(choices):
+    return [bytes(t["bytes"]) for c in choices if c["logprobs"] for t in c["logprobs"]["content"]]
+
+
 @test
 def stop_strings_never_leak():
     story = dict(model="starter", messages=[{"role": "user", "content": "tell me a story about a cat"}], temperature=0,
-                 enable_thinking=False)
+                 enable_thinking=False, logprobs=True)
     whole = server.post(CHAT, **story)["choices"][0]["message"]["content"]
-    assert len(whole) > 60, whole
+    assert len(whole) > 60 and whole.isascii(), whole
     for start in range(3, 50, 5):
-        for length in (1, 2, 7):
+        for length in (1, 2, 7, 20):
             stop = whole[start:start + length]
             want = whole[:whole.find(stop)]
             a = server.post(CHAT, stop=stop, **story)
@@ -111,6 +128,36 @@ def stop_strings_never_leak():
             events = server.stream(CHAT, stop=["never in it", stop], **story)
             assert text_of(events) == want
             assert events[-1]["choices"][0]["finish_reason"] == "stop"
+            # Nor do they in the log probabilities: no token is told that begins at the stop string or after it.
+            told = tokens_of(a["choices"])
+            assert b"".join(told).startswith(want.encode()) and len(b"".join(told[:-1])) < max(len(want), 1), (told, want)
+            assert tokens_of(c for e in events for c in e["choices"]) == told
+
+
+@test
+def stop_strings_never_leak_inside_characters_and_choices():
+    # Only single bytes of these characters may be chosen: some make a character, others none.
+    ids = json.loads(tenon("tokenize", "--no-special", STARTER, stdin="éß好🙂a".encode()).stdout)
+    assert len(ids) > 8, ids
+    body = dict(model="starter", messages=USER, enable_thinking=False, temperature=2, n=3, max_tokens=40,
+                ignore_eos=True, frequency_penalty=2, logit_bias={str(i): 100 for i in ids})
+    for seed in range(50):
+        wholes = texts_of(server.post(CHAT, seed=seed, **body))
+        others = {c for w in wholes for c in w if ord(c) > 127} - {"\ufffd"}
+        if len(others) > 1 and all("\ufffd" in w for w in wholes) and len(set(wholes)) == 3:
+            break
+    else:
+        assert False, "no seed gives characters and parts of some: %r" % wholes
+    body["seed"] = seed
+    assert texts_of(server.stream(CHAT, **body)) == wholes
+    stops = {w[start:start + length] for w in wholes[:2] for start in range(0, 36, 2) for length in (1, 2, 5)}
+    assert len(stops) > 15 and any(others & set(stop) for stop in stops), stops
+    for stop in sorted(stops):
+        want = [w.partition(stop)[0] for w in wholes]
+        a = server.post(CHAT, stop=[stop], **body)
+        assert texts_of(a) == want, (stop, a)
+        assert [c["finish_reason"] for c in a["choices"]] == ["stop" if stop in w else "length" for w in wholes]
+        assert texts_of(server.stream(CHAT, stop=[stop], **body)) == want, stop
 
 
 @test

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server under test on a free port of the loopback, and a plain HTTP client for it."""
+import contextlib
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
 from tap import SOURCE, TENON  # noqa: E402
@@ -26,7 +30,8 @@ class Server:
     def __enter__(self):
         self.process = subprocess.Popen([TENON, "serve", *self.args], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.errors = []
-        threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True).start()
+        self.listener = threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True)
+        self.listener.start()
         line = self.process.stdout.readline().decode().strip()
         assert line.startswith("http://"), "the server did not start: %r" % b"".join(self.errors)
         self.url = line
@@ -40,8 +45,34 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+        self.listener.join(20)
+        errors = b"".join(self.errors).decode(errors="replace")
         if exc[0] is None:
-            assert code == 0, "the server ended with %d: %r" % (code, b"".join(self.errors)[-2000:])
+            assert code == 0, "the server ended with %d: %s" % (code, errors[-8000:])
+            assert "runtime error:" not in errors and "Sanitizer" not in errors, errors[:8000]
+
+    def socket(self, timeout=60, receive_buffer=None):
+        """A bare connection."""
+        s = socket.socket(socket.AF_INET6 if self.host.startswith("[") else socket.AF_INET)
+        s.settimeout(timeout)
+        if receive_buffer:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        s.connect((self.host.strip("[]"), int(self.port)))
+        return s
+
+    def send(self, path, body, **options):
+        """A bare connection on which this has been asked."""
+        s = self.socket(**options)
+        data = json.dumps(body).encode()
+        s.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (path.encode(), len(data)) + data)
+        return s
+
+    def jobs(self):
+        return self.request("GET", "/health")[2]["requests"]
+
+    def wait_for_jobs(self, n, seconds=20):
+        """Until so many jobs are under way."""
+        wait_until(lambda: self.jobs() == n, seconds, "%d jobs, now %%r" % n, self.jobs)
 
     def connect(self, timeout=120):
         return http.client.HTTPConnection(self.host.strip("[]"), int(self.port), timeout=timeout)
@@ -87,6 +118,44 @@ class Server:
 
     def chat(self, text, **more):
         return self.post("/v1/chat/completions", model="starter", messages=[{"role": "user", "content": text}], **more)
+
+
+@contextlib.contextmanager
+def configured(server="", limits="", model=""):
+    """A server of the starter model with these lines in its configuration."""
+    with tempfile.TemporaryDirectory() as tmp:
+        conf = os.path.join(tmp, "tenon.conf")
+        listen = "" if "listen" in server else ' listen = "127.0.0.1:0"\n'
+        with open(conf, "w") as f:
+            f.write("server {\n%s%s\n}\nlimits {\n%s\n}\nmodel starter {\n path = \"%s\"\n%s\n}\n" %
+                    (listen, server, limits, STARTER, model))
+        with Server(config=conf) as s:
+            yield s
+
+
+def wait_until(happens, seconds, what, *now):
+    end = time.time() + seconds
+    while not happens():
+        assert time.time() < end, "not within %g s: " % seconds + (what % tuple(f() for f in now) if now else what)
+        time.sleep(0.01)
+
+
+def answer_on(s):
+    """(status, headers, body bytes) of the next answer on a bare connection; a body that ends early is an exception."""
+    r = http.client.HTTPResponse(s)
+    r.begin()
+    return r.status, r, r.read()
+
+
+def rest_of(s):
+    """All that still comes on a bare connection until it is closed, however it is closed."""
+    data = b""
+    try:
+        for piece in iter(lambda: s.recv(1 << 16), b""):
+            data += piece
+    except ConnectionError:
+        pass
+    return data
 
 
 def in_parallel(functions):

@@ -3,6 +3,7 @@
 #include "unit/unit.h"
 
 #include "serve/stop.h"
+#include "text/tokenizer.h"
 
 enum { MAX_STRINGS = 6 };
 
@@ -152,6 +153,108 @@ static void test_random(void **state) {
     }
 }
 
+/* ---- Behind a tokenizer: what tokens make of characters of several bytes ----------------------------- */
+
+static tn_tokenizer *load_starter(void) {
+    char path[4096];
+    const char *src = getenv("TN_SRCDIR");
+    tn_tokenizer *t = NULL;
+    tn_error err = {0};
+    snprintf(path, sizeof path, "%s/models/starter/tokenizer.json", src ? src : ".");
+    if (tn_tokenizer_load_file(path, &t, &err) != 0) fail_msg("%s", err.text);
+    return t;
+}
+
+/* The ids of text, a byte each. */
+static tn_ids single_bytes(const tn_tokenizer *t, const char *text) {
+    int32_t of_byte[256];
+    tn_ids ids = {0};
+    for (int b = 0; b < 256; b++) of_byte[b] = -1;
+    for (int32_t id = 0; id < tn_tokenizer_n_vocab(t); id++) {
+        tn_buf bytes;
+        tn_buf_init(&bytes, 1 << 16);
+        if (tn_tokenizer_token_bytes(t, id, &bytes) == 0 && bytes.len == 1)
+            of_byte[(uint8_t)bytes.data[0]] = id;
+        tn_buf_free(&bytes);
+    }
+    for (; *text; text++) {
+        assert_true(of_byte[(uint8_t)*text] >= 0);
+        assert_int_equal(tn_ids_add(&ids, &of_byte[(uint8_t)*text], 1), 0);
+    }
+    return ids;
+}
+
+static bool inside_character(const char *text, size_t at) {
+    return ((uint8_t)text[at] & 0xc0) == 0x80;
+}
+
+/* Tokens through a detokenizer into the stops of p: after each token what was handed out is a beginning of
+ * the text before the stop string, and never ends inside a character. */
+static void check_tokens(const tn_tokenizer *t, const tn_ids *ids, const problem *p) {
+    size_t end = search(p);
+    tn_detok *d = tn_detok_new(t, TN_DECODE_SKIP_SPECIAL | TN_DECODE_CONTINUE);
+    tn_buf out, piece;
+    tn_stop s;
+    bool over = false;
+    tn_buf_init(&out, 1 << 16);
+    tn_buf_init(&piece, 1 << 16);
+    tn_stop_init(&s, p->strings, p->len, p->n, 1 << 16);
+    for (size_t i = 0; i <= ids->len; i++) {
+        tn_buf_clear(&piece);
+        assert_int_equal(i < ids->len ? tn_detok_push(d, ids->data[i], &piece) : tn_detok_finish(d, &piece),
+                         0);
+        over = tn_stop_push(&s, piece.data ? piece.data : "", piece.len, &out);
+        if (out.len > end)
+            fail_msg("\"%s\" with the stop \"%s\": handed out %s", p->text, p->strings[0], out.data);
+        assert_true(out.len == 0 || memcmp(out.data, p->text, out.len) == 0);
+        assert_false(inside_character(p->text, out.len));
+    }
+    over = tn_stop_finish(&s, &out) || over;
+    assert_int_equal(out.len, end);
+    assert_true(over == (end < p->n_text));
+    tn_stop_fini(&s);
+    tn_detok_free(d);
+    tn_buf_free(&out);
+    tn_buf_free(&piece);
+}
+
+/* Every part of the text is a stop string, alone and with another that begins like it. */
+static void check_parts(const tn_tokenizer *t, const tn_ids *ids, const char *text) {
+    for (size_t from = 0; text[from]; from++) {
+        if (inside_character(text, from)) continue;
+        for (size_t to = from + 1; to <= strlen(text); to++) {
+            if (inside_character(text, to)) continue;
+            char longer[256];
+            snprintf(longer, sizeof longer, "%.*s\xc3\xbc!", (int)(to - from), text + from);
+            problem p = {.strings = {text + from, longer},
+                         .len = {to - from, strlen(longer)},
+                         .n = 1,
+                         .text = text,
+                         .n_text = strlen(text)};
+            check_tokens(t, ids, &p);
+            p.n = 2;
+            check_tokens(t, ids, &p);
+        }
+    }
+}
+
+static void test_every_part_of_tokenized_text(void **state) {
+    static const char text[] =
+        "na\xc3\xafve \xe5\xa5\xbd\xe5\xa5\xbc \xf0\x9f\x99\x82\xf0\x9f\x99\x83 na\xc3\xafvety x\xcc\x81!\n";
+    tn_tokenizer *t = load_starter();
+    tn_ids encoded = {0}, bytes = single_bytes(t, text);
+    tn_error err = {0};
+    (void)state;
+    assert_int_equal(tn_tokenizer_encode(t, text, strlen(text), 0, &encoded, &err), 0);
+    assert_int_equal(bytes.len, strlen(text));
+    assert_true(encoded.len < bytes.len);
+    check_parts(t, &encoded, text);
+    check_parts(t, &bytes, text);
+    tn_ids_free(&encoded);
+    tn_ids_free(&bytes);
+    tn_tokenizer_free(t);
+}
+
 /* A text that nearly matches everywhere, in small pieces: a search that begins anew would take minutes. */
 static void test_near_misses(void **state) {
     enum { STRING = 20000, TEXT = 4 << 20, PIECE = 64 };
@@ -218,9 +321,13 @@ static void test_limits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_split),   cmocka_unit_test(test_nul_bytes),
-        cmocka_unit_test(test_random),        cmocka_unit_test(test_near_misses),
-        cmocka_unit_test(test_after_the_end), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_every_split),
+        cmocka_unit_test(test_nul_bytes),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_near_misses),
+        cmocka_unit_test(test_every_part_of_tokenized_text),
+        cmocka_unit_test(test_after_the_end),
+        cmocka_unit_test(test_limits),
     };
     return unit_main(tests);
 }

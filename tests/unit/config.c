@@ -48,6 +48,7 @@ static void nothing_gives_defaults(void **state) {
     assert_int_equal(s->server.listen.port, 8080);
     assert_false(s->server.listen.is_ipv6);
     assert_int_equal(s->server.max_body_bytes, 32 << 20);
+    assert_int_equal(s->server.max_upload_bytes, 256 << 20);
     assert_true(s->server.idle_timeout_s == 75);
     assert_int_equal(s->server.api_keys.n, 0);
     assert_int_equal(s->server.log_level, TN_LOG_INFO);
@@ -110,6 +111,7 @@ static void sizes_and_times_take_suffixes(void **state) {
         snprintf(text, sizeof text, "server { max_body_bytes = %s }", sizes[i].text);
         tn_settings *s = must_read(text);
         assert_int_equal(s->server.max_body_bytes, sizes[i].bytes);
+        assert_true(s->server.max_upload_bytes >= s->server.max_body_bytes);
         tn_settings_free(s);
     }
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
@@ -143,6 +145,9 @@ static void values_that_are_wrong_are_named(void **state) {
         {"server { max_body_bytes = 99999999999999999999999999999999999999 }",
          "f.conf:1: server.max_body_bytes: a number of bytes, or one with K, M or G, from 1024 to 4294967296 is expected, "
          "not \"99999999999999999999999999999999999999\""},
+        {"server {\n max_upload_bytes = 1M }",
+         "f.conf:2: server.max_upload_bytes: 1048576 bytes are less than a single body may have, 33554432 "
+         "(server.max_body_bytes)"},
         {"server { idle_timeout = 1d }",
          "f.conf:1: server.idle_timeout: a number of seconds, or one with ms, s, m or h, from 0 to 86400 is expected, not "
          "\"1d\""},

@@ -264,7 +264,8 @@ static bool holds(const void *const *set, uint32_t n, const void *p) {
 
 /* A call's inputs and output; a layer's cache counts by its address in the first page. */
 static void addresses(const tn_cpu_call *c, const void *in[5], const void **ret_out) {
-    const uint8_t *cache = c->attention.cache.pool + c->attention.cache.offset;
+    const tn_cpu_cache *k = &c->attention.cache;
+    const uint8_t *cache = k->pool ? k->pool + k->offset : NULL;
     memcpy(in, c->in, sizeof c->in);
     in[3] = c->w;
     in[4] = NULL;

@@ -2,6 +2,7 @@
 libtenon_la_SOURCES += \
 	%D%/builder.c \
 	%D%/engine.c %D%/engine.h %D%/engine_internal.h \
+	%D%/metrics.c %D%/metrics.h \
 	%D%/model.c %D%/model.h \
 	%D%/penalties.c %D%/penalties.h \
 	%D%/repeat.c %D%/repeat.h \

@@ -4,6 +4,7 @@ libtenon_la_SOURCES += \
 	%D%/breakers.c %D%/breakers.h \
 	%D%/dispatch.c %D%/dispatch.h \
 	%D%/exchange.c %D%/exchange.h \
+	%D%/prometheus.c %D%/prometheus.h \
 	%D%/served.c %D%/served.h \
 	%D%/server.c %D%/server.h \
 	%D%/stop.h \

@@ -94,6 +94,9 @@ static int check(const tn_runner *r, const tn_job_config *c, tn_error *err) {
     if (c->model >= r->config.n_model) return tn_fail(err, TN_EINVAL, "model %u does not exist", c->model);
     int rc = tn_engine_check(r->models[c->model], c->prompt, c->n_prompt, err);
     if (rc) return rc;
+    if (c->n_ctx && c->n_prompt > c->n_ctx)
+        return tn_fail(err, TN_ELIMIT, "the prompt has %u tokens, the request's own limit is %u", c->n_prompt,
+                       c->n_ctx);
     for (uint32_t i = 0; i < c->sampling.n_bias; i++) {
         int32_t id = c->sampling.bias[i].id;
         if (id < 0 || (uint32_t)id >= r->models[c->model]->program->n_vocab)

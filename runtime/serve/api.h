@@ -27,6 +27,8 @@ int tn_api_fail_status(tn_api_error *e, int code, const char *param, const char 
 /* Appends the body. */
 void tn_api_error_body(const tn_api_error *e, tn_buf *out);
 
+enum { TN_API_SALT_BYTES = 256 }; /* of cache_salt, at most */
+
 /* What a server allows. */
 typedef struct tn_api_limits {
     uint32_t max_n;          /* answers of a request: n times the prompts of a completion; at least 1 */
@@ -69,6 +71,11 @@ typedef struct tn_api_request {
     uint32_t n;          /* choices per prompt */
     uint32_t max_tokens; /* 0: not given (max_completion_tokens wins over max_tokens) */
     bool ignore_eos;
+    int32_t priority;       /* -100 .. 100, lower ones go first, as in vLLM */
+    bool isolated;          /* cache_prompt false: shares computed prefixes with nobody */
+    const char *cache_salt; /* [cache_salt_len], shares with the same salt only; NULL: not given. Borrowed */
+    size_t cache_salt_len;
+    uint32_t num_ctx;     /* tokens of prompt and answer at most; 0: not given */
     unsigned given;       /* TN_GIVEN_* */
     tn_sampling sampling; /* sampling.bias points to bias */
     tn_logit_bias *bias;  /* owned; ids not checked against a vocabulary */

@@ -17,6 +17,8 @@ static const struct {
 } known[] = {
     {"audio", CHAT},
     {"best_of", COMPLETION},
+    {"cache_prompt", BOTH},
+    {"cache_salt", BOTH},
     {"chat_template_kwargs", CHAT},
     {"dry_allowed_length", BOTH},
     {"dry_base", BOTH},
@@ -40,10 +42,12 @@ static const struct {
     {"modalities", CHAT},
     {"model", BOTH},
     {"n", BOTH},
+    {"num_ctx", BOTH},
     {"parallel_tool_calls", CHAT},
     {"penalty_last_n", BOTH},
     {"prediction", CHAT},
     {"presence_penalty", BOTH},
+    {"priority", BOTH},
     {"prompt", COMPLETION},
     {"prompt_cache_key", BOTH},
     {"reasoning_effort", CHAT},
@@ -226,6 +230,24 @@ static int read_stream(const tn_fields *f, tn_api_request *r) {
     return tn_fields_bool(&inner, "include_usage", &r->include_usage) < 0 ? -1 : 0;
 }
 
+/* When it is computed, and who may share what is computed of it. */
+static int read_scheduling(const tn_fields *f, tn_api_request *r) {
+    bool share = true;
+    int64_t priority = 0, context = 0;
+    int rc = tn_fields_string(f, "cache_salt", &r->cache_salt, &r->cache_salt_len);
+    if (rc < 0) return -1;
+    if (rc && (r->cache_salt_len == 0 || r->cache_salt_len > TN_API_SALT_BYTES))
+        return tn_fields_fail(f, "cache_salt", "%zu bytes; it must have from 1 to %d", r->cache_salt_len,
+                              TN_API_SALT_BYTES);
+    if (tn_fields_bool(f, "cache_prompt", &share) < 0) return -1;
+    if (tn_fields_whole(f, "priority", -100, 100, &priority) < 0) return -1;
+    if (tn_fields_whole(f, "num_ctx", 1, 1 << 24, &context) < 0) return -1;
+    r->isolated = !share;
+    r->priority = (int32_t)priority;
+    r->num_ctx = (uint32_t)context;
+    return 0;
+}
+
 /* How many answers, and how long. */
 static int read_sizes(const tn_fields *f, const tn_api_limits *limits, tn_api_request *r) {
     int64_t n = 1, tokens = 0, completion_tokens = 0;
@@ -252,7 +274,7 @@ static int read_completion(const tn_fields *f, const tn_api_limits *limits, tn_a
 static int read_request(const tn_fields *f, const tn_api_limits *limits, tn_api_request *r) {
     if (tn_fields_name(f, "model", &r->model) < 0 || read_stream(f, r) || read_sizes(f, limits, r)) return -1;
     if (tn_api_parse_sampling(f, limits, r) || tn_api_parse_repetition(f, r)) return -1;
-    if (tn_api_parse_stop(f, limits, r)) return -1;
+    if (tn_api_parse_stop(f, limits, r) || read_scheduling(f, r)) return -1;
     if (tn_fields_bool(f, "ignore_eos", &r->ignore_eos) < 0 || check_response_format(f)) return -1;
     return r->chat ? read_chat(f, r) : read_completion(f, limits, r);
 }

@@ -100,6 +100,12 @@ static int submit(tn_dispatch *d, tn_exchange *x, const tn_ids *ids, uint32_t fi
                                 .ignore_end = r->ignore_eos,
                                 .stop_ids = r->stop_ids,
                                 .n_stop_ids = r->n_stop_ids,
+                                .n_ctx = r->num_ctx,
+                                .priority = -r->priority,
+                                .client = x->client,
+                                .salt = r->cache_salt,
+                                .n_salt = r->cache_salt_len,
+                                .isolated = r->isolated,
                                 .owner = x};
         int rc = echo(x, ids, c);
         if (!rc) rc = tn_runner_submit(d->runner, &config, &c->job, &err);

@@ -64,6 +64,7 @@ typedef struct tn_exchange {
     tn_choice *choices; /* [n_choice] */
     uint32_t n_choice;
     uint32_t prompt_tokens;
+    uint64_t client;    /* whose it is, for a fair share */
     int64_t arrived_ns; /* monotonic */
 
     pthread_mutex_t lock;

@@ -41,6 +41,8 @@ static const range ranges[] = {
     {"top_k", BOTH, "-1 0 1 2147483647 40.0", "-2", "2147483648", "a whole number from -1 to 2147483647"},
     {"seed", BOTH, "-9223372036854775808 9223372036854775807 0 -1 5.0", "-1e19", "1e19",
      "a whole number from -9223372036854775808 to 9223372036854775807"},
+    {"priority", BOTH, "-100 0 100", "-101", "101", "a whole number from -100 to 100"},
+    {"num_ctx", BOTH, "1 4096 16777216", "0", "16777217", "a whole number from 1 to 16777216"},
     {"n", BOTH, "1 8 2.0", "0", "9", "a whole number from 1 to 8"},
     {"max_tokens", BOTH, "1 4294967295", "0", "4294967296", "a whole number from 1 to 4294967295"},
     {"max_completion_tokens", CHAT, "1 4294967295", "0", "4294967296", "a whole number from 1 to 4294967295"},
@@ -86,9 +88,9 @@ static void test_booleans(void **state) {
     static const struct {
         const char *name;
         int routes;
-    } names[] = {{"stream", BOTH},          {"ignore_eos", BOTH},
-                 {"echo", COMPLETION},      {"parallel_tool_calls", CHAT},
-                 {"enable_thinking", CHAT}, {"logprobs", CHAT}};
+    } names[] = {
+        {"stream", BOTH},          {"ignore_eos", BOTH}, {"echo", COMPLETION},  {"parallel_tool_calls", CHAT},
+        {"enable_thinking", CHAT}, {"logprobs", CHAT},   {"cache_prompt", BOTH}};
     (void)state;
     for (size_t i = 0; i < 2 * sizeof names / sizeof *names; i++) {
         bool chat = i % 2;
@@ -172,6 +174,26 @@ static void test_further_sampling_values(void **state) {
 }
 
 /* As far back as nothing: no penalties, whatever the others say and the server is set to. */
+static void test_scheduling(void **state) {
+    char fields[400], salt[300];
+    (void)state;
+    parsed p =
+        parse_ok(true, "\"priority\":-7,\"num_ctx\":99,\"cache_prompt\":false,\"cache_salt\":\"a\\u0000b\"");
+    assert_string_equal(p.unknown, "");
+    assert_true(p.r.priority == -7 && p.r.num_ctx == 99 && p.r.isolated && p.r.cache_salt_len == 3);
+    assert_memory_equal(p.r.cache_salt, "a\0b", 3);
+    tn_api_request_fini(&p.r);
+    p = parse_ok(false, "\"cache_prompt\":true");
+    assert_true(!p.r.isolated && p.r.cache_salt == NULL && p.r.priority == 0 && p.r.num_ctx == 0);
+    tn_api_request_fini(&p.r);
+    memset(salt, 'x', 257);
+    salt[257] = 0;
+    snprintf(fields, sizeof fields, "\"cache_salt\":\"%s\"", salt);
+    refused(true, fields, "cache_salt", "257 bytes|from 1 to 256");
+    refused(false, "\"cache_salt\":\"\"", "cache_salt", "0 bytes|from 1 to 256");
+    refused(true, "\"cache_salt\":7", "cache_salt", "is 7|a string");
+}
+
 static void test_last_n_of_0(void **state) {
     (void)state;
     parsed p = parse_ok(true, "\"repeat_last_n\":0,\"repeat_penalty\":2,\"frequency_penalty\":1,"
@@ -511,6 +533,7 @@ int main(void) {
         cmocka_unit_test(test_booleans),
         cmocka_unit_test(test_sampling_values),
         cmocka_unit_test(test_further_sampling_values),
+        cmocka_unit_test(test_scheduling),
         cmocka_unit_test(test_last_n_of_0),
         cmocka_unit_test(test_aliases),
         cmocka_unit_test(test_breakers),

@@ -11,6 +11,7 @@ AC_DEFUN([TN_DEPENDENCIES], [
     [AC_MSG_ERROR([libconfuse is needed (Debian: libconfuse-dev)])])
   PKG_CHECK_MODULES([MICROHTTPD], [libmicrohttpd >= 0.9.70], [],
     [AC_MSG_ERROR([libmicrohttpd is needed (Debian: libmicrohttpd-dev)])])
+  PKG_CHECK_MODULES([CURL], [libcurl >= 7.85], [], [AC_MSG_ERROR([libcurl is needed (Debian: libcurl4-gnutls-dev)])])
   AC_CHECK_HEADER([ltdl.h], [], [AC_MSG_ERROR([libltdl is needed (Debian: libltdl-dev)])])
   saved=$LIBS
   AC_SEARCH_LIBS([lt_dlinit], [ltdl], [LTDL_LIBS="$ac_cv_search_lt_dlinit"],

@@ -19,6 +19,7 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_help.c \
 	%D%/cmd_logits.c \
 	%D%/cmd_modules.c \
+	%D%/cmd_ps.c \
 	%D%/cmd_render.c \
 	%D%/cmd_run.c \
 	%D%/cmd_serve.c \
@@ -27,6 +28,7 @@ libtenoncli_la_SOURCES = \
 	%D%/common.c %D%/common.h \
 	%D%/converse.c %D%/converse.h \
 	%D%/frame.c %D%/frame.h \
+	%D%/http_get.c %D%/http_get.h \
 	%D%/ids.c %D%/ids.h \
 	%D%/interrupt.c %D%/interrupt.h \
 	%D%/json_lines.c %D%/json_lines.h \
@@ -40,8 +42,8 @@ libtenoncli_la_SOURCES = \
 	%D%/text_model.c %D%/text_model.h \
 	%D%/version.c %D%/version.h
 nodist_libtenoncli_la_SOURCES = %D%/commit.c
-libtenoncli_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) -DTN_MODEL_DIR='"$(pkgdatadir)/models"'
-libtenoncli_la_LIBADD = $(LIBEDIT_LIBS)
+libtenoncli_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) $(CURL_CFLAGS) -DTN_MODEL_DIR='"$(pkgdatadir)/models"'
+libtenoncli_la_LIBADD = $(LIBEDIT_LIBS) $(CURL_LIBS)
 
 # These know installation folders: another prefix has to compile them again.
 objects_with_folders = %D%/libtenoncli_la-common.lo runtime/modules/libtenon_la-discover.lo \

@@ -76,16 +76,12 @@ static int slots_new(tn_cpu_exec *x, tn_error *err) {
     return 0;
 }
 
-static uint32_t elem_bytes(tn_type type) {
-    return type == TN_TYPE_F32 ? 4 : 2;
-}
-
 /* Bytes of a layer in a page; false when they overflow. */
 static bool layer_bytes(const tn_cpu_exec *x, uint32_t layer, uint64_t *ret) {
     const tn_cache_info *c = &x->program->caches[layer];
-    uint64_t n = 2ull * elem_bytes(x->config.kv_type);
+    uint64_t n = 2ull * tn_kv_bytes(x->config.kv_type, c->head_dim);
     return tn_mul_u64(n, x->config.page_tokens, &n) && tn_mul_u64(n, c->n_head_kv, &n) &&
-           tn_mul_u64(n, c->head_dim, &n) && tn_align_u64(n, TN_CPU_ALIGN, ret);
+           tn_align_u64(n, TN_CPU_ALIGN, ret);
 }
 
 /* Reserves a group's pages; the system gives memory when one is first written. Pages are whole pages of the
@@ -154,20 +150,15 @@ static int lower_attention(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_e
         layer_bytes(x, i, &bytes);
         offset += bytes;
     }
-    uint32_t page_tokens = x->config.page_tokens;
     c->attention.desc = *d;
     c->attention.cache = (tn_cpu_cache){
         .pool = x->pools[cache->group],
         .group = cache->group,
         .page_bytes = x->size.page[cache->group],
         .offset = offset,
-        .type = x->config.kv_type,
-        .elem_bytes = elem_bytes(x->config.kv_type),
-        .page_tokens = page_tokens,
-        .k_group = page_tokens < TN_CPU_K_GROUP ? page_tokens : TN_CPU_K_GROUP,
-        .n_head_kv = d->n_head_kv,
-        .head_dim = d->head_dim,
     };
+    tn_cpu_cache_shape(&c->attention.cache, x->config.kv_type, x->config.page_tokens, d->n_head_kv,
+                       d->head_dim);
     scratch_at_least(x, tn_cpu_attention_scratch(d));
     return 0;
 }
@@ -328,12 +319,7 @@ static int check_config(const tn_exec_config *c, tn_error *err) {
         return tn_fail(err, TN_EINVAL,
                        "%u tokens and %u sequences a step, pages of %u tokens: need 1, 1 and a power of 2",
                        c->max_tokens, c->max_seqs, c->page_tokens);
-    if (c->kv_type != TN_TYPE_F32 && c->kv_type != TN_TYPE_F16 && c->kv_type != TN_TYPE_BF16) {
-        const tn_type_info *t = tn_type_info_get(c->kv_type);
-        return tn_fail(err, TN_ENOTSUP, "keys and values as %s: the cpu device stores F32, F16 and BF16",
-                       t ? t->name : "?");
-    }
-    return 0;
+    return tn_kv_check(c->kv_type, err);
 }
 
 static int tables_new(tn_cpu_exec *x, tn_error *err) {

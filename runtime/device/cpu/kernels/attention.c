@@ -30,6 +30,7 @@ enum {
     DV_FEW = MANY_REGISTERS ? 8 : 4,
     /* Queries that do not pay for bringing keys and values to scratch. */
     FEW = 8,
+    LINE = 64, /* bytes that memory gives at a time */
 };
 
 /* Scratch, and what the item's queries share. */
@@ -123,6 +124,15 @@ static const uint8_t *keys_at(const work *w, uint32_t pos) {
     return tn_cpu_cache_keys(c, w->item->pages[pos / c->page_tokens], w->item->head_kv, pos % c->page_tokens);
 }
 
+/* The stored values of a position, or of the item's last one if that comes before it. */
+static const uint8_t *values_row(const work *w, uint32_t pos) {
+    const tn_cpu_cache *c = &w->a->cache;
+    uint32_t last = query_end(w, w->n_query - 1) - 1;
+    if (pos > last) pos = last;
+    return tn_cpu_cache_values(c, w->item->pages[pos / c->page_tokens], w->item->head_kv) +
+           (size_t)(pos % c->page_tokens) * c->head_dim * c->elem_bytes;
+}
+
 /* Scales of dimensions d .. d + TN_KV_BLOCK of a group of keys in Q8_0, vector v. */
 ALWAYS_INLINE vf key_scale(const uint8_t *keys, uint32_t n_dim, uint32_t d, int v) {
     return vf_load_f16(keys + (n_dim + d / TN_KV_BLOCK * 2) * GROUP + v * VN * 2);
@@ -170,9 +180,10 @@ static void keys_to_scratch(const work *w, uint32_t pos, float *to) {
     }
 }
 
-/* Scores of n queries from q on against ng groups of keys, raw. */
+/* Scores of n queries from i on against ng groups of keys, raw; their first lane is `lane`. next: ng groups
+ * that are read later and asked for meanwhile, or NULL. */
 ALWAYS_INLINE void score_block(const tn_type type, const int n, const int ng, const work *w, uint32_t i,
-                               const uint8_t *const *keys, uint32_t lane) {
+                               const uint8_t *const *keys, const uint8_t *const *next, uint32_t lane) {
     const uint32_t n_dim = w->a->desc.head_dim, unit = type == TN_TYPE_Q8_0 ? TN_KV_BLOCK : n_dim;
     const float *q = w->q + (size_t)i * w->stride;
     vf s[QS][GS_FEW * VG], scale[GS_FEW * VG];
@@ -185,9 +196,13 @@ ALWAYS_INLINE void score_block(const tn_type type, const int n, const int ng, co
             scale[v] = type == TN_TYPE_Q8_0 ? key_scale(keys[v / VG], n_dim, b, v % VG) : vf_set1(1.0f);
         }
         for (uint32_t d = b; d < end; d++) {
+            const uint32_t at = d * GROUP * bytes_of(type);
+            UNROLL for (int g = 0; g < ng; g++) {
+                if (next && at % LINE == 0) __builtin_prefetch(next[g] + at);
+            }
             vf k[GS_FEW * VG];
             UNROLL for (int v = 0; v < ng * VG; v++) {
-                k[v] = load(type, keys[v / VG] + ((size_t)d * GROUP + v % VG * VN) * bytes_of(type));
+                k[v] = load(type, keys[v / VG] + at + v % VG * VN * bytes_of(type));
                 if (type == TN_TYPE_Q8_0) k[v] *= scale[v];
             }
             UNROLL for (int m = 0; m < n; m++) {
@@ -208,12 +223,16 @@ ALWAYS_INLINE void score_stored_with(const tn_type type, const int n, const int 
                                      uint32_t i) {
     const uint32_t first = w->first_pos / GROUP * GROUP, step = (uint32_t)ng * GROUP;
     for (uint32_t pos = first / step * step; pos < w->end_pos; pos += step) {
-        const uint8_t *keys[GS_FEW];
+        const uint8_t *keys[GS_FEW], *next[GS_FEW];
         for (int g = 0; g < ng; g++) {
-            uint32_t p = pos + (uint32_t)g * GROUP;
+            uint32_t p = pos + (uint32_t)g * GROUP, later = p + step;
             keys[g] = keys_at(w, p < first ? first : p < w->end_pos ? p : w->end_pos - 1);
+            if (later < w->end_pos)
+                next[g] = keys_at(w, later < first ? first : later);
+            else /* GROUP rows of values take what a group of keys takes */
+                next[g] = values_row(w, w->first_pos + (uint32_t)g * GROUP);
         }
-        score_block(type, n, ng, w, i, keys, pos - w->base);
+        score_block(type, n, ng, w, i, keys, next, pos - w->base);
     }
 }
 ALWAYS_INLINE void score_stored(const tn_type type, const work *w) {
@@ -238,8 +257,9 @@ static void score_pieces(const work *w) {
         }
         for (uint32_t g = 0; g < NG; g += GS) {
             uint32_t i = 0, lane = pos - w->base + g * GROUP;
-            for (; i + QS <= w->n_query; i += QS) score_block(TN_TYPE_F32, QS, GS, w, i, keys + g, lane);
-            for (; i < w->n_query; i++) score_block(TN_TYPE_F32, 1, GS, w, i, keys + g, lane);
+            for (; i + QS <= w->n_query; i += QS)
+                score_block(TN_TYPE_F32, QS, GS, w, i, keys + g, NULL, lane);
+            for (; i < w->n_query; i++) score_block(TN_TYPE_F32, 1, GS, w, i, keys + g, NULL, lane);
         }
     }
 }
@@ -289,6 +309,7 @@ static void soften(const work *w, uint32_t i) {
 /* Rows of values in a piece, stored or widened: from the first, and from one to the next. */
 typedef struct values {
     const uint8_t *data;
+    const uint8_t *next; /* rows that are read later and asked for meanwhile, or NULL */
     uint32_t row_bytes;
     const float *scales; /* of stored Q8_0: [row][n_block] */
     uint32_t n_block;
@@ -307,6 +328,9 @@ ALWAYS_INLINE void value_block(const tn_type type, const int nq, const int nd, c
     const uint8_t *row = from->data + d * bytes_of(type);
     const float *scales = from->scales;
     for (uint32_t j = 0; j < n_row; j++, row += from->row_bytes, scales += from->n_block) {
+        UNROLL for (int l = 0; l < nd * VN * (int)bytes_of(type); l += LINE) {
+            if (from->next) __builtin_prefetch(from->next + (row - from->data) + l);
+        }
         vf x[DV_FEW];
         UNROLL for (int v = 0; v < nd; v++) {
             x[v] = load(type, row + v * VN * bytes_of(type));
@@ -398,6 +422,8 @@ static values values_at(const work *w, uint32_t base, uint32_t n) {
 ALWAYS_INLINE void take_values(const tn_type type, const work *w, uint32_t base, uint32_t n) {
     values stored = values_at(w, base, n);
     if (w->a->desc.head_dim == w->stride && (w->n_query <= FEW || type == TN_TYPE_F32)) {
+        uint32_t last = query_end(w, w->n_query - 1) - 1, next = base + n;
+        stored.next = next < w->end_pos ? values_row(w, next) : keys_at(w, next < last ? next : last);
         weigh_values(type, w, &stored, base, n);
         return;
     }

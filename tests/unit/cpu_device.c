@@ -405,6 +405,73 @@ static void refusals_say_why(void **state) {
     cpu_model_fini(&m);
 }
 
+enum { LONG = 600, LONG_PAGE = 32, LONG_ROWS = LONG / MOST_TOKENS + LONG % MOST_TOKENS };
+
+/* Logits of the last token of each step of a long sequence: whole steps, then token by token. Returns how
+ * many attentions were shared between members. */
+static uint32_t run_long(const cpu_model *m, tn_type kv_type, uint32_t n_thread, float *ret_logits) {
+    static const uint32_t row = 0, seq[MOST_TOKENS];
+    uint32_t pages[LONG / LONG_PAGE + 1], pos[MOST_TOKENS], n_shared = 0, n;
+    int32_t ids[MOST_TOKENS];
+    tn_device *d = NULL;
+    tn_exec *x = NULL;
+    tn_exec_config c = {.max_tokens = MOST_TOKENS,
+                        .max_seqs = 1,
+                        .max_rows = 1,
+                        .page_tokens = LONG_PAGE,
+                        .n_page = {LONG, LONG},
+                        .max_seq_pages = LONG / LONG_PAGE + 1,
+                        .kv_type = kv_type};
+    assert_int_equal(tn_device_cpu.open(&(tn_device_options){.n_thread = n_thread}, &d, NULL), 0);
+    assert_int_equal(tn_device_cpu.lower(d, &m->program, &c, NULL, NULL, &x, NULL), 0);
+    for (uint32_t i = 0; i < LONG / LONG_PAGE + 1; i++) pages[i] = LONG / LONG_PAGE - i;
+    for (uint32_t at = 0; at < LONG; at += n, ret_logits += m->program.n_vocab) {
+        n = at + MOST_TOKENS <= LONG ? MOST_TOKENS : 1;
+        for (uint32_t i = 0; i < n; i++) {
+            pos[i] = at + i;
+            ids[i] = token_id(m, 9, at + i);
+        }
+        uint32_t last = n - 1;
+        tn_step_seq s = {.n_token = n, .first_pos = at, .pages = {pages, pages}};
+        tn_step step = {.n_token = n, .n_seq = 1, .n_row = 1, .ids = ids, .pos = pos, .seq = seq, .seqs = &s};
+        step.rows = n > 1 ? &last : &row;
+        s.n_page = (at + n + LONG_PAGE - 1) / LONG_PAGE;
+        const float *logits;
+        assert_int_equal(tn_device_cpu.step(x, &step, NULL), 0);
+        assert_int_equal(tn_device_cpu.logits(x, &logits, NULL), 0);
+        memcpy(ret_logits, logits, m->program.n_vocab * sizeof *logits);
+        const tn_cpu_exec *e = (const tn_cpu_exec *)x;
+        for (uint32_t i = 0; i < e->n_call; i++)
+            n_shared +=
+                e->calls[i].run == tn_cpu_run_attention && tn_cpu_attention_shared(e, &e->calls[i], n_thread);
+    }
+    tn_device_cpu.exec_free(x);
+    tn_device_cpu.close(d);
+    return n_shared;
+}
+
+/* More members than heads share a long context, and nobody can tell. */
+static void sharing_a_context_does_not_show(void **state) {
+    (void)state;
+    static const uint32_t threads[] = {2, 3, 5, 8};
+    for (int i = 0; i < 3; i++) {
+        cpu_model m;
+        cpu_model_init(&m, &shapes[i], 3);
+        size_t bytes = (size_t)LONG_ROWS * m.program.n_vocab * sizeof(float);
+        float *alone = malloc(bytes), *shared = malloc(bytes);
+        for (int k = 0; k < N_KV_TYPE; k++) {
+            assert_int_equal(run_long(&m, kv_types[k], 1, alone), 0);
+            uint32_t n_thread = threads[(i + k) % 4];
+            uint32_t n = run_long(&m, kv_types[k], n_thread, shared);
+            assert_true(shapes[i].n_head_kv % n_thread == 0 ? n == 0 : n > 20);
+            assert_memory_equal(alone, shared, bytes);
+        }
+        free(alone);
+        free(shared);
+        cpu_model_fini(&m);
+    }
+}
+
 /* A page is what its tokens take, and the system's pages beyond. */
 static void pages_have_the_size_of_their_type(void **state) {
     (void)state;
@@ -517,6 +584,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_are_close_to_the_reference),
         cmocka_unit_test(schedule_does_not_show_in_the_bits),
+        cmocka_unit_test(sharing_a_context_does_not_show),
         cmocka_unit_test(pages_have_the_size_of_their_type),
         cmocka_unit_test(barriers_stand_between_clashes),
         cmocka_unit_test(refusals_say_why),

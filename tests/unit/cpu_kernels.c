@@ -522,6 +522,28 @@ static void run_attention(const tn_cpu_kernels *k, const attention_data *d, uint
     }
 }
 
+/* As run_attention, spans apart and in any order. */
+static void run_attention_parts(const tn_cpu_kernels *k, const attention_data *d, uint32_t pos,
+                                uint32_t n_row, float *out, void *scratch) {
+    const tn_attention_desc *a = &d->a.desc;
+    for (uint32_t h = 0; h < a->n_head_kv; h++) {
+        tn_cpu_attention_item item = {.q = d->q + (size_t)pos * a->n_head * a->head_dim,
+                                      .out = out,
+                                      .pages = d->pages,
+                                      .pos = pos,
+                                      .n_row = n_row,
+                                      .head_kv = h};
+        tn_range all = tn_cpu_attention_spans(a, &item);
+        size_t each = (size_t)n_row * (a->n_head / a->n_head_kv) * tn_cpu_partial(a->head_dim);
+        guarded parts = guarded_new(each * (all.end - all.first));
+        for (uint64_t s = all.end; s-- > all.first;)
+            k->attention_part(&d->a, &item, (tn_range){s, s + 1}, parts.data + (s - all.first) * each,
+                              scratch);
+        k->attention_fold(&d->a, &item, parts.data, scratch);
+        guarded_free(&parts);
+    }
+}
+
 /* Every position by itself in one cache, blocks of n_row in another with other pages. */
 static void attention_blocks(const tn_cpu_kernels *k, const attention_data *d, const attention_data *e,
                              uint32_t n_pos, uint32_t n_row) {
@@ -534,6 +556,10 @@ static void attention_blocks(const tn_cpu_kernels *k, const attention_data *d, c
     }
     for (uint32_t p = 0; p < n_pos; p += n_row)
         run_attention(k, e, p, n_pos - p < n_row ? n_pos - p : n_row, many.data + p * cols, scratch.data);
+    assert_memory_equal(alone.data, many.data, alone.n * sizeof(float));
+    for (uint32_t p = 0; p < n_pos; p += n_row)
+        run_attention_parts(k, d, p, n_pos - p < n_row ? n_pos - p : n_row, many.data + p * cols,
+                            scratch.data);
     assert_memory_equal(alone.data, many.data, alone.n * sizeof(float));
     guarded_free(&alone);
     guarded_free(&many);

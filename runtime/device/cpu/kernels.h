@@ -99,6 +99,12 @@ typedef struct tn_cpu_attention_item {
     uint32_t head_kv;
 } tn_cpu_attention_item;
 
+/* The spans that the item's queries see, by index. */
+static inline tn_range tn_cpu_attention_spans(const tn_attention_desc *d, const tn_cpu_attention_item *item) {
+    uint32_t first = d->window && item->pos >= d->window ? item->pos - d->window + 1 : 0;
+    return (tn_range){first / TN_CPU_SPAN, (item->pos + item->n_row - 1) / TN_CPU_SPAN + 1};
+}
+
 /* Rows of an item at most: enough queries for bringing keys and values to scratch to pay. */
 static inline uint32_t tn_cpu_attention_rows(const tn_attention_desc *d) {
     uint32_t n_group = d->n_head / d->n_head_kv;
@@ -160,6 +166,12 @@ typedef struct tn_cpu_kernels {
      * counted from 0; a span's softmax is taken by itself, and the partial results are folded together in
      * ascending order (Milakov & Gimelshein 2018, eq. 4). */
     void (*attention)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, void *scratch);
+    /* The same in two steps, so that several members can share an item. Partial results of the spans `spans`:
+     * parts [spans][queries][tn_cpu_partial()]; then, from all of tn_cpu_attention_spans(), the output. */
+    void (*attention_part)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, tn_range spans,
+                           float *parts, void *scratch);
+    void (*attention_fold)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, const float *parts,
+                           void *scratch);
 } tn_cpu_kernels;
 
 extern const tn_cpu_kernels tn_cpu_kernels_generic, tn_cpu_kernels_avx2, tn_cpu_kernels_avx512,

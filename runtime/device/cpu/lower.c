@@ -163,6 +163,29 @@ static int lower_attention(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_e
     return 0;
 }
 
+/* Room for one sequence, as long as one may be, or as many as leave members idle. Where heads go round evenly
+ * there is nothing to share. */
+static int parts_new(tn_cpu_exec *x, tn_error *err) {
+    const tn_program *p = x->program;
+    uint32_t n_member = tn_team_size(x->device->team);
+    uint64_t n_token, most = 0;
+    if (!tn_mul_u64(x->config.max_seq_pages, x->config.page_tokens, &n_token) || n_token > UINT32_MAX)
+        n_token = UINT32_MAX;
+    uint64_t spans = n_token / TN_CPU_SPAN + (n_token % TN_CPU_SPAN != 0);
+    for (uint32_t i = 0; i < p->n_op; i++) {
+        const tn_attention_desc *d = &p->ops[i].attention;
+        if (p->ops[i].kind != TN_OP_ATTENTION || d->n_head_kv % n_member == 0) continue;
+        uint64_t n_seq = (2 * n_member + d->n_head_kv - 1) / d->n_head_kv;
+        if (n_seq > x->config.max_seqs) n_seq = x->config.max_seqs;
+        uint64_t n = n_seq * d->n_head * tn_cpu_partial(d->head_dim); /* below 2^42 */
+        if (n > most) most = n;
+    }
+    if (most == 0 || spans < 2) return 0;
+    int rc = floats_new(x, most, spans, &x->parts, err);
+    if (rc == 0) x->n_part = most * spans;
+    return rc;
+}
+
 static void append(tn_cpu_exec *x, const tn_cpu_call *c, tn_cpu_run run) {
     if (c->out == x->act_of) x->act_of = NULL; /* a new value in that slot */
     x->calls[x->n_call] = *c;
@@ -310,7 +333,8 @@ static int calls_new(tn_cpu_exec *x, tn_error *err) {
     int rc = floats_new(x, tn_team_size(x->device->team), x->scratch_bytes / sizeof(float), &scratch, err);
     if (rc) return rc;
     x->scratch = (uint8_t *)scratch;
-    return place_barriers(x, err);
+    rc = parts_new(x, err);
+    return rc ? rc : place_barriers(x, err);
 }
 
 static int check_config(const tn_exec_config *c, tn_error *err) {
@@ -392,6 +416,7 @@ void tn_cpu_exec_free(tn_exec *exec) {
     free(x->calls);
     free(x->act);
     free(x->scratch);
+    free(x->parts);
     for (uint32_t g = 0; g < p->n_group; g++)
         if (x->pools[g]) munmap(x->pools[g], x->pool_bytes[g]);
     free(x);

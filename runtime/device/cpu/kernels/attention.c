@@ -475,6 +475,14 @@ static void fold(const work *w, float *into, const float *part) {
     }
 }
 
+/* Before the first span. Returns where the spans are folded to. */
+static float *total_init(const work *w) {
+    float *total = w->out + (size_t)w->n_query * w->partial;
+    memset(total, 0, (size_t)w->n_query * w->partial * sizeof(float));
+    for (uint32_t i = 0; i < w->n_query; i++) total[i * w->partial + w->stride] = -INFINITY;
+    return total;
+}
+
 static void finish(const work *w, float *total) {
     const tn_cpu_cache *c = &w->a->cache;
     for (uint32_t i = 0; i < w->n_query; i++, total += w->partial) {
@@ -487,13 +495,35 @@ static void finish(const work *w, float *total) {
 void SET(tn_cpu_attention)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, void *scratch) {
     work w;
     work_init(&w, a, item, scratch);
-    float *total = w.out + (size_t)w.n_query * w.partial;
-    memset(total, 0, (size_t)w.n_query * w.partial * sizeof(float));
-    for (uint32_t i = 0; i < w.n_query; i++) total[i * w.partial + w.stride] = -INFINITY;
-    uint32_t end = query_end(&w, w.n_query - 1);
-    for (uint32_t base = query_first(&w, 0) / SPAN * SPAN; base < end; base += SPAN) {
-        take_span(&w, base);
+    float *total = total_init(&w);
+    tn_range spans = tn_cpu_attention_spans(&a->desc, item);
+    for (uint64_t s = spans.first; s < spans.end; s++) {
+        take_span(&w, (uint32_t)s * SPAN);
         fold(&w, total, w.out);
+    }
+    finish(&w, total);
+}
+
+void SET(tn_cpu_attention_part)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, tn_range spans,
+                                float *parts, void *scratch) {
+    work w;
+    work_init(&w, a, item, scratch);
+    w.out = parts;
+    for (uint64_t s = spans.first; s < spans.end; s++) {
+        take_span(&w, (uint32_t)s * SPAN);
+        w.out += (size_t)w.n_query * w.partial;
+    }
+}
+
+void SET(tn_cpu_attention_fold)(const tn_cpu_attention *a, const tn_cpu_attention_item *item,
+                                const float *parts, void *scratch) {
+    work w;
+    work_init(&w, a, item, scratch);
+    float *total = total_init(&w);
+    tn_range spans = tn_cpu_attention_spans(&a->desc, item);
+    for (uint64_t s = spans.first; s < spans.end; s++) {
+        fold(&w, total, parts);
+        parts += (size_t)w.n_query * w.partial;
     }
     finish(&w, total);
 }

@@ -26,7 +26,7 @@ enum {
     TN_CPU_SPAN = 256,        /* positions per span of attention, from absolute position 0 */
     TN_CPU_PIECE = 32,        /* positions whose keys or values are brought to scratch at a time */
     TN_CPU_K_GROUP = 16,      /* tokens whose keys lie interleaved in a page */
-    TN_CPU_QUERIES = 32,      /* of an attention item */
+    TN_CPU_QUERIES = 64,      /* of an attention item */
 };
 
 /* y[t][n] = sum over k of x[t][k] w[n][k] (+ bias[n]), the weights decoded to F32. */

@@ -138,12 +138,15 @@ ALWAYS_INLINE vf key_scale(const uint8_t *keys, uint32_t n_dim, uint32_t d, int 
     return vf_load_f16(keys + (n_dim + d / TN_KV_BLOCK * 2) * GROUP + v * VN * 2);
 }
 
-/* A group of keys [head_dim][GROUP], scales included, as F32. */
-ALWAYS_INLINE void widen_keys(const tn_type type, const uint8_t *k, uint32_t n_dim, float *to) {
-    for (uint32_t d = 0; d < n_dim; d++) {
+/* A group of keys [head_dim][GROUP], scales included, as F32. next: the one that is read later. */
+ALWAYS_INLINE void widen_keys(const tn_type type, const uint8_t *k, const uint8_t *next, uint32_t n_dim,
+                              float *to) {
+    for (size_t d = 0; d < n_dim; d++) {
+        if (d * GROUP * bytes_of(type) % LINE == 0) __builtin_prefetch(next + d * GROUP * bytes_of(type));
         UNROLL for (int v = 0; v < VG; v++) {
             vf x = load(type, k + (d * GROUP + v * VN) * bytes_of(type));
-            vf_store(to + d * GROUP + v * VN, type == TN_TYPE_Q8_0 ? x * key_scale(k, n_dim, d, v) : x);
+            vf_store(to + d * GROUP + v * VN,
+                     type == TN_TYPE_Q8_0 ? x * key_scale(k, n_dim, (uint32_t)d, v) : x);
         }
     }
 }
@@ -167,16 +170,17 @@ static void keys_to_scratch(const work *w, uint32_t pos, float *to) {
     for (uint32_t j = 0; j < GROUP; j += c->k_group) {
         if (pos + j + c->k_group <= w->first_pos || pos + j >= w->end_pos) continue;
         const uint8_t *k = keys_at(w, pos + j);
+        const uint8_t *next = pos + PIECE < w->end_pos ? keys_at(w, pos + PIECE) : k;
         if (c->k_group < GROUP)
             widen_narrow_keys(c, k, j, to);
         else if (c->type == TN_TYPE_F32)
-            widen_keys(TN_TYPE_F32, k, c->head_dim, to);
+            widen_keys(TN_TYPE_F32, k, next, c->head_dim, to);
         else if (c->type == TN_TYPE_F16)
-            widen_keys(TN_TYPE_F16, k, c->head_dim, to);
+            widen_keys(TN_TYPE_F16, k, next, c->head_dim, to);
         else if (c->type == TN_TYPE_BF16)
-            widen_keys(TN_TYPE_BF16, k, c->head_dim, to);
+            widen_keys(TN_TYPE_BF16, k, next, c->head_dim, to);
         else
-            widen_keys(TN_TYPE_Q8_0, k, c->head_dim, to);
+            widen_keys(TN_TYPE_Q8_0, k, next, c->head_dim, to);
     }
 }
 
@@ -185,9 +189,10 @@ static void keys_to_scratch(const work *w, uint32_t pos, float *to) {
 ALWAYS_INLINE void score_block(const tn_type type, const int n, const int ng, const work *w, uint32_t i,
                                const uint8_t *const *keys, const uint8_t *const *next, uint32_t lane) {
     const uint32_t n_dim = w->a->desc.head_dim, unit = type == TN_TYPE_Q8_0 ? TN_KV_BLOCK : n_dim;
-    const float *q = w->q + (size_t)i * w->stride;
+    const float *q[QS];
     vf s[QS][GS_FEW * VG], scale[GS_FEW * VG];
     UNROLL for (int m = 0; m < n; m++) {
+        q[m] = w->q + (size_t)(i + (uint32_t)m) * w->stride;
         UNROLL for (int v = 0; v < ng * VG; v++) s[m][v] = (vf){0};
     }
     for (uint32_t b = 0; b < n_dim; b += unit) {
@@ -195,8 +200,8 @@ ALWAYS_INLINE void score_block(const tn_type type, const int n, const int ng, co
         UNROLL for (int v = 0; v < ng * VG; v++) {
             scale[v] = type == TN_TYPE_Q8_0 ? key_scale(keys[v / VG], n_dim, b, v % VG) : vf_set1(1.0f);
         }
-        for (uint32_t d = b; d < end; d++) {
-            const uint32_t at = d * GROUP * bytes_of(type);
+        for (size_t d = b; d < end; d++) {
+            const size_t at = d * GROUP * bytes_of(type);
             UNROLL for (int g = 0; g < ng; g++) {
                 if (next && at % LINE == 0) __builtin_prefetch(next[g] + at);
             }
@@ -206,7 +211,7 @@ ALWAYS_INLINE void score_block(const tn_type type, const int n, const int ng, co
                 if (type == TN_TYPE_Q8_0) k[v] *= scale[v];
             }
             UNROLL for (int m = 0; m < n; m++) {
-                vf x = vf_set1(q[m * w->stride + d]);
+                vf x = vf_set1(q[m][d]);
                 UNROLL for (int v = 0; v < ng * VG; v++) s[m][v] = vf_fma(x, k[v], s[m][v]);
             }
         }
@@ -327,7 +332,7 @@ ALWAYS_INLINE void value_block(const tn_type type, const int nq, const int nd, c
     }
     const uint8_t *row = from->data + d * bytes_of(type);
     const float *scales = from->scales;
-    for (uint32_t j = 0; j < n_row; j++, row += from->row_bytes, scales += from->n_block) {
+    for (size_t j = 0; j < n_row; j++, row += from->row_bytes, scales += from->n_block) {
         UNROLL for (int l = 0; l < nd * VN * (int)bytes_of(type); l += LINE) {
             if (from->next) __builtin_prefetch(from->next + (row - from->data) + l);
         }
@@ -392,6 +397,7 @@ ALWAYS_INLINE void widen_values(const tn_type type, const work *w, const values 
         float *to = w->piece + (size_t)j * w->stride;
         uint32_t d = 0;
         for (; d + VN <= n_dim; d += VN) {
+            if (d * bytes % LINE == 0) __builtin_prefetch(from->next + (row - from->data) + d * bytes);
             vf x = load(type, row + d * bytes);
             vf_store(to + d, type == TN_TYPE_Q8_0 ? x * scales[d / TN_KV_BLOCK] : x);
         }
@@ -421,9 +427,9 @@ static values values_at(const work *w, uint32_t base, uint32_t n) {
 /* Values of positions base .. base + n, which share a page and a piece. */
 ALWAYS_INLINE void take_values(const tn_type type, const work *w, uint32_t base, uint32_t n) {
     values stored = values_at(w, base, n);
+    uint32_t last = query_end(w, w->n_query - 1) - 1, next = base + n;
+    stored.next = next < w->end_pos ? values_row(w, next) : keys_at(w, next < last ? next : last);
     if (w->a->desc.head_dim == w->stride && (w->n_query <= FEW || type == TN_TYPE_F32)) {
-        uint32_t last = query_end(w, w->n_query - 1) - 1, next = base + n;
-        stored.next = next < w->end_pos ? values_row(w, next) : keys_at(w, next < last ? next : last);
         weigh_values(type, w, &stored, base, n);
         return;
     }

@@ -33,7 +33,7 @@ typedef struct tn_exec_config {
     uint32_t n_page[TN_CACHE_GROUPS]; /* pages in each group's pool; memory is touched when one is first
                                          written */
     uint32_t max_seq_pages;           /* entries of a sequence's page table */
-    tn_type kv_type;                  /* how k and v are stored (device/kv.h): F32, F16, BF16 or Q8_0 */
+    tn_type kv_type;                  /* how k and v are stored (device/kv_type.h): F32, F16, BF16 or Q8_0 */
     tn_compute compute;
     bool taps; /* keep TN_OP_TAP values of every step */
 } tn_exec_config;

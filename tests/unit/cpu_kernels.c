@@ -429,7 +429,7 @@ static void store_position(const tn_cpu_kernels *k, const attention_data *d, uin
     float *both[2] = {d->k + at, d->v + at}, want[256];
     k->cache_store(c, page, slot, head, both[0], both[1]);
     for (uint32_t which = 0; which < 2; which++) {
-        tn_kv_round(c->type, both[which], c->head_dim, want);
+        tn_kv_type_round(c->type, both[which], c->head_dim, want);
         for (uint32_t i = 0; i < c->head_dim; i++) {
             both[which][i] = stored(k, c, page, slot, head, which, i);
             assert_true(isnan(want[i]) ? isnan(both[which][i]) : both[which][i] == want[i]);

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "device/kv.h"
+#include "device/kv_type.h"
 #include "unit/cpu_model.h"
 #include "weights/float.h"
 
@@ -13,15 +13,15 @@ enum { N_WIDTH = sizeof widths / sizeof *widths, MOST = 256 };
 
 static void sizes_are_those_of_the_types(void **state) {
     (void)state;
-    assert_int_equal(tn_kv_bytes(TN_TYPE_F32, 80), 320);
-    assert_int_equal(tn_kv_bytes(TN_TYPE_F16, 80), 160);
-    assert_int_equal(tn_kv_bytes(TN_TYPE_BF16, 80), 160);
-    assert_int_equal(tn_kv_bytes(TN_TYPE_Q8_0, 80), 80 + 2 * 3);
+    assert_int_equal(tn_kv_type_bytes(TN_TYPE_F32, 80), 320);
+    assert_int_equal(tn_kv_type_bytes(TN_TYPE_F16, 80), 160);
+    assert_int_equal(tn_kv_type_bytes(TN_TYPE_BF16, 80), 160);
+    assert_int_equal(tn_kv_type_bytes(TN_TYPE_Q8_0, 80), 80 + 2 * 3);
     for (uint32_t n = 32; n <= MOST; n += 32)
-        assert_int_equal(tn_kv_bytes(TN_TYPE_Q8_0, n) * 64, tn_kv_bytes(TN_TYPE_F16, n) * 34);
+        assert_int_equal(tn_kv_type_bytes(TN_TYPE_Q8_0, n) * 64, tn_kv_type_bytes(TN_TYPE_F16, n) * 34);
     tn_error err = {0};
-    assert_true(tn_kv_check(TN_TYPE_F32, &err) == 0 && tn_kv_check(TN_TYPE_Q8_0, &err) == 0);
-    assert_int_equal(tn_kv_check(TN_TYPE_Q6_K, &err), TN_ENOTSUP);
+    assert_true(tn_kv_type_check(TN_TYPE_F32, &err) == 0 && tn_kv_type_check(TN_TYPE_Q8_0, &err) == 0);
+    assert_int_equal(tn_kv_type_check(TN_TYPE_Q6_K, &err), TN_ENOTSUP);
     assert_non_null(strstr(err.text, "Q6_K"));
 }
 
@@ -40,7 +40,7 @@ static void turning_is_a_hadamard_matrix(void **state) {
     double want[32];
     for (uint32_t n = 1; n <= 32; n++) {
         for (uint32_t i = 0; i < n; i++) x[i] = y[i] = rng_float(&r);
-        tn_kv_turn_block(y, n);
+        tn_kv_type_turn_block(y, n);
         for (uint32_t at = 0, part; at < n; at += part) {
             for (part = 32; part > n - at; part /= 2) {}
             turned(x + at, part, want);
@@ -56,11 +56,11 @@ static void turning_twice_gives_back(void **state) {
         float x[MOST], y[MOST];
         uint32_t n = widths[k];
         for (uint32_t i = 0; i < n; i++) x[i] = rng_float(&r);
-        tn_kv_turn(TN_TYPE_F16, x, n, y);
+        tn_kv_type_turn(TN_TYPE_F16, x, n, y);
         assert_memory_equal(x, y, n * sizeof *x);
         memcpy(y, x, sizeof y);
-        for (uint32_t b = 0; b < n; b += 32) tn_kv_turn_block(y + b, n - b < 32 ? n - b : 32);
-        tn_kv_turn(TN_TYPE_Q8_0, y, n, y);
+        for (uint32_t b = 0; b < n; b += 32) tn_kv_type_turn_block(y + b, n - b < 32 ? n - b : 32);
+        tn_kv_type_turn(TN_TYPE_Q8_0, y, n, y);
         for (uint32_t i = 0; i < n; i++) assert_true(fabsf(x[i] - y[i]) <= 16 * 0x1p-24f);
     }
 }
@@ -68,7 +68,7 @@ static void turning_twice_gives_back(void **state) {
 /* No number is further from what it became than half a step, and the step is not larger than it must be. */
 static void check_block(const float *x, uint32_t n) {
     int8_t q[32];
-    float top = 0, scale = tn_f16_to_f32(tn_kv_quantize(x, n, q));
+    float top = 0, scale = tn_f16_to_f32(tn_kv_type_quantize(x, n, q));
     for (uint32_t i = 0; i < n; i++) top = fmaxf(top, fabsf(x[i]));
     for (uint32_t i = 0; i < n; i++) {
         assert_true(q[i] >= -127);
@@ -89,7 +89,7 @@ static void integers_are_the_nearest(void **state) {
     static const float ties[] = {127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -126.5f, 126.5f};
     static const int8_t even[] = {127, 0, 2, 2, 0, -2, -126, 126};
     int8_t q[8];
-    assert_int_equal(tn_kv_quantize(ties, 8, q), 0x3c00);
+    assert_int_equal(tn_kv_type_quantize(ties, 8, q), 0x3c00);
     assert_memory_equal(q, even, 8);
 }
 
@@ -97,24 +97,24 @@ static void hostile_blocks_have_a_meaning(void **state) {
     (void)state;
     float x[32] = {0};
     int8_t q[32], none[32] = {0};
-    assert_int_equal(tn_kv_quantize(x, 32, q), 0);
+    assert_int_equal(tn_kv_type_quantize(x, 32, q), 0);
     assert_memory_equal(q, none, 32);
     x[3] = 1e-12f;
-    assert_int_equal(tn_kv_quantize(x, 32, q), 1); /* the least scale; all is nearest to 0 */
+    assert_int_equal(tn_kv_type_quantize(x, 32, q), 1); /* the least scale; all is nearest to 0 */
     assert_memory_equal(q, none, 32);
     x[4] = 3e38f;
     x[5] = -65504;
-    assert_int_equal(tn_kv_quantize(x, 32, q), 0x7bff);
+    assert_int_equal(tn_kv_type_quantize(x, 32, q), 0x7bff);
     assert_true(q[3] == 0 && q[4] == 127 && q[5] == -1);
     static const float bad[] = {INFINITY, -INFINITY, NAN, -NAN};
     for (int i = 0; i < 4; i++) {
         float y[64] = {0}, z[64];
         x[31] = bad[i];
-        assert_true(isnan(tn_f16_to_f32(tn_kv_quantize(x, 32, q))));
+        assert_true(isnan(tn_f16_to_f32(tn_kv_type_quantize(x, 32, q))));
         assert_memory_equal(q, none, 32);
         y[40] = bad[i];
         y[3] = 1;
-        tn_kv_round(TN_TYPE_Q8_0, y, 64, z);
+        tn_kv_type_round(TN_TYPE_Q8_0, y, 64, z);
         for (int k = 0; k < 64; k++) assert_true(k < 32 ? fabsf(fabsf(z[k]) - 1) < 0x1p-11f : isnan(z[k]));
     }
 }
@@ -125,11 +125,11 @@ static void halves_are_rounded_once(void **state) {
     static const float f16[] = {1, 1 + 0x1p-9f, INFINITY, 1 + 0x1p-8f, -3, 0};
     static const float bf16[] = {1, 1, 70144, 1, -3, 0x1p-25f};
     float y[6];
-    tn_kv_round(TN_TYPE_F32, x, 6, y);
+    tn_kv_type_round(TN_TYPE_F32, x, 6, y);
     assert_memory_equal(y, x, sizeof x);
-    tn_kv_round(TN_TYPE_F16, x, 6, y);
+    tn_kv_type_round(TN_TYPE_F16, x, 6, y);
     assert_memory_equal(y, f16, sizeof x);
-    tn_kv_round(TN_TYPE_BF16, x, 6, y);
+    tn_kv_type_round(TN_TYPE_BF16, x, 6, y);
     assert_memory_equal(y, bf16, sizeof x);
 }
 
@@ -148,11 +148,11 @@ static double score_error(uint32_t n_dim, float factor, bool turn) {
             if (i % (n_dim / 2) == 5) k[i] *= factor;
             q[i] = rng_float(&r);
         }
-        tn_kv_turn(TN_TYPE_Q8_0, q, n_dim, qt);
-        tn_kv_round(TN_TYPE_Q8_0, k, n_dim, kept);
+        tn_kv_type_turn(TN_TYPE_Q8_0, q, n_dim, qt);
+        tn_kv_type_round(TN_TYPE_Q8_0, k, n_dim, kept);
         for (uint32_t b = 0; b < n_dim && !turn; b += 32) {
             int8_t n[32];
-            float scale = tn_f16_to_f32(tn_kv_quantize(k + b, 32, n));
+            float scale = tn_f16_to_f32(tn_kv_type_quantize(k + b, 32, n));
             for (uint32_t i = 0; i < 32; i++) kept[b + i] = (float)n[i] * scale;
         }
         for (uint32_t i = 0; i < n_dim; i++)

@@ -15,7 +15,7 @@
 
 #include "base/team.h"
 #include "device/cpu/panels.h"
-#include "device/kv.h"
+#include "device/kv_type.h"
 #include "weights/tensor.h"
 
 enum {
@@ -66,7 +66,7 @@ static inline void tn_cpu_cache_shape(tn_cpu_cache *c, tn_type type, uint32_t pa
                                       uint32_t head_dim) {
     c->type = type;
     c->elem_bytes = type == TN_TYPE_Q8_0 ? 1 : type == TN_TYPE_F32 ? 4 : 2;
-    c->token_bytes = tn_kv_bytes(type, head_dim);
+    c->token_bytes = tn_kv_type_bytes(type, head_dim);
     c->page_tokens = page_tokens;
     c->k_group = page_tokens < TN_CPU_K_GROUP ? page_tokens : TN_CPU_K_GROUP;
     c->n_head_kv = n_head_kv;
@@ -123,7 +123,7 @@ static inline uint32_t tn_cpu_partial(uint32_t head_dim) {
  * the scores of a span, and two partial results. */
 static inline size_t tn_cpu_attention_scratch(const tn_attention_desc *d) {
     size_t n_query = (size_t)tn_cpu_attention_rows(d) * (d->n_head / d->n_head_kv);
-    size_t stride = tn_cpu_head_stride(d->head_dim), scales = TN_CPU_PIECE * tn_kv_blocks(d->head_dim);
+    size_t stride = tn_cpu_head_stride(d->head_dim), scales = TN_CPU_PIECE * tn_kv_type_blocks(d->head_dim);
     size_t query = stride + TN_CPU_SPAN + 2 * tn_cpu_partial(d->head_dim);
     return sizeof(float) * (TN_CPU_PIECE * stride + scales + n_query * query);
 }

@@ -79,7 +79,7 @@ static int slots_new(tn_cpu_exec *x, tn_error *err) {
 /* Bytes of a layer in a page; false when they overflow. */
 static bool layer_bytes(const tn_cpu_exec *x, uint32_t layer, uint64_t *ret) {
     const tn_cache_info *c = &x->program->caches[layer];
-    uint64_t n = 2ull * tn_kv_bytes(x->config.kv_type, c->head_dim);
+    uint64_t n = 2ull * tn_kv_type_bytes(x->config.kv_type, c->head_dim);
     return tn_mul_u64(n, x->config.page_tokens, &n) && tn_mul_u64(n, c->n_head_kv, &n) &&
            tn_align_u64(n, TN_CPU_ALIGN, ret);
 }
@@ -343,7 +343,7 @@ static int check_config(const tn_exec_config *c, tn_error *err) {
         return tn_fail(err, TN_EINVAL,
                        "%u tokens and %u sequences a step, pages of %u tokens: need 1, 1 and a power of 2",
                        c->max_tokens, c->max_seqs, c->page_tokens);
-    return tn_kv_check(c->kv_type, err);
+    return tn_kv_type_check(c->kv_type, err);
 }
 
 static int tables_new(tn_cpu_exec *x, tn_error *err) {

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/checked.h"
-#include "device/kv.h"
+#include "device/kv_type.h"
 #include "device/reference/ops.h"
 
 typedef struct ref_exec {
@@ -118,7 +118,7 @@ static void store_kv(ref_exec *x, const tn_op *op) {
             const float *from = data(x, op->in[1 + which]) + (size_t)t * cols;
             float *to = kv_row(x, a->layer, &x->step->seqs[x->step->seq[t]], x->step->pos[t], which);
             for (uint32_t h = 0; h < cols; h += a->head_dim)
-                tn_kv_round(x->config.kv_type, from + h, a->head_dim, to + h);
+                tn_kv_type_round(x->config.kv_type, from + h, a->head_dim, to + h);
         }
 }
 
@@ -134,9 +134,9 @@ static void run_attention(ref_exec *x, const tn_op *op) {
                           .offset = h / (a->n_head / a->n_head_kv) * a->head_dim};
             size_t at = ((size_t)t * a->n_head + h) * a->head_dim;
             float *y = data(x, op->out) + at;
-            tn_kv_turn(x->config.kv_type, data(x, op->in[0]) + at, a->head_dim, q);
+            tn_kv_type_turn(x->config.kv_type, data(x, op->in[0]) + at, a->head_dim, q);
             tn_ref_attention(q, k_at, v_at, &kv, a, x->step->pos[t], x->scores, y);
-            tn_kv_turn(x->config.kv_type, y, a->head_dim, y);
+            tn_kv_type_turn(x->config.kv_type, y, a->head_dim, y);
         }
 }
 
@@ -309,7 +309,7 @@ static int ref_lower(tn_device *d, const tn_program *p, const tn_exec_config *co
                      void *ctx, tn_exec **ret, tn_error *err) {
     (void)progress;
     (void)ctx;
-    int rc = tn_kv_check(config->kv_type, err);
+    int rc = tn_kv_type_check(config->kv_type, err);
     if (rc) return rc;
     for (uint32_t i = 0; i < p->n_layer; i++)
         if (p->caches[i].head_dim > TN_REF_MAX_HEAD_DIM)

@@ -70,17 +70,17 @@ static size_t query_at(const work *w, uint32_t i) {
     return ((size_t)(i / w->n_group) * d->n_head + head) * d->head_dim;
 }
 
-/* As tn_kv_turn. */
+/* As tn_kv_type_turn. */
 static void turn(tn_type type, const float *x, uint32_t n_dim, float *y) {
-    enum { N = TN_KV_BLOCK / VN };
+    enum { N = TN_KV_TYPE_BLOCK / VN };
     uint32_t b = 0;
-    for (; type == TN_TYPE_Q8_0 && b + TN_KV_BLOCK <= n_dim; b += TN_KV_BLOCK) {
+    for (; type == TN_TYPE_Q8_0 && b + TN_KV_TYPE_BLOCK <= n_dim; b += TN_KV_TYPE_BLOCK) {
         vf v[N];
         UNROLL for (int i = 0; i < N; i++) v[i] = vf_turn(vf_load(x + b + i * VN));
         vf_turn_across(v, N);
-        UNROLL for (int i = 0; i < N; i++) vf_store(y + b + i * VN, v[i] * (1.0f / TN_KV_BLOCK));
+        UNROLL for (int i = 0; i < N; i++) vf_store(y + b + i * VN, v[i] * (1.0f / TN_KV_TYPE_BLOCK));
     }
-    tn_kv_turn(type, x + b, n_dim - b, y + b);
+    tn_kv_type_turn(type, x + b, n_dim - b, y + b);
 }
 
 static void work_init(work *w, const tn_cpu_attention *a, const tn_cpu_attention_item *item, float *scratch) {
@@ -133,9 +133,9 @@ static const uint8_t *values_row(const work *w, uint32_t pos) {
            (size_t)(pos % c->page_tokens) * c->head_dim * c->elem_bytes;
 }
 
-/* Scales of dimensions d .. d + TN_KV_BLOCK of a group of keys in Q8_0, vector v. */
+/* Scales of dimensions d .. d + TN_KV_TYPE_BLOCK of a group of keys in Q8_0, vector v. */
 ALWAYS_INLINE vf key_scale(const uint8_t *keys, uint32_t n_dim, uint32_t d, int v) {
-    return vf_load_f16(keys + (n_dim + d / TN_KV_BLOCK * 2) * GROUP + v * VN * 2);
+    return vf_load_f16(keys + (n_dim + d / TN_KV_TYPE_BLOCK * 2) * GROUP + v * VN * 2);
 }
 
 /* A group of keys [head_dim][GROUP], scales included, as F32. next: the one that is read later. */
@@ -157,7 +157,7 @@ static void widen_narrow_keys(const tn_cpu_cache *c, const uint8_t *k, uint32_t 
     for (uint32_t d = 0; d < n_dim; d++) {
         for (uint32_t i = 0; i < g; i++) {
             float x = load_one(c->type, k + (d * g + i) * bytes);
-            if (c->type == TN_TYPE_Q8_0) x *= scale_at(scales + (d / TN_KV_BLOCK * g + i) * 2);
+            if (c->type == TN_TYPE_Q8_0) x *= scale_at(scales + (d / TN_KV_TYPE_BLOCK * g + i) * 2);
             to[d * GROUP + j + i] = x;
         }
     }
@@ -188,7 +188,7 @@ static void keys_to_scratch(const work *w, uint32_t pos, float *to) {
  * that are read later and asked for meanwhile, or NULL. */
 ALWAYS_INLINE void score_block(const tn_type type, const int n, const int ng, const work *w, uint32_t i,
                                const uint8_t *const *keys, const uint8_t *const *next, uint32_t lane) {
-    const uint32_t n_dim = w->a->desc.head_dim, unit = type == TN_TYPE_Q8_0 ? TN_KV_BLOCK : n_dim;
+    const uint32_t n_dim = w->a->desc.head_dim, unit = type == TN_TYPE_Q8_0 ? TN_KV_TYPE_BLOCK : n_dim;
     const float *q[QS];
     vf s[QS][GS_FEW * VG], scale[GS_FEW * VG];
     UNROLL for (int m = 0; m < n; m++) {
@@ -339,7 +339,7 @@ ALWAYS_INLINE void value_block(const tn_type type, const int nq, const int nd, c
         vf x[DV_FEW];
         UNROLL for (int v = 0; v < nd; v++) {
             x[v] = load(type, row + v * VN * bytes_of(type));
-            if (type == TN_TYPE_Q8_0) x[v] *= scales[(d + v * VN) / TN_KV_BLOCK];
+            if (type == TN_TYPE_Q8_0) x[v] *= scales[(d + v * VN) / TN_KV_TYPE_BLOCK];
         }
         UNROLL for (int m = 0; m < nq; m++) {
             vf p = vf_set1(weight[m * SPAN + j]);
@@ -399,11 +399,11 @@ ALWAYS_INLINE void widen_values(const tn_type type, const work *w, const values 
         for (; d + VN <= n_dim; d += VN) {
             if (d * bytes % LINE == 0) __builtin_prefetch(from->next + (row - from->data) + d * bytes);
             vf x = load(type, row + d * bytes);
-            vf_store(to + d, type == TN_TYPE_Q8_0 ? x * scales[d / TN_KV_BLOCK] : x);
+            vf_store(to + d, type == TN_TYPE_Q8_0 ? x * scales[d / TN_KV_TYPE_BLOCK] : x);
         }
         for (; d < n_dim; d++) {
             to[d] = load_one(type, row + d * bytes);
-            if (type == TN_TYPE_Q8_0) to[d] *= scales[d / TN_KV_BLOCK];
+            if (type == TN_TYPE_Q8_0) to[d] *= scales[d / TN_KV_TYPE_BLOCK];
         }
     }
 }
@@ -411,7 +411,7 @@ ALWAYS_INLINE void widen_values(const tn_type type, const work *w, const values 
 /* The values of positions base .. base + n, which share a page, as they are stored; scales are widened. */
 static values values_at(const work *w, uint32_t base, uint32_t n) {
     const tn_cpu_cache *c = &w->a->cache;
-    uint32_t slot = base % c->page_tokens, n_block = tn_kv_blocks(c->head_dim);
+    uint32_t slot = base % c->page_tokens, n_block = tn_kv_type_blocks(c->head_dim);
     const uint8_t *start = tn_cpu_cache_values(c, w->item->pages[base / c->page_tokens], w->item->head_kv);
     values v = {.row_bytes = c->head_dim * c->elem_bytes, .scales = w->scales};
     v.data = start + (size_t)slot * v.row_bytes;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Storing keys and values: rounded as device/kv.h says, laid out as tn_cpu_cache says. */
+/* Storing keys and values: rounded as device/kv_type.h says, laid out as tn_cpu_cache says. */
 #include "device/cpu/kernels/set.h"
 #include "weights/float.h"
 
@@ -14,9 +14,10 @@ static void store_strided(tn_type type, uint8_t *dst, uint32_t stride, const flo
     }
 }
 
-/* A whole block turned and rounded: what tn_kv_turn_block and tn_kv_quantize give. Returns the scale. */
+/* A whole block turned and rounded: what tn_kv_type_turn_block and tn_kv_type_quantize give. Returns the
+ * scale. */
 static uint16_t quantize_block(const float *x, int8_t *q) {
-    enum { N = TN_KV_BLOCK / VN };
+    enum { N = TN_KV_TYPE_BLOCK / VN };
     vf v[N];
     UNROLL for (int i = 0; i < N; i++) v[i] = vf_turn(vf_load(x + i * VN));
     vf_turn_across(v, N);
@@ -27,9 +28,9 @@ static uint16_t quantize_block(const float *x, int8_t *q) {
     }
     uint32_t most = 0;
     UNROLL for (int i = 0; i < VN; i++) most = (uint32_t)top[i] > most ? (uint32_t)top[i] : most;
-    uint16_t scale = tn_kv_scale(most);
+    uint16_t scale = tn_kv_type_scale(most);
     if (most == 0 || most >= 0x7f800000u) {
-        memset(q, 0, TN_KV_BLOCK);
+        memset(q, 0, TN_KV_TYPE_BLOCK);
         return scale;
     }
     vf inverse = vf_set1(1.0f / tn_f16_to_f32(scale));
@@ -45,17 +46,17 @@ static uint16_t quantize_block(const float *x, int8_t *q) {
 /* Integers `stride` bytes and scales `scale_stride` apart. */
 static void store_q8_0(uint8_t *dst, uint32_t stride, uint8_t *scales, uint32_t scale_stride,
                        const float *src, uint32_t n_dim) {
-    for (uint32_t b = 0; b < n_dim; b += TN_KV_BLOCK, scales += 2 * scale_stride) {
-        uint32_t n = n_dim - b < TN_KV_BLOCK ? n_dim - b : TN_KV_BLOCK;
+    for (uint32_t b = 0; b < n_dim; b += TN_KV_TYPE_BLOCK, scales += 2 * scale_stride) {
+        uint32_t n = n_dim - b < TN_KV_TYPE_BLOCK ? n_dim - b : TN_KV_TYPE_BLOCK;
         uint16_t scale;
-        int8_t q[TN_KV_BLOCK];
-        if (n == TN_KV_BLOCK) {
+        int8_t q[TN_KV_TYPE_BLOCK];
+        if (n == TN_KV_TYPE_BLOCK) {
             scale = quantize_block(src + b, q);
         } else {
-            float x[TN_KV_BLOCK];
+            float x[TN_KV_TYPE_BLOCK];
             memcpy(x, src + b, n * sizeof *x);
-            tn_kv_turn_block(x, n);
-            scale = tn_kv_quantize(x, n, q);
+            tn_kv_type_turn_block(x, n);
+            scale = tn_kv_type_quantize(x, n, q);
         }
         for (uint32_t i = 0; i < n; i++) dst[(size_t)(b + i) * stride] = (uint8_t)q[i];
         memcpy(scales, &scale, 2);
@@ -65,7 +66,7 @@ static void store_q8_0(uint8_t *dst, uint32_t stride, uint8_t *scales, uint32_t 
 void SET(tn_cpu_cache_store)(const tn_cpu_cache *c, uint32_t page, uint32_t slot, uint32_t head,
                              const float *k, const float *v) {
     uint8_t *keys = tn_cpu_cache_keys(c, page, head, slot), *values = tn_cpu_cache_values(c, page, head);
-    uint32_t lane = slot % c->k_group, dim = c->head_dim, n_block = tn_kv_blocks(dim);
+    uint32_t lane = slot % c->k_group, dim = c->head_dim, n_block = tn_kv_type_blocks(dim);
     uint8_t *to_k = keys + lane * c->elem_bytes, *to_v = values + (size_t)slot * dim * c->elem_bytes;
     if (c->type == TN_TYPE_Q8_0) {
         uint8_t *k_scales = keys + (size_t)dim * c->k_group,

@@ -10,37 +10,37 @@
  * drowns (Ashkboos et al. 2024, QuaRot). As H H = n I, scores do not change when queries are turned too and
  * divided by n, and what is summed up from values is turned back the same way. H has only ones and minus
  * ones and n is a power of two, so nothing but additions rounds, and those come in a fixed order. */
-#ifndef TN_DEVICE_KV_H
-#define TN_DEVICE_KV_H
+#ifndef TN_DEVICE_KV_TYPE_H
+#define TN_DEVICE_KV_TYPE_H
 
 #include "weights/tensor.h"
 
-enum { TN_KV_BLOCK = 32 };
+enum { TN_KV_TYPE_BLOCK = 32 };
 
 /* TN_ENOTSUP, naming the type, unless it is one of the four. */
-int tn_kv_check(tn_type type, tn_error *err);
+int tn_kv_type_check(tn_type type, tn_error *err);
 /* Bytes of what is stored of n_dim dimensions, scales included. */
-uint32_t tn_kv_bytes(tn_type type, uint32_t n_dim);
-static inline uint32_t tn_kv_blocks(uint32_t n_dim) {
-    return (n_dim + TN_KV_BLOCK - 1) / TN_KV_BLOCK;
+uint32_t tn_kv_type_bytes(tn_type type, uint32_t n_dim);
+static inline uint32_t tn_kv_type_blocks(uint32_t n_dim) {
+    return (n_dim + TN_KV_TYPE_BLOCK - 1) / TN_KV_TYPE_BLOCK;
 }
 
 /* x[0 .. n) = H x in place, H the Hadamard matrix of Sylvester's construction. A length that is no power of
  * two is cut into such, the largest first (24: 16 and 8). Butterflies of distance 1, 2, 4, ... each a + b and
- * a - b. n: at most TN_KV_BLOCK. */
-void tn_kv_turn_block(float *x, uint32_t n);
+ * a - b. n: at most TN_KV_TYPE_BLOCK. */
+void tn_kv_type_turn_block(float *x, uint32_t n);
 /* y = x as scores and sums need it: q before it meets keys, the output after it met values. For Q8_0 each
  * block is H x / n, otherwise y = x. May be in place. */
-void tn_kv_turn(tn_type type, const float *x, uint32_t n_dim, float *y);
+void tn_kv_type_turn(tn_type type, const float *x, uint32_t n_dim, float *y);
 
-/* q = n numbers (at most TN_KV_BLOCK) rounded to multiples of a scale, which is returned as F16 bits: the
- * least that takes the largest number to 127.5, or 65504 where that is more (what is beyond is clipped). A
- * number that is not finite makes the scale NaN: it spoils its block and nothing else. */
-uint16_t tn_kv_quantize(const float *x, uint32_t n, int8_t *q);
-/* The scale for a block whose largest magnitude has the bits `top`: what tn_kv_quantize returns. */
-uint16_t tn_kv_scale(uint32_t top);
+/* q = n numbers (at most TN_KV_TYPE_BLOCK) rounded to multiples of a scale, which is returned as F16 bits:
+ * the least that takes the largest number to 127.5, or 65504 where that is more (what is beyond is clipped).
+ * A number that is not finite makes the scale NaN: it spoils its block and nothing else. */
+uint16_t tn_kv_type_quantize(const float *x, uint32_t n, int8_t *q);
+/* The scale for a block whose largest magnitude has the bits `top`: what tn_kv_type_quantize returns. */
+uint16_t tn_kv_type_scale(uint32_t top);
 
 /* y = x as it reads back from where it is stored (turned, for Q8_0). May be in place. */
-void tn_kv_round(tn_type type, const float *x, uint32_t n_dim, float *y);
+void tn_kv_type_round(tn_type type, const float *x, uint32_t n_dim, float *y);
 
 #endif

@@ -15,7 +15,7 @@ typedef struct tn_compute_args {
     const char *device;  /* "reference", "cpu", ...; NULL: the default of this build */
     uint64_t threads;    /* 0: as many as the process may use */
     const char *compute; /* "f32" or "auto"; NULL: auto */
-    const char *kv_type; /* "f32", "f16" or "bf16"; NULL: what compute says (f32: f32, auto: f16) */
+    const char *kv_type; /* "f32", "f16", "bf16" or "q8_0"; NULL: what compute says (f32: f32, auto: f16) */
 } tn_compute_args;
 
 enum { TN_THREADS_MAX = 1024 };

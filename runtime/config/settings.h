@@ -66,7 +66,7 @@ typedef struct tn_server_settings {
 
 /* cache {}: for models that do not say otherwise. */
 typedef struct tn_cache_settings {
-    const char *kv_type; /* "f32", "f16", "bf16"; NULL: what device and compute ask for */
+    const char *kv_type; /* "f32", "f16", "bf16", "q8_0"; NULL: what device and compute ask for */
     uint64_t context;    /* tokens of one sequence; 0: what the model was made for */
 } tn_cache_settings;
 

@@ -39,7 +39,7 @@ static const char *origin_check(const char *text) {
 /* clang-format on */
 
 #define DAY        86400
-#define KV_WORDS   "f32|f16|bf16"
+#define KV_WORDS   "f32|f16|bf16|q8_0"
 #define CHECKPOINT "what the checkpoint recommends"
 
 const tn_setting_row tn_setting_rows[] = {

@@ -16,7 +16,7 @@
 typedef enum tn_compute {
     TN_COMPUTE_AUTO, /* activations may be rounded (BF16, int8 blocks) inside kernels; accumulation F32 or
                         exact integer */
-    TN_COMPUTE_F32,  /* F32 activations, accumulation and KV */
+    TN_COMPUTE_F32,  /* F32 activations and accumulation */
 } tn_compute;
 
 typedef struct tn_device_options {
@@ -33,7 +33,7 @@ typedef struct tn_exec_config {
     uint32_t n_page[TN_CACHE_GROUPS]; /* pages in each group's pool; memory is touched when one is first
                                          written */
     uint32_t max_seq_pages;           /* entries of a sequence's page table */
-    tn_type kv_type; /* how k and v are stored: F32, F16 or BF16. TN_COMPUTE_F32 asks for F32 */
+    tn_type kv_type;                  /* how k and v are stored (device/kv_type.h): F32, F16, BF16 or Q8_0 */
     tn_compute compute;
     bool taps; /* keep TN_OP_TAP values of every step */
 } tn_exec_config;

@@ -103,18 +103,16 @@ static int parse_kv_type(const tn_model_config *o, const tn_device_class *cls, t
     static const struct {
         const char *name;
         tn_type type;
-    } types[] = {{"f32", TN_TYPE_F32}, {"f16", TN_TYPE_F16}, {"bf16", TN_TYPE_BF16}};
+    } types[] = {{"f32", TN_TYPE_F32}, {"f16", TN_TYPE_F16}, {"bf16", TN_TYPE_BF16}, {"q8_0", TN_TYPE_Q8_0}};
     bool f32 = o->compute == TN_COMPUTE_F32 || strcmp(cls->name, "reference") == 0;
     *ret = f32 ? TN_TYPE_F32 : TN_TYPE_F16;
     if (!o->kv_type) return 0;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(o->kv_type, types[i].name) == 0) {
-            if (f32 && types[i].type != TN_TYPE_F32)
-                return tn_fail(err, TN_EINVAL, "kv type %s contradicts F32 computation", o->kv_type);
             *ret = types[i].type;
             return 0;
         }
-    return tn_fail(err, TN_EINVAL, "kv type \"%s\" does not exist (f32, f16, bf16 do)", o->kv_type);
+    return tn_fail(err, TN_EINVAL, "kv type \"%s\" does not exist (f32, f16, bf16, q8_0 do)", o->kv_type);
 }
 
 static uint32_t pages_of(uint32_t n_token) {

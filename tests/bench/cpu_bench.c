@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How fast the cpu device multiplies: rough numbers for whoever changes its kernels.
  *
- * cpu_bench [f32|auto] [THREADS] [TYPE...]: for each weight type, a program of linear layers [9728, 2560]
- * over more weights than caches hold, for several numbers of rows; GB/s of stored weights and GFLOPS (2 per
- * weight and row), the median of several steps. Then attention of one token over a long context. */
+ * cpu_bench [f32|auto] [THREADS] [TYPE... | attention [KV_TYPE...]]: for each weight type, a program of
+ * linear layers [9728, 2560] over more weights than caches hold, for several numbers of rows; GB/s of stored
+ * weights and GFLOPS (2 per weight and row), the median of several steps. Then attention alone: one token,
+ * and a chunk of a prompt, over contexts of several lengths. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static double time_step(tn_exec *x, uint32_t n, uint32_t first_pos, uint32_t n_p
     uint32_t *pages = calloc(n_page, sizeof *pages);
     for (uint32_t i = 0; i < n_page; i++) pages[i] = i;
     for (uint32_t i = 0; i < n; i++) pos[i] = first_pos + i;
-    tn_step_seq s = {.n_token = n, .first_pos = first_pos, .pages = pages};
+    tn_step_seq s = {.n_token = n, .first_pos = first_pos, .pages = {pages}};
     s.n_page = (first_pos + n + page_tokens - 1) / page_tokens;
     tn_step step = {.n_token = n, .n_seq = 1, .ids = ids, .pos = pos, .seq = seq, .seqs = &s, .rows = rows};
     double times[REPEATS];
@@ -104,48 +105,92 @@ static void bench_linear(tn_device *d, tn_type type, tn_compute compute, uint64_
     free(p.weights);
 }
 
-/* q, k and v are one value: 8 key/value heads of 128, 4 queries each. */
-static void bench_attention(tn_device *d, tn_type kv, uint32_t n_row, uint32_t depth) {
-    enum { HEADS = 32, HEADS_KV = 8, DIM = 128, LAYERS = 2, PAGE = 32 };
+/* A model's attention and nothing else: q, k and v are one value. */
+typedef struct attention_shape {
+    uint32_t n_head, n_head_kv, head_dim, n_layer;
+} attention_shape;
+
+enum { PAGE = 32, N_LAYER_MOST = 28 };
+
+/* Random keys and values at positions 0 .. depth of every layer, without computing their way there. */
+static void fill_cache(const tn_cpu_exec *x, uint32_t depth) {
+    rng r = {2};
+    float *k = malloc(sizeof *k * 2 * 4096);
+    for (uint32_t i = 0; i < 2 * 4096; i++) k[i] = rng_float(&r);
+    for (uint32_t i = 0; i < x->n_call; i++) {
+        const tn_cpu_cache *c = &x->calls[i].attention.cache;
+        if (x->calls[i].run != tn_cpu_run_store) continue;
+        for (uint32_t p = 0; p < depth; p++)
+            for (uint32_t h = 0; h < c->n_head_kv; h++) {
+                const float *from = k + rng_below(&r, 4096);
+                x->device->kernels->cache_store(c, p / PAGE, p % PAGE, h, from, from + c->head_dim);
+            }
+    }
+    free(k);
+}
+
+static tn_program attention_program(const attention_shape *s, tn_tensor *embd) {
+    uint32_t cols = s->n_head * s->head_dim, n = s->n_layer;
     rng r = {1};
-    tn_tensor embd = tensor_random(&r, TN_TYPE_F32, 2, HEADS * DIM, 0, 0);
-    tn_program p = {.n_op = 1 + LAYERS, .n_value = 2 + LAYERS, .n_slot = 2, .n_weight = 1, .n_layer = LAYERS};
+    *embd = tensor_random(&r, TN_TYPE_F32, 2, cols, 0, 0);
+    tn_program p = {.n_op = 1 + n, .n_value = 2 + n, .n_slot = 2, .n_weight = 1, .n_layer = n, .n_group = 1};
     p.ops = calloc(p.n_op, sizeof *p.ops);
     p.values = calloc(p.n_value + 1, sizeof *p.values);
-    p.caches = calloc(LAYERS, sizeof *p.caches);
-    p.slots = (tn_slot[]){{TN_ROWS_TOKEN, HEADS * DIM}, {TN_ROWS_TOKEN, HEADS * DIM}};
-    p.weights = (tn_weight_info[]){{0}, {.tensor = &embd, .rows = 2, .cols = HEADS * DIM}};
+    p.caches = calloc(n, sizeof *p.caches);
+    p.slots = calloc(2, sizeof *p.slots);
+    p.weights = calloc(2, sizeof *p.weights);
+    p.slots[0] = p.slots[1] = (tn_slot){TN_ROWS_TOKEN, cols};
+    p.weights[1] = (tn_weight_info){.tensor = embd, .rows = 2, .cols = cols};
     p.ops[0] = (tn_op){.kind = TN_OP_EMBED, .w = 1, .out = 1, .f = 1};
-    p.values[1] = (tn_value_info){TN_ROWS_TOKEN, HEADS * DIM, 0};
-    for (uint32_t i = 0; i < LAYERS; i++) {
-        p.values[i + 2] = (tn_value_info){TN_ROWS_TOKEN, HEADS * DIM, 1};
-        p.caches[i] = (tn_cache_info){.n_head_kv = HEADS_KV, .head_dim = DIM};
+    p.values[1] = (tn_value_info){TN_ROWS_TOKEN, cols, 0};
+    for (uint32_t i = 0; i < n; i++) {
+        p.values[i + 2] = (tn_value_info){TN_ROWS_TOKEN, cols, 1};
+        p.caches[i] = (tn_cache_info){.n_head_kv = s->n_head_kv, .head_dim = s->head_dim};
         p.ops[i + 1] = (tn_op){.kind = TN_OP_ATTENTION, .in = {1, 1, 1}, .out = i + 2};
-        p.ops[i + 1].attention = (tn_attention_desc){
-            .layer = i, .n_head = HEADS, .n_head_kv = HEADS_KV, .head_dim = DIM, .scale = 0.1f};
+        p.ops[i + 1].attention = (tn_attention_desc){.layer = i,
+                                                     .n_head = s->n_head,
+                                                     .n_head_kv = s->n_head_kv,
+                                                     .head_dim = s->head_dim,
+                                                     .scale = 0.1f};
     }
+    return p;
+}
+
+/* n_row tokens of one sequence after `depth` others. GB/s is of the cache's own bytes. */
+static void bench_attention(tn_device *d, tn_type kv, attention_shape s, uint32_t n_row, uint32_t depth) {
+    tn_tensor embd;
     uint32_t n_page = (depth + n_row + PAGE - 1) / PAGE;
+    uint64_t each_layer = 2ull * s.n_head_kv * s.head_dim * (depth + n_row);
+    while (s.n_layer > 2 && s.n_layer * each_layer > 400ull << 20) s.n_layer /= 2;
+    tn_program p = attention_program(&s, &embd);
     tn_exec_config c = {.max_tokens = MOST_ROWS,
                         .max_seqs = 1,
                         .max_rows = 1,
                         .page_tokens = PAGE,
-                        .n_page = n_page,
+                        .n_page = {n_page},
+                        .max_seq_pages = n_page,
                         .kv_type = kv};
     tn_exec *x;
+    tn_exec_size size;
     tn_error err = {0};
     must(tn_device_cpu.lower(d, &p, &c, NULL, NULL, &x, &err), &err);
-    for (uint32_t at = 0; at < depth; at += MOST_ROWS)
-        time_step(x, MOST_ROWS < depth - at ? MOST_ROWS : depth - at, at, n_page, PAGE, 0);
-    double each = time_step(x, n_row, depth, n_page, PAGE, REPEATS) / LAYERS;
-    double bytes = 2.0 * HEADS_KV * DIM * (depth + n_row) * (kv == TN_TYPE_F32 ? 4 : 2);
-    double flop = 4.0 * HEADS * DIM * n_row * (depth + n_row / 2.0);
-    printf("attention %-4s %3u rows at %5u: %7.1f us, %.1f GB/s, %.0f GFLOPS\n", tn_type_info_get(kv)->name,
-           n_row, depth, each * 1e6, bytes / each / 1e9, flop / each / 1e9);
+    must(tn_device_cpu.size(d, &p, &c, &size, &err), &err);
+    fill_cache((tn_cpu_exec *)x, depth);
+    double each = time_step(x, n_row, depth, n_page, PAGE, REPEATS) / s.n_layer;
+    double bytes = (double)size.page[0] / PAGE / s.n_layer * (depth + n_row);
+    double flop = 4.0 * s.n_head * s.head_dim * n_row * (depth + n_row / 2.0);
+    printf(
+        "attention %2u/%u heads of %3u, %-4s %3u rows at %5u: %8.1f us a layer, %5.1f GB/s, %4.0f GFLOPS\n",
+        s.n_head, s.n_head_kv, s.head_dim, tn_type_info_get(kv)->name, n_row, depth, each * 1e6,
+        bytes / each / 1e9, flop / each / 1e9);
+    fflush(stdout);
     tn_device_cpu.exec_free(x);
     tensor_fini(&embd);
     free(p.ops);
     free(p.values);
     free(p.caches);
+    free(p.slots);
+    free(p.weights);
 }
 
 static tn_type type_by_name(const char *name) {
@@ -155,6 +200,20 @@ static tn_type type_by_name(const char *name) {
     }
     fprintf(stderr, "cpu_bench: no type %s\n", name);
     exit(2);
+}
+
+/* Shapes of Qwen3-0.6B, then more queries to a key. */
+static void bench_attentions(tn_device *d, int n_type, char **types) {
+    static const attention_shape qwen = {16, 8, 128, N_LAYER_MOST}, wide = {32, 8, 128, N_LAYER_MOST};
+    for (int i = 0; i < n_type; i++) {
+        tn_type t = type_by_name(types[i]);
+        bench_attention(d, t, qwen, 1, 1024);
+        bench_attention(d, t, qwen, 1, 4096);
+        bench_attention(d, t, qwen, 1, 16384);
+        bench_attention(d, t, wide, 1, 4096);
+        bench_attention(d, t, qwen, 512, 0);
+        bench_attention(d, t, qwen, 512, 4096);
+    }
 }
 
 int main(int argc, char **argv) {
@@ -174,14 +233,10 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
             bench_linear(d, type_by_name(usual[i]), compute, total);
     }
-    if (argc <= 3 || strcmp(argv[3], "attention") == 0) {
-        bench_attention(d, TN_TYPE_F16, 1, 1024);
-        bench_attention(d, TN_TYPE_F16, 1, 4096);
-        bench_attention(d, TN_TYPE_BF16, 1, 4096);
-        bench_attention(d, TN_TYPE_F32, 1, 4096);
-        bench_attention(d, TN_TYPE_F16, 512, 0);
-        bench_attention(d, TN_TYPE_F16, 512, 4096);
-    }
+    if (argc > 4 && strcmp(argv[3], "attention") == 0)
+        bench_attentions(d, argc - 4, argv + 4);
+    else if (argc <= 3 || strcmp(argv[3], "attention") == 0)
+        bench_attentions(d, 2, (char *[]){"F16", "BF16"});
     tn_device_cpu.close(d);
     return 0;
 }

@@ -162,8 +162,24 @@ def the_output_file_must_be_writable():
 
 
 @test
-def the_reference_keeps_keys_and_values_in_f32():
-    logits_fail(1, "contradicts F32", vectors("models", "llama3"), "--device", "reference", "--kv-type", "f16")
+def keys_and_values_may_have_any_type_whatever_computes():
+    ids = ",".join(str(i * 7 % 50) for i in range(1, 40))
+
+    def logits_of(*args):
+        with tempfile.TemporaryDirectory() as tmp:
+            out = os.path.join(tmp, "out.npy")
+            succeed("logits", vectors("models", "llama3"), "--ids", ids, "--out", out, *args)
+            n_rows, n_cols, data = rows(out)
+            return array.array("f", data)
+
+    for device in "reference", "cpu":
+        exact = logits_of("--device", device, "--compute", "f32")
+        assert exact == logits_of("--device", device, "--compute", "f32", "--kv-type", "f32")
+        for kv_type, most in ("f16", 0.01), ("bf16", 0.08), ("q8_0", 0.15):
+            other = logits_of("--device", device, "--compute", "f32", "--kv-type", kv_type)
+            off = max(abs(a - b) for a, b in zip(exact, other))
+            assert 0 < off < most, (device, kv_type, off)
+    logits_fail(2, "f32|f16|bf16|q8_0", vectors("models", "llama3"), "--kv-type", "q4_0")
 
 
 @test

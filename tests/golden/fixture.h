@@ -25,8 +25,8 @@ extern const size_t n_fixtures;
 typedef struct setting {
     const char *device;
     tn_compute compute;
-    const char *kv_type;
-    uint32_t n_ctx; /* 0: 512 */
+    const char *kv_type; /* NULL: what device and compute ask for */
+    uint32_t n_ctx;      /* 0: 512 */
     uint32_t n_thread, step_tokens, max_seqs;
     bool all_rows, taps;
 } setting;

@@ -366,47 +366,89 @@ static void norms_and_rope_are_right(void **state) {
 typedef struct attention_case {
     uint32_t n_head, n_head_kv, head_dim, window;
     float softcap;
-    tn_type type;
     uint32_t page_tokens, n_pos;
 } attention_case;
 
+static const tn_type kv_types[] = {TN_TYPE_F32, TN_TYPE_F16, TN_TYPE_BF16, TN_TYPE_Q8_0};
+enum { N_KV_TYPE = sizeof kv_types / sizeof *kv_types };
+
+/* Each with every type. Numbers of queries to a key on both sides of what goes by way of scratch; contexts
+ * that end within the first span and in the third; windows that start within a span and across two. */
 static const attention_case attention_cases[] = {
-    {4, 2, 16, 0, 0, TN_TYPE_F32, 16, 70},   {4, 4, 24, 0, 0, TN_TYPE_F16, 1, 37},
-    {8, 1, 64, 20, 0, TN_TYPE_BF16, 2, 90},  {4, 2, 80, 0, 50, TN_TYPE_F32, 4, 65},
-    {6, 2, 128, 33, 30, TN_TYPE_F16, 8, 99}, {2, 1, 256, 0, 0, TN_TYPE_BF16, 64, 130},
-    {20, 1, 32, 1, 0, TN_TYPE_F16, 32, 40},  {3, 3, 7, 5, 0, TN_TYPE_F32, 128, 33},
+    {4, 2, 16, 0, 0, 16, 70},     {4, 4, 24, 0, 0, 1, 37},      {8, 1, 64, 20, 0, 2, 90},
+    {4, 2, 80, 0, 50, 4, 65},     {6, 2, 128, 33, 30, 8, 99},   {2, 1, 256, 0, 0, 64, 130},
+    {20, 1, 32, 1, 0, 32, 40},    {3, 3, 7, 5, 0, 128, 33},     {2, 2, 96, 0, 0, 32, 300},
+    {5, 1, 128, 300, 0, 32, 611}, {4, 1, 64, 256, 20, 16, 530}, {2, 1, 40, 17, 0, 256, 275},
+    {48, 2, 80, 0, 0, 32, 45},
 };
 
 /* Keys and values of n_pos positions stored in pages that are not in order, and queries for all of them. */
 typedef struct attention_data {
     tn_cpu_attention a;
-    uint32_t pages[128];
-    float *k, *v, *q; /* k, v as they read back from the cache */
+    uint32_t pages[256];
+    size_t pool_bytes;
+    float *k, *v, *q; /* k, v as they read back from the cache, turned back */
 } attention_data;
 
-static float stored(const tn_cpu_kernels *k, const tn_cpu_cache *c, const uint8_t *p) {
-    float f;
-    k->decode(c->type, p, 1, &f);
-    return f;
+/* x[0 .. n) turned back, by the definition: blocks of 32, those that are shorter cut into powers of two. */
+static void turn_back(float *x, uint32_t n_dim) {
+    for (uint32_t b = 0, n; b < n_dim; b += n) {
+        uint32_t left = n_dim - b < 32 - b % 32 ? n_dim - b : 32 - b % 32;
+        double y[32];
+        for (n = 32; n > left; n /= 2) {}
+        for (uint32_t i = 0; i < n; i++) {
+            y[i] = 0;
+            for (uint32_t j = 0; j < n; j++)
+                y[i] += __builtin_parity(i & j) ? -(double)x[b + j] : (double)x[b + j];
+        }
+        for (uint32_t i = 0; i < n; i++) x[b + i] = (float)(y[i] / n);
+    }
 }
 
-static void attention_data_init(attention_data *d, const tn_cpu_kernels *k, const attention_case *c,
-                                uint64_t seed, bool reverse) {
+/* Element i of the keys (which 0) or values (1) at a slot, found by what kernels.h says of the layout. */
+static float stored(const tn_cpu_kernels *k, const tn_cpu_cache *c, uint32_t page, uint32_t slot,
+                    uint32_t head, uint32_t which, uint32_t i) {
+    uint32_t g = which ? 1 : c->k_group, rows = which ? c->page_tokens : g, n_block = (c->head_dim + 31) / 32;
+    const uint8_t *at = which ? tn_cpu_cache_values(c, page, head) : tn_cpu_cache_keys(c, page, head, slot);
+    uint32_t index = which ? slot * c->head_dim + i : i * g + slot % g;
+    uint32_t scale_index = which ? slot * n_block + i / 32 : i / 32 * g + slot % g;
+    float f;
+    if (c->type != TN_TYPE_Q8_0) {
+        k->decode(c->type, at + (size_t)index * c->elem_bytes, 1, &f);
+        return f;
+    }
+    k->decode(TN_TYPE_F16, at + (size_t)rows * c->head_dim + 2 * (size_t)scale_index, 1, &f);
+    return (float)(int8_t)at[index] * f;
+}
+
+/* Stores a head's k and v at a position; what is read back replaces them. */
+static void store_position(const tn_cpu_kernels *k, const attention_data *d, uint32_t pos, uint32_t head) {
+    const tn_cpu_cache *c = &d->a.cache;
+    uint32_t slot = pos % c->page_tokens, page = d->pages[pos / c->page_tokens];
+    size_t at = ((size_t)pos * c->n_head_kv + head) * c->head_dim;
+    float *both[2] = {d->k + at, d->v + at}, want[256];
+    k->cache_store(c, page, slot, head, both[0], both[1]);
+    for (uint32_t which = 0; which < 2; which++) {
+        tn_kv_type_round(c->type, both[which], c->head_dim, want);
+        for (uint32_t i = 0; i < c->head_dim; i++) {
+            both[which][i] = stored(k, c, page, slot, head, which, i);
+            assert_true(isnan(want[i]) ? isnan(both[which][i]) : both[which][i] == want[i]);
+        }
+        if (c->type == TN_TYPE_Q8_0) turn_back(both[which], c->head_dim);
+    }
+}
+
+static void attention_data_init(attention_data *d, const attention_case *c, tn_type type, uint64_t seed,
+                                bool reverse) {
     rng r = {seed};
-    uint32_t n_page = (c->n_pos + c->page_tokens - 1) / c->page_tokens,
-             bytes = c->type == TN_TYPE_F32 ? 4 : 2;
-    uint64_t page_bytes = 2ull * c->page_tokens * c->n_head_kv * c->head_dim * bytes;
+    uint32_t n_page = (c->n_pos + c->page_tokens - 1) / c->page_tokens;
     tn_cpu_cache *cache = &d->a.cache;
-    *cache = (tn_cpu_cache){.page_bytes = page_bytes + 64,
-                            .offset = 64,
-                            .type = c->type,
-                            .elem_bytes = bytes,
-                            .page_tokens = c->page_tokens,
-                            .n_head_kv = c->n_head_kv,
-                            .head_dim = c->head_dim};
-    cache->k_group = c->page_tokens < TN_CPU_K_GROUP ? c->page_tokens : TN_CPU_K_GROUP;
-    cache->pool = malloc(n_page * cache->page_bytes);
-    memset(cache->pool, 0xff, n_page * cache->page_bytes); /* NaN */
+    *cache = (tn_cpu_cache){.offset = 64};
+    tn_cpu_cache_shape(cache, type, c->page_tokens, c->n_head_kv, c->head_dim);
+    cache->page_bytes = 2ull * c->page_tokens * c->n_head_kv * cache->token_bytes + 64;
+    d->pool_bytes = n_page * cache->page_bytes;
+    cache->pool = malloc(d->pool_bytes);
+    memset(cache->pool, 0xff, d->pool_bytes); /* NaN */
     d->a.desc = (tn_attention_desc){.n_head = c->n_head,
                                     .n_head_kv = c->n_head_kv,
                                     .head_dim = c->head_dim,
@@ -423,24 +465,10 @@ static void attention_data_init(attention_data *d, const tn_cpu_kernels *k, cons
     random_fill(&r, d->v, n_kv);
     random_fill(&r, d->q, n_q);
     for (size_t i = 0; i < n_q; i++) d->q[i] *= 4;
-    for (uint32_t p = 0; p < c->n_pos; p++) {
-        for (uint32_t h = 0; h < c->n_head_kv; h++) {
-            float *kp = d->k + (p * c->n_head_kv + h) * c->head_dim,
-                  *vp = d->v + (p * c->n_head_kv + h) * c->head_dim;
-            uint32_t slot = p % c->page_tokens, page = d->pages[p / c->page_tokens];
-            k->cache_store(cache, page, slot, h, kp, vp);
-            const uint8_t *at = tn_cpu_cache_head(cache, page, h);
-            for (uint32_t i = 0; i < c->head_dim; i++) { /* rounded within half a place, and read back */
-                uint32_t g = cache->k_group;
-                float ks = stored(k, cache, at + ((slot / g * c->head_dim + i) * g + slot % g) * bytes);
-                float vs = stored(k, cache, at + ((c->page_tokens + slot) * c->head_dim + i) * bytes);
-                double places = c->type == TN_TYPE_F32 ? 0 : c->type == TN_TYPE_F16 ? 0x1p-11 : 0x1p-8;
-                assert_true(fabs(ks - kp[i]) <= places * fabs(kp[i]) + 0x1p-25);
-                kp[i] = ks;
-                vp[i] = vs;
-            }
-        }
-    }
+}
+static void attention_data_store(const attention_data *d, const tn_cpu_kernels *k, uint32_t n_pos) {
+    for (uint32_t p = 0; p < n_pos; p++)
+        for (uint32_t h = 0; h < d->a.cache.n_head_kv; h++) store_position(k, d, p, h);
 }
 static void attention_data_fini(attention_data *d) {
     free(d->a.cache.pool);
@@ -454,7 +482,7 @@ static void check_attention(const attention_data *d, uint32_t pos, const float *
     uint32_t first = a->window && pos >= a->window ? pos - a->window + 1 : 0, dim = a->head_dim;
     for (uint32_t h = 0; h < a->n_head; h++) {
         uint32_t kv = h / (a->n_head / a->n_head_kv);
-        double s[256], sum = 0, want[256] = {0}, size[256] = {0}, top = -INFINITY;
+        double s[1024], sum = 0, want[256] = {0}, size[256] = {0}, top = -INFINITY;
         for (uint32_t p = first; p <= pos; p++) {
             s[p] = 0;
             for (uint32_t i = 0; i < dim; i++)
@@ -494,27 +522,61 @@ static void run_attention(const tn_cpu_kernels *k, const attention_data *d, uint
     }
 }
 
+/* As run_attention, spans apart and in any order. */
+static void run_attention_parts(const tn_cpu_kernels *k, const attention_data *d, uint32_t pos,
+                                uint32_t n_row, float *out, void *scratch) {
+    const tn_attention_desc *a = &d->a.desc;
+    for (uint32_t h = 0; h < a->n_head_kv; h++) {
+        tn_cpu_attention_item item = {.q = d->q + (size_t)pos * a->n_head * a->head_dim,
+                                      .out = out,
+                                      .pages = d->pages,
+                                      .pos = pos,
+                                      .n_row = n_row,
+                                      .head_kv = h};
+        tn_range all = tn_cpu_attention_spans(a, &item);
+        size_t each = (size_t)n_row * (a->n_head / a->n_head_kv) * tn_cpu_partial(a->head_dim);
+        guarded parts = guarded_new(each * (all.end - all.first));
+        for (uint64_t s = all.end; s-- > all.first;)
+            k->attention_part(&d->a, &item, (tn_range){s, s + 1}, parts.data + (s - all.first) * each,
+                              scratch);
+        k->attention_fold(&d->a, &item, parts.data, scratch);
+        guarded_free(&parts);
+    }
+}
+
+/* Every position by itself in one cache, blocks of n_row in another with other pages. */
+static void attention_blocks(const tn_cpu_kernels *k, const attention_data *d, const attention_data *e,
+                             uint32_t n_pos, uint32_t n_row) {
+    size_t cols = (size_t)d->a.desc.n_head * d->a.desc.head_dim;
+    guarded alone = guarded_new(n_pos * cols), many = guarded_new(n_pos * cols);
+    guarded scratch = guarded_new(tn_cpu_attention_scratch(&d->a.desc) / sizeof(float));
+    for (uint32_t p = 0; p < n_pos; p++) {
+        run_attention(k, d, p, 1, alone.data + p * cols, scratch.data);
+        if (p < 70 || p % 37 == 0 || (p + 2) % 256 < 4) check_attention(d, p, alone.data + p * cols);
+    }
+    for (uint32_t p = 0; p < n_pos; p += n_row)
+        run_attention(k, e, p, n_pos - p < n_row ? n_pos - p : n_row, many.data + p * cols, scratch.data);
+    assert_memory_equal(alone.data, many.data, alone.n * sizeof(float));
+    for (uint32_t p = 0; p < n_pos; p += n_row)
+        run_attention_parts(k, d, p, n_pos - p < n_row ? n_pos - p : n_row, many.data + p * cols,
+                            scratch.data);
+    assert_memory_equal(alone.data, many.data, alone.n * sizeof(float));
+    guarded_free(&alone);
+    guarded_free(&many);
+    guarded_free(&scratch);
+}
+
 static void attention_set(const tn_cpu_kernels *k) {
-    for (size_t i = 0; i < sizeof attention_cases / sizeof *attention_cases; i++) {
-        const attention_case *c = &attention_cases[i];
+    for (size_t i = 0; i < N_KV_TYPE * sizeof attention_cases / sizeof *attention_cases; i++) {
+        const attention_case *c = &attention_cases[i / N_KV_TYPE];
         attention_data d, e;
-        attention_data_init(&d, k, c, i, false);
-        attention_data_init(&e, k, c, i, true);
-        size_t cols = (size_t)c->n_head * c->head_dim;
-        guarded alone = guarded_new(c->n_pos * cols), many = guarded_new(c->n_pos * cols);
-        guarded scratch = guarded_new(tn_cpu_attention_scratch(&d.a.desc) / sizeof(float));
-        for (uint32_t p = 0; p < c->n_pos; p++) {
-            run_attention(k, &d, p, 1, alone.data + p * cols, scratch.data);
-            check_attention(&d, p, alone.data + p * cols);
-        }
+        attention_data_init(&d, c, kv_types[i % N_KV_TYPE], i, false);
+        attention_data_init(&e, c, kv_types[i % N_KV_TYPE], i, true);
+        attention_data_store(&d, k, c->n_pos);
+        attention_data_store(&e, k, c->n_pos);
         uint32_t most = tn_cpu_attention_rows(&d.a.desc);
-        for (uint32_t p = 0; p < c->n_pos; p += most)
-            run_attention(k, &e, p, c->n_pos - p < most ? c->n_pos - p : most, many.data + p * cols,
-                          scratch.data);
-        assert_memory_equal(alone.data, many.data, alone.n * sizeof(float));
-        guarded_free(&alone);
-        guarded_free(&many);
-        guarded_free(&scratch);
+        attention_blocks(k, &d, &e, c->n_pos, most);
+        if (most > 1) attention_blocks(k, &d, &e, c->n_pos, 1 + (uint32_t)i % (most - 1));
         attention_data_fini(&d);
         attention_data_fini(&e);
     }
@@ -522,6 +584,51 @@ static void attention_set(const tn_cpu_kernels *k) {
 static void attention_is_right_alone_and_in_blocks(void **state) {
     (void)state;
     each_set(attention_set);
+}
+
+/* What the k and v of a position may be. */
+enum { ZERO, TINY, HUGE, INFINITE, NOT_A_NUMBER, N_HOSTILE };
+static float hostile(uint32_t kind, uint32_t i) {
+    static const float values[] = {0, 3e-7f, 1e37f, INFINITY, NAN};
+    return kind <= TINY || i % 13 == 5 ? values[kind] * (i % 2 ? 1.0f : -1.0f) : 0.25f;
+}
+
+/* One position is hostile: queries that do not see it give the bits that they gave without it, its
+ * neighbours are stored as ever, and what nothing but finite numbers went into is finite. */
+static void hostile_position(const tn_cpu_kernels *k, tn_type type, uint32_t kind) {
+    enum { AT = 21, WINDOW = 30, N = 70 };
+    static const attention_case c = {4, 2, 80, WINDOW, 0, 32, N};
+    attention_data d;
+    attention_data_init(&d, &c, type, 5, false);
+    attention_data_store(&d, k, N);
+    size_t cols = (size_t)c.n_head * c.head_dim, row = (size_t)c.n_head_kv * c.head_dim;
+    guarded before = guarded_new(N * cols), after = guarded_new(N * cols);
+    guarded scratch = guarded_new(tn_cpu_attention_scratch(&d.a.desc) / sizeof(float));
+    for (uint32_t p = 0; p < N; p++) run_attention(k, &d, p, 1, before.data + p * cols, scratch.data);
+    for (uint32_t i = 0; i < row; i++) d.k[AT * row + i] = d.v[AT * row + i] = hostile(kind, i);
+    for (uint32_t h = 0; h < c.n_head_kv; h++) store_position(k, &d, AT, h);
+    for (uint32_t p = 0; p < N; p += 5) run_attention(k, &d, p, 5, after.data + p * cols, scratch.data);
+    for (uint32_t p = 0; p < N; p++) {
+        const float *x = before.data + p * cols, *y = after.data + p * cols;
+        if (p < AT || p >= AT + WINDOW)
+            assert_memory_equal(x, y, cols * sizeof(float));
+        else if (kind <= TINY)
+            check_attention(&d, p, y);
+        else if (kind == NOT_A_NUMBER)
+            assert_true(isnan(y[5]));
+    }
+    guarded_free(&before);
+    guarded_free(&after);
+    guarded_free(&scratch);
+    attention_data_fini(&d);
+}
+static void hostile_set(const tn_cpu_kernels *k) {
+    for (uint32_t i = 0; i < N_KV_TYPE * N_HOSTILE; i++)
+        hostile_position(k, kv_types[i / N_HOSTILE], i % N_HOSTILE);
+}
+static void hostile_tokens_harm_only_those_who_see_them(void **state) {
+    (void)state;
+    each_set(hostile_set);
 }
 
 int main(void) {
@@ -532,6 +639,7 @@ int main(void) {
         cmocka_unit_test(elementwise_kernels_are_right),
         cmocka_unit_test(norms_and_rope_are_right),
         cmocka_unit_test(attention_is_right_alone_and_in_blocks),
+        cmocka_unit_test(hostile_tokens_harm_only_those_who_see_them),
     };
     return unit_main(tests);
 }

@@ -80,28 +80,91 @@ void tn_cpu_run_store(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t membe
     }
 }
 
+/* The items of an attention one after the other: by sequence, row, head. */
+typedef struct items {
+    const tn_cpu_exec *x;
+    const tn_cpu_call *c;
+    uint32_t seq, token, head; /* of the next one */
+    tn_cpu_attention_item item;
+    tn_range spans;   /* of the item */
+    uint64_t n_float; /* its partial results */
+} items;
+
+static bool items_next(items *it) {
+    const tn_attention_desc *d = &it->c->attention.desc;
+    uint32_t most = tn_cpu_attention_rows(d), cols = d->n_head * d->head_dim;
+    if (it->seq == it->x->step.n_seq) return false;
+    const tn_step_seq *seq = &it->x->step.seqs[it->seq];
+    size_t row = seq->first_token + it->token;
+    it->item = (tn_cpu_attention_item){
+        .q = it->c->in[0] + row * cols,
+        .out = it->c->out + row * cols,
+        .pages = seq->pages[it->c->attention.cache.group],
+        .pos = seq->first_pos + it->token,
+        .n_row = seq->n_token - it->token < most ? seq->n_token - it->token : most,
+        .head_kv = it->head,
+    };
+    it->spans = tn_cpu_attention_spans(d, &it->item);
+    it->n_float = (it->spans.end - it->spans.first) * it->item.n_row * (d->n_head / d->n_head_kv) *
+                  tn_cpu_partial(d->head_dim);
+    if (++it->head < d->n_head_kv) return true;
+    it->head = 0;
+    it->token += it->item.n_row;
+    if (it->token < seq->n_token) return true;
+    it->token = 0;
+    it->seq++;
+    return true;
+}
+
+bool tn_cpu_attention_shared(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t n_member) {
+    const tn_attention_desc *d = &c->attention.desc;
+    uint64_t n_item = 0, n_unit = 0, n_float = 0, most = tn_cpu_attention_rows(d);
+    if (!x->parts || n_member == 1) return false;
+    for (uint32_t i = 0; i < x->step.n_seq; i++)
+        n_item += (x->step.seqs[i].n_token + most - 1) / most * d->n_head_kv;
+    uint64_t rounds = (n_item + n_member - 1) / n_member;
+    if (5 * n_item >= 4 * rounds * n_member) return false; /* a fifth idle is as much as sharing costs */
+    for (items it = {.x = x, .c = c}; items_next(&it);) {
+        n_unit += it.spans.end - it.spans.first;
+        n_float += it.n_float;
+    }
+    return n_unit > n_item && n_float <= x->n_part;
+}
+
+/* Spans of all items, in contiguous shares; then the items are put together. */
+static void share_attention(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    const tn_cpu_kernels *k = x->device->kernels;
+    const tn_attention_desc *d = &c->attention.desc;
+    uint64_t n_unit = 0, n, index = 0, row = d->n_head / d->n_head_kv * tn_cpu_partial(d->head_dim);
+    float *parts = x->parts;
+    for (items it = {.x = x, .c = c}; items_next(&it);) n_unit += it.spans.end - it.spans.first;
+    tn_range r = tn_team_share(n_unit, 1, member, n_member);
+    n_unit = 0;
+    for (items it = {.x = x, .c = c}; items_next(&it); n_unit += n, parts += it.n_float) {
+        n = it.spans.end - it.spans.first;
+        uint64_t first = r.first > n_unit ? r.first - n_unit : 0, end = r.end > n_unit ? r.end - n_unit : 0;
+        if (end > n) end = n;
+        if (first >= end) continue;
+        k->attention_part(&c->attention, &it.item, (tn_range){it.spans.first + first, it.spans.first + end},
+                          parts + first * it.item.n_row * row, tn_cpu_scratch(x, member));
+    }
+    tn_team_barrier(x->device->team);
+    parts = x->parts;
+    for (items it = {.x = x, .c = c}; items_next(&it); index++, parts += it.n_float)
+        if (index % n_member == member)
+            k->attention_fold(&c->attention, &it.item, parts, tn_cpu_scratch(x, member));
+}
+
 /* Items are dealt out in turn: their costs grow along a sequence. */
 void tn_cpu_run_attention(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
-    const tn_attention_desc *d = &c->attention.desc;
-    uint32_t most = tn_cpu_attention_rows(d), cols = d->n_head * d->head_dim;
     uint64_t index = 0;
-    for (uint32_t i = 0; i < x->step.n_seq; i++) {
-        const tn_step_seq *seq = &x->step.seqs[i];
-        for (uint32_t t = 0; t < seq->n_token; t += most) {
-            for (uint32_t head = 0; head < d->n_head_kv; head++, index++) {
-                if (index % n_member != member) continue;
-                tn_cpu_attention_item item = {
-                    .q = c->in[0] + (size_t)(seq->first_token + t) * cols,
-                    .out = c->out + (size_t)(seq->first_token + t) * cols,
-                    .pages = seq->pages[c->attention.cache.group],
-                    .pos = seq->first_pos + t,
-                    .n_row = seq->n_token - t < most ? seq->n_token - t : most,
-                    .head_kv = head,
-                };
-                x->device->kernels->attention(&c->attention, &item, tn_cpu_scratch(x, member));
-            }
-        }
+    if (tn_cpu_attention_shared(x, c, n_member)) {
+        share_attention(x, c, member, n_member);
+        return;
     }
+    for (items it = {.x = x, .c = c}; items_next(&it); index++)
+        if (index % n_member == member)
+            x->device->kernels->attention(&c->attention, &it.item, tn_cpu_scratch(x, member));
 }
 
 static tn_range share_elements(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member,

@@ -61,6 +61,8 @@ struct tn_cpu_exec {
     float **taps;        /* [n_tap] or NULL */
     uint8_t *scratch;    /* per member scratch_bytes */
     size_t scratch_bytes;
+    float *parts;    /* partial results of attention that members share; NULL where that never pays */
+    uint64_t n_part; /* floats */
     uint8_t *pools[TN_CACHE_GROUPS]; /* KV pages, mapped */
     uint64_t pool_bytes[TN_CACHE_GROUPS];
     tn_exec_size size;
@@ -91,6 +93,10 @@ void tn_cpu_run_scale(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t membe
 void tn_cpu_run_softcap(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_rows(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_copy(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+
+/* Whether the members share the items of this attention in the step that runs: where there are too few to go
+ * round and parts has room. */
+bool tn_cpu_attention_shared(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t n_member);
 
 /* weights.c: decides which weights become panels and fills them, calling progress. TN_ENOMEM, TN_ECANCELED.
  */

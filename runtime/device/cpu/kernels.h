@@ -15,6 +15,7 @@
 
 #include "base/team.h"
 #include "device/cpu/panels.h"
+#include "device/kv_type.h"
 #include "weights/tensor.h"
 
 enum {
@@ -22,8 +23,10 @@ enum {
     TN_CPU_LANES_MAX = 16,    /* floats in the widest vector of any set */
     TN_CPU_LINEAR_ROWS = 12,  /* output rows decoded at a time */
     TN_CPU_LINEAR_BLOCK = 64, /* activation rows that share a decoded tile */
-    TN_CPU_PIECE = 32,        /* positions per attention piece, from absolute position 0 */
+    TN_CPU_SPAN = 256,        /* positions per span of attention, from absolute position 0 */
+    TN_CPU_PIECE = 32,        /* positions whose keys or values are brought to scratch at a time */
     TN_CPU_K_GROUP = 16,      /* tokens whose keys lie interleaved in a page */
+    TN_CPU_QUERIES = 64,      /* of an attention item */
 };
 
 /* y[t][n] = sum over k of x[t][k] w[n][k] (+ bias[n]), the weights decoded to F32. */
@@ -43,22 +46,42 @@ static inline size_t tn_cpu_linear_scratch(uint32_t chunk) {
 
 /* Keys and values of one layer. A page holds for every head first the keys of its tokens, then the values.
  * Keys lie in groups of k_group = min(page_tokens, TN_CPU_K_GROUP) tokens, [head_dim][k_group], so that a
- * vector of one dimension of neighbouring tokens is one load; values lie [page_tokens][head_dim]. */
+ * vector of one dimension of neighbouring tokens is one load; values lie [page_tokens][head_dim]. In Q8_0 the
+ * integers lie so, and F16 scales follow: [n_block][k_group] after each group of keys,
+ * [page_tokens][n_block] after the values. */
 typedef struct tn_cpu_cache {
     uint8_t *pool;
-    uint32_t group;      /* of the program: which page table */
-    uint64_t page_bytes; /* from a page to the next */
-    uint64_t offset;     /* of this layer in a page */
-    tn_type type;        /* F32, F16 or BF16 */
-    uint32_t elem_bytes;
+    uint32_t group;       /* of the program: which page table */
+    uint64_t page_bytes;  /* from a page to the next */
+    uint64_t offset;      /* of this layer in a page */
+    tn_type type;         /* F32, F16, BF16 or Q8_0 */
+    uint32_t elem_bytes;  /* of an element or integer */
+    uint32_t token_bytes; /* of a head's keys, or values, of a token, scales included */
     uint32_t page_tokens, k_group;
     uint32_t n_head_kv, head_dim;
 } tn_cpu_cache;
 
-/* Start of what a page holds of a head: keys, page_tokens * head_dim elements, then as many of values. */
-static inline uint8_t *tn_cpu_cache_head(const tn_cpu_cache *c, uint32_t page, uint32_t head) {
-    uint64_t head_bytes = 2ull * c->page_tokens * c->head_dim * c->elem_bytes;
-    return c->pool + page * c->page_bytes + c->offset + head * head_bytes;
+/* The fields that follow from the type and the shape. */
+static inline void tn_cpu_cache_shape(tn_cpu_cache *c, tn_type type, uint32_t page_tokens, uint32_t n_head_kv,
+                                      uint32_t head_dim) {
+    c->type = type;
+    c->elem_bytes = type == TN_TYPE_Q8_0 ? 1 : type == TN_TYPE_F32 ? 4 : 2;
+    c->token_bytes = tn_kv_type_bytes(type, head_dim);
+    c->page_tokens = page_tokens;
+    c->k_group = page_tokens < TN_CPU_K_GROUP ? page_tokens : TN_CPU_K_GROUP;
+    c->n_head_kv = n_head_kv;
+    c->head_dim = head_dim;
+}
+
+/* A head's group of keys that holds `slot`. */
+static inline uint8_t *tn_cpu_cache_keys(const tn_cpu_cache *c, uint32_t page, uint32_t head, uint32_t slot) {
+    uint64_t head_bytes = 2ull * c->page_tokens * c->token_bytes;
+    uint64_t group = (uint64_t)(slot / c->k_group) * c->k_group * c->token_bytes;
+    return c->pool + page * c->page_bytes + c->offset + head * head_bytes + group;
+}
+/* A head's values of a page, from slot 0. */
+static inline uint8_t *tn_cpu_cache_values(const tn_cpu_cache *c, uint32_t page, uint32_t head) {
+    return tn_cpu_cache_keys(c, page, head, 0) + (uint64_t)c->page_tokens * c->token_bytes;
 }
 
 typedef struct tn_cpu_attention {
@@ -76,21 +99,33 @@ typedef struct tn_cpu_attention_item {
     uint32_t head_kv;
 } tn_cpu_attention_item;
 
-/* Rows of an item at most: enough queries for the loads of keys and values to pay. */
+/* The spans that the item's queries see, by index. */
+static inline tn_range tn_cpu_attention_spans(const tn_attention_desc *d, const tn_cpu_attention_item *item) {
+    uint32_t first = d->window && item->pos >= d->window ? item->pos - d->window + 1 : 0;
+    return (tn_range){first / TN_CPU_SPAN, (item->pos + item->n_row - 1) / TN_CPU_SPAN + 1};
+}
+
+/* Rows of an item at most: enough queries for bringing keys and values to scratch to pay. */
 static inline uint32_t tn_cpu_attention_rows(const tn_attention_desc *d) {
     uint32_t n_group = d->n_head / d->n_head_kv;
-    return n_group >= 16 ? 1 : 16 / n_group;
+    return n_group >= TN_CPU_QUERIES ? 1 : TN_CPU_QUERIES / n_group;
 }
 /* Floats from a head's dimension row to the next in scratch. */
 static inline uint32_t tn_cpu_head_stride(uint32_t head_dim) {
     return (head_dim + TN_CPU_LANES_MAX - 1) / TN_CPU_LANES_MAX * TN_CPU_LANES_MAX;
 }
-/* Bytes of scratch that attention needs: a piece of keys or values, and per query scores, sums and
- * bookkeeping. */
+/* What a query got out of some positions: sum over them of e^(score - top) value [head stride], then top, the
+ * largest score, and the sum of e^(score - top); 0 where it sees none of them. In floats. */
+static inline uint32_t tn_cpu_partial(uint32_t head_dim) {
+    return tn_cpu_head_stride(head_dim) + TN_CPU_LANES_MAX;
+}
+/* Bytes of scratch that attention needs: a piece of keys or values and its scales, and for each query itself,
+ * the scores of a span, and two partial results. */
 static inline size_t tn_cpu_attention_scratch(const tn_attention_desc *d) {
     size_t n_query = (size_t)tn_cpu_attention_rows(d) * (d->n_head / d->n_head_kv);
-    size_t stride = tn_cpu_head_stride(d->head_dim);
-    return sizeof(float) * (TN_CPU_PIECE * stride + n_query * (stride + TN_CPU_PIECE + TN_CPU_LANES_MAX));
+    size_t stride = tn_cpu_head_stride(d->head_dim), scales = TN_CPU_PIECE * tn_kv_type_blocks(d->head_dim);
+    size_t query = stride + TN_CPU_SPAN + 2 * tn_cpu_partial(d->head_dim);
+    return sizeof(float) * (TN_CPU_PIECE * stride + scales + n_query * query);
 }
 
 typedef struct tn_cpu_kernels {
@@ -127,9 +162,16 @@ typedef struct tn_cpu_kernels {
     /* Stores one head's k and v of a token, rounded to the cache's type, at `slot` of a page. */
     void (*cache_store)(const tn_cpu_cache *c, uint32_t page, uint32_t slot, uint32_t head, const float *k,
                         const float *v);
-    /* All query heads of item->head_kv for its rows: online softmax over pieces of TN_CPU_PIECE positions,
-     * ascending from the first visible one. */
+    /* All query heads of item->head_kv for its rows. The context is cut into spans of TN_CPU_SPAN positions,
+     * counted from 0; a span's softmax is taken by itself, and the partial results are folded together in
+     * ascending order (Milakov & Gimelshein 2018, eq. 4). */
     void (*attention)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, void *scratch);
+    /* The same in two steps, so that several members can share an item. Partial results of the spans `spans`:
+     * parts [spans][queries][tn_cpu_partial()]; then, from all of tn_cpu_attention_spans(), the output. */
+    void (*attention_part)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, tn_range spans,
+                           float *parts, void *scratch);
+    void (*attention_fold)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, const float *parts,
+                           void *scratch);
 } tn_cpu_kernels;
 
 extern const tn_cpu_kernels tn_cpu_kernels_generic, tn_cpu_kernels_avx2, tn_cpu_kernels_avx512,

@@ -76,16 +76,12 @@ static int slots_new(tn_cpu_exec *x, tn_error *err) {
     return 0;
 }
 
-static uint32_t elem_bytes(tn_type type) {
-    return type == TN_TYPE_F32 ? 4 : 2;
-}
-
 /* Bytes of a layer in a page; false when they overflow. */
 static bool layer_bytes(const tn_cpu_exec *x, uint32_t layer, uint64_t *ret) {
     const tn_cache_info *c = &x->program->caches[layer];
-    uint64_t n = 2ull * elem_bytes(x->config.kv_type);
+    uint64_t n = 2ull * tn_kv_type_bytes(x->config.kv_type, c->head_dim);
     return tn_mul_u64(n, x->config.page_tokens, &n) && tn_mul_u64(n, c->n_head_kv, &n) &&
-           tn_mul_u64(n, c->head_dim, &n) && tn_align_u64(n, TN_CPU_ALIGN, ret);
+           tn_align_u64(n, TN_CPU_ALIGN, ret);
 }
 
 /* Reserves a group's pages; the system gives memory when one is first written. Pages are whole pages of the
@@ -154,22 +150,40 @@ static int lower_attention(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_e
         layer_bytes(x, i, &bytes);
         offset += bytes;
     }
-    uint32_t page_tokens = x->config.page_tokens;
     c->attention.desc = *d;
     c->attention.cache = (tn_cpu_cache){
         .pool = x->pools[cache->group],
         .group = cache->group,
         .page_bytes = x->size.page[cache->group],
         .offset = offset,
-        .type = x->config.kv_type,
-        .elem_bytes = elem_bytes(x->config.kv_type),
-        .page_tokens = page_tokens,
-        .k_group = page_tokens < TN_CPU_K_GROUP ? page_tokens : TN_CPU_K_GROUP,
-        .n_head_kv = d->n_head_kv,
-        .head_dim = d->head_dim,
     };
+    tn_cpu_cache_shape(&c->attention.cache, x->config.kv_type, x->config.page_tokens, d->n_head_kv,
+                       d->head_dim);
     scratch_at_least(x, tn_cpu_attention_scratch(d));
     return 0;
+}
+
+/* Room for one sequence, as long as one may be, or as many as leave members idle. Where heads go round evenly
+ * there is nothing to share. */
+static int parts_new(tn_cpu_exec *x, tn_error *err) {
+    const tn_program *p = x->program;
+    uint32_t n_member = tn_team_size(x->device->team);
+    uint64_t n_token, most = 0;
+    if (!tn_mul_u64(x->config.max_seq_pages, x->config.page_tokens, &n_token) || n_token > UINT32_MAX)
+        n_token = UINT32_MAX;
+    uint64_t spans = n_token / TN_CPU_SPAN + (n_token % TN_CPU_SPAN != 0);
+    for (uint32_t i = 0; i < p->n_op; i++) {
+        const tn_attention_desc *d = &p->ops[i].attention;
+        if (p->ops[i].kind != TN_OP_ATTENTION || d->n_head_kv % n_member == 0) continue;
+        uint64_t n_seq = (2 * n_member + d->n_head_kv - 1) / d->n_head_kv;
+        if (n_seq > x->config.max_seqs) n_seq = x->config.max_seqs;
+        uint64_t n = n_seq * d->n_head * tn_cpu_partial(d->head_dim); /* below 2^42 */
+        if (n > most) most = n;
+    }
+    if (most == 0 || spans < 2) return 0;
+    int rc = floats_new(x, most, spans, &x->parts, err);
+    if (rc == 0) x->n_part = most * spans;
+    return rc;
 }
 
 static void append(tn_cpu_exec *x, const tn_cpu_call *c, tn_cpu_run run) {
@@ -319,7 +333,8 @@ static int calls_new(tn_cpu_exec *x, tn_error *err) {
     int rc = floats_new(x, tn_team_size(x->device->team), x->scratch_bytes / sizeof(float), &scratch, err);
     if (rc) return rc;
     x->scratch = (uint8_t *)scratch;
-    return place_barriers(x, err);
+    rc = parts_new(x, err);
+    return rc ? rc : place_barriers(x, err);
 }
 
 static int check_config(const tn_exec_config *c, tn_error *err) {
@@ -328,12 +343,7 @@ static int check_config(const tn_exec_config *c, tn_error *err) {
         return tn_fail(err, TN_EINVAL,
                        "%u tokens and %u sequences a step, pages of %u tokens: need 1, 1 and a power of 2",
                        c->max_tokens, c->max_seqs, c->page_tokens);
-    if (c->kv_type != TN_TYPE_F32 && c->kv_type != TN_TYPE_F16 && c->kv_type != TN_TYPE_BF16) {
-        const tn_type_info *t = tn_type_info_get(c->kv_type);
-        return tn_fail(err, TN_ENOTSUP, "keys and values as %s: the cpu device stores F32, F16 and BF16",
-                       t ? t->name : "?");
-    }
-    return 0;
+    return tn_kv_type_check(c->kv_type, err);
 }
 
 static int tables_new(tn_cpu_exec *x, tn_error *err) {
@@ -406,6 +416,7 @@ void tn_cpu_exec_free(tn_exec *exec) {
     free(x->calls);
     free(x->act);
     free(x->scratch);
+    free(x->parts);
     for (uint32_t g = 0; g < p->n_group; g++)
         if (x->pools[g]) munmap(x->pools[g], x->pool_bytes[g]);
     free(x);

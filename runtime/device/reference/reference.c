@@ -6,14 +6,17 @@
 #include <sys/mman.h>
 
 #include "base/checked.h"
+#include "device/kv_type.h"
 #include "device/reference/ops.h"
 
 typedef struct ref_exec {
     tn_exec base;
     const tn_program *p;
     tn_exec_config config;
-    float **slots;    /* [n_slot]: [max rows, cols] */
-    float **kv;       /* [n_layer]: pages of [2, page_tokens, n_head_kv * head_dim], k then v */
+    float **slots; /* [n_slot]: [max rows, cols] */
+    /* [n_layer]: pages of [2, page_tokens, n_head_kv * head_dim], k then v: F32 numbers, those that are left
+     * of them where config.kv_type is a narrower type. */
+    float **kv;
     size_t *kv_bytes; /* [n_layer]: of the whole layer */
     float **taps;     /* [n_tap]: [max_tokens, cols], or NULL without taps */
     float *row;       /* one dequantised weight row */
@@ -107,22 +110,33 @@ static const float *v_at(const void *ctx, uint32_t pos) {
     return kv_row(h->x, h->layer, h->s, pos, 1) + h->offset;
 }
 
+static void store_kv(ref_exec *x, const tn_op *op) {
+    const tn_attention_desc *a = &op->attention;
+    uint32_t cols = a->n_head_kv * a->head_dim;
+    for (uint32_t t = 0; t < x->step->n_token; t++)
+        for (uint32_t which = 0; which < 2; which++) {
+            const float *from = data(x, op->in[1 + which]) + (size_t)t * cols;
+            float *to = kv_row(x, a->layer, &x->step->seqs[x->step->seq[t]], x->step->pos[t], which);
+            for (uint32_t h = 0; h < cols; h += a->head_dim)
+                tn_kv_type_round(x->config.kv_type, from + h, a->head_dim, to + h);
+        }
+}
+
 static void run_attention(ref_exec *x, const tn_op *op) {
     const tn_attention_desc *a = &op->attention;
-    uint32_t q_cols = a->n_head * a->head_dim, kv_cols = a->n_head_kv * a->head_dim;
-    for (uint32_t t = 0; t < x->step->n_token; t++)
-        for (uint32_t which = 0; which < 2; which++)
-            memcpy(kv_row(x, a->layer, &x->step->seqs[x->step->seq[t]], x->step->pos[t], which),
-                   data(x, op->in[1 + which]) + (size_t)t * kv_cols, kv_cols * sizeof(float));
+    float q[TN_REF_MAX_HEAD_DIM];
+    store_kv(x, op);
     for (uint32_t t = 0; t < x->step->n_token; t++)
         for (uint32_t h = 0; h < a->n_head; h++) {
             kv_head kv = {.x = x,
                           .s = &x->step->seqs[x->step->seq[t]],
                           .layer = a->layer,
                           .offset = h / (a->n_head / a->n_head_kv) * a->head_dim};
-            tn_ref_attention(data(x, op->in[0]) + (size_t)t * q_cols + h * a->head_dim, k_at, v_at, &kv, a,
-                             x->step->pos[t], x->scores,
-                             data(x, op->out) + (size_t)t * q_cols + h * a->head_dim);
+            size_t at = ((size_t)t * a->n_head + h) * a->head_dim;
+            float *y = data(x, op->out) + at;
+            tn_kv_type_turn(x->config.kv_type, data(x, op->in[0]) + at, a->head_dim, q);
+            tn_ref_attention(q, k_at, v_at, &kv, a, x->step->pos[t], x->scores, y);
+            tn_kv_type_turn(x->config.kv_type, y, a->head_dim, y);
         }
 }
 
@@ -295,9 +309,8 @@ static int ref_lower(tn_device *d, const tn_program *p, const tn_exec_config *co
                      void *ctx, tn_exec **ret, tn_error *err) {
     (void)progress;
     (void)ctx;
-    if (config->kv_type != TN_TYPE_F32)
-        return tn_fail(err, TN_ENOTSUP, "the reference device keeps keys and values in F32 only, not %s",
-                       tn_type_info_get(config->kv_type)->name);
+    int rc = tn_kv_type_check(config->kv_type, err);
+    if (rc) return rc;
     for (uint32_t i = 0; i < p->n_layer; i++)
         if (p->caches[i].head_dim > TN_REF_MAX_HEAD_DIM)
             return tn_fail(err, TN_ENOTSUP, "heads of %u dimensions, the limit is %d", p->caches[i].head_dim,
@@ -307,7 +320,7 @@ static int ref_lower(tn_device *d, const tn_program *p, const tn_exec_config *co
     x->base.cls = d->cls;
     x->p = p;
     x->config = *config;
-    int rc = allocate(x) ? 0 : tn_fail(err, TN_ENOMEM, "out of memory for activations");
+    rc = allocate(x) ? 0 : tn_fail(err, TN_ENOMEM, "out of memory for activations");
     for (uint32_t i = 0; !rc && i < p->n_layer; i++) rc = reserve_pages(x, i, err);
     if (rc) {
         ref_exec_free(&x->base);

@@ -1,33 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attention over pages, grouped by key/value head.
  *
- * The context is cut into pieces of TN_CPU_PIECE positions counted from 0. For each piece, ascending, the
- * keys are brought to scratch as F32 [head_dim][piece], scores of all queries of the item come out a vector
- * of positions at a time (no sums across lanes, head_dim ascending), and the usual running maximum and sum
- * (Milakov & Gimelshein 2018, alg. 3) take the piece in; then the same with the values, positions ascending.
- * A query meets exactly the positions it may see: the others are cut from the loop over values and selected
- * out of the scores, so what they hold is of no consequence, and neither is which queries share an item. */
+ * Scores come out a vector of positions at a time (no sums across lanes, head_dim ascending), sums over
+ * values a vector of dimensions at a time (positions ascending). Every number of the cache is widened to F32
+ * exactly before it is used, so it does not show in the bits whether that happens in the inner loop, as for
+ * few queries, or for a piece of positions in scratch, as for many. A query meets exactly the positions it
+ * may see: the others are cut from the loop over values and selected out of the scores, so what they hold is
+ * of no consequence, and neither is which queries share an item. */
 #include "device/cpu/kernels/set.h"
+#include "weights/float.h"
 
 enum {
+    SPAN = TN_CPU_SPAN,
     PIECE = TN_CPU_PIECE,
-    VP = PIECE / VN, /* vectors of scores */
-    /* Queries, and for values dimensions, of a register block. */
-    QS = MANY_REGISTERS ? (VN == 16 ? 8 : 2) : (VN == 8 ? 3 : 1),
+    GROUP = TN_CPU_K_GROUP,
+    VG = GROUP / VN, /* vectors of a dimension of a group of keys */
+    /* Queries of a register block of scores at most, and groups of keys with so many and with fewer. */
+    QS = VN == 16         ? 8
+         : VN == 8        ? 4
+         : MANY_REGISTERS ? 4
+                          : 2,
+    GS = VN == 16 ? 2 : 1,
+    GS_FEW = VN == 16  ? 4
+             : VN == 8 ? 2
+                       : 1,
+    /* Queries of a register block of values, and vectors of dimensions with so many and with at most two. */
     QV = MANY_REGISTERS ? 4 : 2,
     DV = 4,
+    DV_FEW = MANY_REGISTERS ? 8 : 4,
+    /* Queries that do not pay for bringing keys and values to scratch. */
+    FEW = 8,
+    LINE = 64, /* bytes that memory gives at a time */
 };
 
 /* Scratch, and what the item's queries share. */
 typedef struct work {
     const tn_cpu_attention *a;
     const tn_cpu_attention_item *item;
-    uint32_t n_group, n_query, stride; /* query i: head i % n_group of row i / n_group */
-    uint32_t first_pos, end_pos;       /* of the union of what the queries see */
-    float *piece;                      /* [head_dim][PIECE] keys or [PIECE][stride] values */
-    float *scores;                     /* [n_query][PIECE], then the weights */
-    float *out;                        /* [n_query][stride] */
-    float *top, *sum;                  /* [n_query] running maximum and sum */
+    uint32_t n_group, n_query;   /* query i: head i % n_group of row i / n_group */
+    uint32_t stride, partial;    /* floats of a query, and of a partial result */
+    uint32_t first_pos, end_pos; /* of the union of what the queries see, within the span */
+    uint32_t base;               /* of the span */
+    float *piece;                /* groups of keys [head_dim][GROUP], or values [PIECE][stride] */
+    float *scales;               /* of values: [PIECE][n_block] */
+    float *q;                    /* [n_query][stride] */
+    float *scores;               /* [n_query][SPAN], then the weights */
+    float *out;                  /* partial results of the span */
 } work;
 
 static uint32_t query_first(const work *w, uint32_t i) {
@@ -37,225 +55,481 @@ static uint32_t query_first(const work *w, uint32_t i) {
 static uint32_t query_end(const work *w, uint32_t i) {
     return w->item->pos + i / w->n_group + 1;
 }
-
-static void work_init(work *w, const tn_cpu_attention *a, const tn_cpu_attention_item *item, float *scratch) {
-    uint32_t n_group = a->desc.n_head / a->desc.n_head_kv, n_query = n_group * item->n_row;
-    uint32_t stride = tn_cpu_head_stride(a->desc.head_dim);
-    *w = (work){.a = a, .item = item, .n_group = n_group, .n_query = n_query, .stride = stride};
-    w->piece = scratch;
-    w->out = w->piece + PIECE * stride;
-    w->scores = w->out + (size_t)n_query * stride;
-    w->top = w->scores + (size_t)n_query * PIECE;
-    w->sum = w->top + n_query;
-    w->first_pos = query_first(w, 0);
-    w->end_pos = query_end(w, n_query - 1);
-    memset(w->out, 0, (size_t)n_query * stride * sizeof(float));
-    memset(w->piece, 0, (size_t)PIECE * stride * sizeof(float));
-    for (uint32_t i = 0; i < n_query; i++) {
-        w->top[i] = -INFINITY;
-        w->sum[i] = 0.0f;
-    }
+/* Positions of [base, base + n) that query i sees, counted from base. */
+static void query_lanes(const work *w, uint32_t i, uint32_t base, uint32_t n, uint32_t *ret_first,
+                        uint32_t *ret_end) {
+    uint32_t first = query_first(w, i), end = query_end(w, i);
+    *ret_first = first > base ? first - base : 0;
+    *ret_end = end < base + n ? (end > base ? end - base : 0) : n;
 }
 
-/* n elements of the cache as F32; type is constant after inlining. */
-ALWAYS_INLINE void load_elements(const tn_type type, const uint8_t *src, uint32_t n, float *dst) {
-    uint32_t i = 0;
-    if (type == TN_TYPE_F16) {
-        for (; i + VN <= n; i += VN) vf_store(dst + i, vf_load_f16(src + 2 * i));
-    } else if (type == TN_TYPE_BF16) {
-        for (; i + VN <= n; i += VN) vf_store(dst + i, vf_load_bf16(src + 2 * i));
-    } else {
-        for (; i + VN <= n; i += VN) vf_store(dst + i, vf_load(src + 4 * i));
-    }
-    if (i < n) SET(tn_cpu_decode)(type, src + i * (type == TN_TYPE_F32 ? 4 : 2), n - i, dst + i);
-}
-
-/* Keys of positions base .. base + PIECE as [head_dim][PIECE]. Groups wholly outside the visible positions
- * are not touched: their pages may not exist. */
-ALWAYS_INLINE void load_keys(const tn_type type, const work *w, uint32_t base) {
-    const tn_cpu_cache *c = &w->a->cache;
-    const uint32_t g = c->k_group, bytes = type == TN_TYPE_F32 ? 4 : 2;
-    for (uint32_t j = 0; j < PIECE; j += g) {
-        uint32_t pos = base + j;
-        if (pos + g <= w->first_pos || pos >= w->end_pos) continue;
-        const uint8_t *k = tn_cpu_cache_head(c, w->item->pages[pos / c->page_tokens], w->item->head_kv);
-        k += (uint64_t)(pos % c->page_tokens) * c->head_dim * bytes;
-        float *to = w->piece + j;
-        if (g == TN_CPU_K_GROUP) {
-            for (uint32_t d = 0; d < c->head_dim; d++, k += TN_CPU_K_GROUP * bytes, to += PIECE)
-                load_elements(type, k, TN_CPU_K_GROUP, to);
-        } else {
-            for (uint32_t d = 0; d < c->head_dim; d++, k += g * bytes, to += PIECE)
-                load_elements(type, k, g, to);
-        }
-    }
-}
-
-/* Values of positions first .. end, in the piece at base, as [PIECE][stride]. */
-ALWAYS_INLINE void load_values(const tn_type type, const work *w, uint32_t base, uint32_t first,
-                               uint32_t end) {
-    const tn_cpu_cache *c = &w->a->cache;
-    for (uint32_t pos = first; pos < end; pos++) {
-        uint32_t row = c->page_tokens + pos % c->page_tokens;
-        const uint8_t *v = tn_cpu_cache_head(c, w->item->pages[pos / c->page_tokens], w->item->head_kv);
-        v += (uint64_t)row * c->head_dim * c->elem_bytes;
-        load_elements(type, v, c->head_dim, w->piece + (size_t)(pos - base) * w->stride);
-    }
-}
-
-static const float *query(const work *w, uint32_t i) {
+/* Where a query's numbers start in its rows of item->q and item->out. */
+static size_t query_at(const work *w, uint32_t i) {
     const tn_attention_desc *d = &w->a->desc;
     uint32_t head = w->item->head_kv * w->n_group + i % w->n_group;
-    return w->item->q + ((size_t)(i / w->n_group) * d->n_head + head) * d->head_dim;
+    return ((size_t)(i / w->n_group) * d->n_head + head) * d->head_dim;
 }
 
-/* Scores of n queries from i on against the piece's keys, raw. */
-ALWAYS_INLINE void score_block(const int n, const work *w, uint32_t i) {
-    const float *q[8];
-    vf s[8][VP];
-    UNROLL for (int m = 0; m < n; m++) {
-        q[m] = query(w, i + m);
-        UNROLL for (int v = 0; v < VP; v++) s[m][v] = (vf){0};
+/* As tn_kv_type_turn. */
+static void turn(tn_type type, const float *x, uint32_t n_dim, float *y) {
+    enum { N = TN_KV_TYPE_BLOCK / VN };
+    uint32_t b = 0;
+    for (; type == TN_TYPE_Q8_0 && b + TN_KV_TYPE_BLOCK <= n_dim; b += TN_KV_TYPE_BLOCK) {
+        vf v[N];
+        UNROLL for (int i = 0; i < N; i++) v[i] = vf_turn(vf_load(x + b + i * VN));
+        vf_turn_across(v, N);
+        UNROLL for (int i = 0; i < N; i++) vf_store(y + b + i * VN, v[i] * (1.0f / TN_KV_TYPE_BLOCK));
     }
-    const float *k = w->piece;
-    for (uint32_t d = 0; d < w->a->desc.head_dim; d++, k += PIECE) {
-        vf kv[VP];
-        UNROLL for (int v = 0; v < VP; v++) kv[v] = vf_load(k + v * VN);
-        UNROLL for (int m = 0; m < n; m++) {
-            vf x = vf_set1(q[m][d]);
-            UNROLL for (int v = 0; v < VP; v++) s[m][v] = vf_fma(x, kv[v], s[m][v]);
+    tn_kv_type_turn(type, x + b, n_dim - b, y + b);
+}
+
+static void work_init(work *w, const tn_cpu_attention *a, const tn_cpu_attention_item *item, float *scratch) {
+    uint32_t dim = a->desc.head_dim, n_group = a->desc.n_head / a->desc.n_head_kv;
+    *w = (work){.a = a, .item = item, .n_group = n_group, .n_query = n_group * item->n_row};
+    w->stride = tn_cpu_head_stride(dim);
+    w->partial = tn_cpu_partial(dim);
+    w->piece = scratch;
+    w->q = w->piece + (size_t)PIECE * w->stride;
+    w->scores = w->q + (size_t)w->n_query * w->stride;
+    w->out = w->scores + (size_t)w->n_query * SPAN;
+    w->scales = w->out + 2 * (size_t)w->n_query * w->partial;
+    for (uint32_t i = 0; i < w->n_query; i++)
+        turn(a->cache.type, item->q + query_at(w, i), dim, w->q + (size_t)i * w->stride);
+}
+
+/* A vector of the cache's numbers; type is constant after inlining. */
+ALWAYS_INLINE vf load(const tn_type type, const uint8_t *p) {
+    if (type == TN_TYPE_F16) return vf_load_f16(p);
+    if (type == TN_TYPE_BF16) return vf_load_bf16(p);
+    if (type == TN_TYPE_Q8_0) return vf_from_i32(vi_load_i8(p));
+    return vf_load(p);
+}
+ALWAYS_INLINE uint32_t bytes_of(const tn_type type) {
+    return type == TN_TYPE_Q8_0 ? 1 : type == TN_TYPE_F32 ? 4 : 2;
+}
+static float scale_at(const uint8_t *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return tn_f16_to_f32(h);
+}
+static float load_one(tn_type type, const uint8_t *p) {
+    float f;
+    if (type == TN_TYPE_Q8_0) return (float)*(const int8_t *)p;
+    SET(tn_cpu_decode)(type, p, 1, &f);
+    return f;
+}
+
+static const uint8_t *keys_at(const work *w, uint32_t pos) {
+    const tn_cpu_cache *c = &w->a->cache;
+    return tn_cpu_cache_keys(c, w->item->pages[pos / c->page_tokens], w->item->head_kv, pos % c->page_tokens);
+}
+
+/* The stored values of a position, or of the item's last one if that comes before it. */
+static const uint8_t *values_row(const work *w, uint32_t pos) {
+    const tn_cpu_cache *c = &w->a->cache;
+    uint32_t last = query_end(w, w->n_query - 1) - 1;
+    if (pos > last) pos = last;
+    return tn_cpu_cache_values(c, w->item->pages[pos / c->page_tokens], w->item->head_kv) +
+           (size_t)(pos % c->page_tokens) * c->head_dim * c->elem_bytes;
+}
+
+/* Scales of dimensions d .. d + TN_KV_TYPE_BLOCK of a group of keys in Q8_0, vector v. */
+ALWAYS_INLINE vf key_scale(const uint8_t *keys, uint32_t n_dim, uint32_t d, int v) {
+    return vf_load_f16(keys + (n_dim + d / TN_KV_TYPE_BLOCK * 2) * GROUP + v * VN * 2);
+}
+
+/* A group of keys [head_dim][GROUP], scales included, as F32. next: the one that is read later. */
+ALWAYS_INLINE void widen_keys(const tn_type type, const uint8_t *k, const uint8_t *next, uint32_t n_dim,
+                              float *to) {
+    for (size_t d = 0; d < n_dim; d++) {
+        if (d * GROUP * bytes_of(type) % LINE == 0) __builtin_prefetch(next + d * GROUP * bytes_of(type));
+        UNROLL for (int v = 0; v < VG; v++) {
+            vf x = load(type, k + (d * GROUP + v * VN) * bytes_of(type));
+            vf_store(to + d * GROUP + v * VN,
+                     type == TN_TYPE_Q8_0 ? x * key_scale(k, n_dim, (uint32_t)d, v) : x);
         }
     }
-    UNROLL for (int m = 0; m < n; m++) {
-        UNROLL for (int v = 0; v < VP; v++) vf_store(w->scores + (i + m) * PIECE + v * VN, s[m][v]);
+}
+/* The same of groups of g < GROUP tokens, which small pages have, at lanes j .. j + g of the group. */
+static void widen_narrow_keys(const tn_cpu_cache *c, const uint8_t *k, uint32_t j, float *to) {
+    const uint32_t g = c->k_group, n_dim = c->head_dim, bytes = c->elem_bytes;
+    const uint8_t *scales = k + (size_t)n_dim * g * bytes;
+    for (uint32_t d = 0; d < n_dim; d++) {
+        for (uint32_t i = 0; i < g; i++) {
+            float x = load_one(c->type, k + (d * g + i) * bytes);
+            if (c->type == TN_TYPE_Q8_0) x *= scale_at(scales + (d / TN_KV_TYPE_BLOCK * g + i) * 2);
+            to[d * GROUP + j + i] = x;
+        }
     }
 }
 
-static void score_all(const work *w) {
-    uint32_t i = 0;
-    for (; i + QS <= w->n_query; i += QS) score_block(QS, w, i);
-    for (; i < w->n_query; i++) score_block(1, w, i);
+/* Keys of positions pos .. pos + GROUP to scratch. Stored groups wholly outside the visible positions are not
+ * touched: their pages may not exist. */
+static void keys_to_scratch(const work *w, uint32_t pos, float *to) {
+    const tn_cpu_cache *c = &w->a->cache;
+    for (uint32_t j = 0; j < GROUP; j += c->k_group) {
+        if (pos + j + c->k_group <= w->first_pos || pos + j >= w->end_pos) continue;
+        const uint8_t *k = keys_at(w, pos + j);
+        const uint8_t *next = pos + PIECE < w->end_pos ? keys_at(w, pos + PIECE) : k;
+        if (c->k_group < GROUP)
+            widen_narrow_keys(c, k, j, to);
+        else if (c->type == TN_TYPE_F32)
+            widen_keys(TN_TYPE_F32, k, next, c->head_dim, to);
+        else if (c->type == TN_TYPE_F16)
+            widen_keys(TN_TYPE_F16, k, next, c->head_dim, to);
+        else if (c->type == TN_TYPE_BF16)
+            widen_keys(TN_TYPE_BF16, k, next, c->head_dim, to);
+        else
+            widen_keys(TN_TYPE_Q8_0, k, next, c->head_dim, to);
+    }
 }
 
-/* Raw scores of lanes first .. end of query i become weights e^(score - maximum), zero elsewhere; the query's
- * maximum, sum and output so far are brought to the new maximum. */
-static void soften(const work *w, uint32_t i, uint32_t first, uint32_t end) {
+/* Scores of n queries from i on against ng groups of keys, raw; their first lane is `lane`. next: ng groups
+ * that are read later and asked for meanwhile, or NULL. */
+ALWAYS_INLINE void score_block(const tn_type type, const int n, const int ng, const work *w, uint32_t i,
+                               const uint8_t *const *keys, const uint8_t *const *next, uint32_t lane) {
+    const uint32_t n_dim = w->a->desc.head_dim, unit = type == TN_TYPE_Q8_0 ? TN_KV_TYPE_BLOCK : n_dim;
+    const float *q[QS];
+    vf s[QS][GS_FEW * VG], scale[GS_FEW * VG];
+    UNROLL for (int m = 0; m < n; m++) {
+        q[m] = w->q + (size_t)(i + (uint32_t)m) * w->stride;
+        UNROLL for (int v = 0; v < ng * VG; v++) s[m][v] = (vf){0};
+    }
+    for (uint32_t b = 0; b < n_dim; b += unit) {
+        const uint32_t end = b + unit < n_dim ? b + unit : n_dim;
+        UNROLL for (int v = 0; v < ng * VG; v++) {
+            scale[v] = type == TN_TYPE_Q8_0 ? key_scale(keys[v / VG], n_dim, b, v % VG) : vf_set1(1.0f);
+        }
+        for (size_t d = b; d < end; d++) {
+            const size_t at = d * GROUP * bytes_of(type);
+            UNROLL for (int g = 0; g < ng; g++) {
+                if (next && at % LINE == 0) __builtin_prefetch(next[g] + at);
+            }
+            vf k[GS_FEW * VG];
+            UNROLL for (int v = 0; v < ng * VG; v++) {
+                k[v] = load(type, keys[v / VG] + at + v % VG * VN * bytes_of(type));
+                if (type == TN_TYPE_Q8_0) k[v] *= scale[v];
+            }
+            UNROLL for (int m = 0; m < n; m++) {
+                vf x = vf_set1(q[m][d]);
+                UNROLL for (int v = 0; v < ng * VG; v++) s[m][v] = vf_fma(x, k[v], s[m][v]);
+            }
+        }
+    }
+    float *to = w->scores + (size_t)i * SPAN + lane;
+    UNROLL for (int m = 0; m < n; m++) {
+        UNROLL for (int v = 0; v < ng * VG; v++) vf_store(to + m * SPAN + v * VN, s[m][v]);
+    }
+}
+
+/* Scores of all queries against keys as they are stored. Blocks of groups are counted from the span's start;
+ * those of a block's groups that nobody sees are read from one that somebody does, for nothing. */
+ALWAYS_INLINE void score_stored_with(const tn_type type, const int n, const int ng, const work *w,
+                                     uint32_t i) {
+    const uint32_t first = w->first_pos / GROUP * GROUP, step = (uint32_t)ng * GROUP;
+    for (uint32_t pos = first / step * step; pos < w->end_pos; pos += step) {
+        const uint8_t *keys[GS_FEW], *next[GS_FEW];
+        for (int g = 0; g < ng; g++) {
+            uint32_t p = pos + (uint32_t)g * GROUP, later = p + step;
+            keys[g] = keys_at(w, p < first ? first : p < w->end_pos ? p : w->end_pos - 1);
+            if (later < w->end_pos)
+                next[g] = keys_at(w, later < first ? first : later);
+            else /* GROUP rows of values take what a group of keys takes */
+                next[g] = values_row(w, w->first_pos + (uint32_t)g * GROUP);
+        }
+        score_block(type, n, ng, w, i, keys, next, pos - w->base);
+    }
+}
+ALWAYS_INLINE void score_stored(const tn_type type, const work *w) {
+    uint32_t i = 0;
+    for (; i + QS <= w->n_query; i += QS) score_stored_with(type, QS, GS, w, i);
+    if (QS > 4)
+        for (; i + 4 <= w->n_query; i += 4) score_stored_with(type, 4, GS_FEW, w, i);
+    if (QS > 2)
+        for (; i + 2 <= w->n_query; i += 2) score_stored_with(type, 2, GS_FEW, w, i);
+    for (; i < w->n_query; i++) score_stored_with(type, 1, GS_FEW, w, i);
+}
+
+/* The same by way of scratch, a piece at a time. */
+static void score_pieces(const work *w) {
+    enum { NG = PIECE / GROUP };
+    for (uint32_t pos = w->first_pos / PIECE * PIECE; pos < w->end_pos; pos += PIECE) {
+        const uint8_t *keys[NG];
+        for (uint32_t g = 0; g < NG; g++) {
+            float *to = w->piece + (size_t)g * GROUP * w->stride;
+            keys_to_scratch(w, pos + g * GROUP, to);
+            keys[g] = (const uint8_t *)to;
+        }
+        for (uint32_t g = 0; g < NG; g += GS) {
+            uint32_t i = 0, lane = pos - w->base + g * GROUP;
+            for (; i + QS <= w->n_query; i += QS)
+                score_block(TN_TYPE_F32, QS, GS, w, i, keys + g, NULL, lane);
+            for (; i < w->n_query; i++) score_block(TN_TYPE_F32, 1, GS, w, i, keys + g, NULL, lane);
+        }
+    }
+}
+
+static void score_span(const work *w) {
+    const tn_cpu_cache *c = &w->a->cache;
+    if (c->k_group < GROUP || (w->n_query > FEW && c->type != TN_TYPE_F32))
+        score_pieces(w);
+    else if (c->type == TN_TYPE_F32)
+        score_stored(TN_TYPE_F32, w);
+    else if (c->type == TN_TYPE_F16)
+        score_stored(TN_TYPE_F16, w);
+    else if (c->type == TN_TYPE_BF16)
+        score_stored(TN_TYPE_BF16, w);
+    else
+        score_stored(TN_TYPE_Q8_0, w);
+}
+
+/* Raw scores of query i become weights e^(score - top), and 0 at other positions of the vectors they are in;
+ * top and the sum go to the query's partial result. */
+static void soften(const work *w, uint32_t i) {
     const tn_attention_desc *d = &w->a->desc;
-    float *s = w->scores + i * PIECE;
+    float *s = w->scores + (size_t)i * SPAN, *out = w->out + (size_t)i * w->partial;
+    uint32_t first, end;
+    query_lanes(w, i, w->base, SPAN, &first, &end);
+    vf most = vf_set1(-INFINITY), total = {0};
     vi lane;
     UNROLL for (int l = 0; l < VN; l++) lane[l] = l;
-    vf x[VP], most = vf_set1(-INFINITY);
-    UNROLL for (int v = 0; v < VP; v++) {
-        vi j = lane + v * VN;
-        x[v] = vf_load(s + v * VN) * d->scale;
-        if (d->softcap > 0) x[v] = d->softcap * vf_tanh(x[v] / d->softcap);
-        x[v] = vf_select((j >= (int32_t)first) & (j < (int32_t)end), x[v], vf_set1(-INFINITY));
-        most = vf_max(x[v], most);
+    for (uint32_t j = first / VN * VN; j < end; j += VN) {
+        vi at = lane + (int32_t)j;
+        vf x = vf_load(s + j) * d->scale;
+        if (d->softcap > 0) x = d->softcap * vf_tanh(x / d->softcap);
+        x = vf_select((at >= (int32_t)first) & (at < (int32_t)end), x, vf_set1(-INFINITY));
+        most = vf_max(x, most);
+        vf_store(s + j, x);
     }
-    float top = vf_max_lane(most), old = w->top[i];
-    if (top < old) top = old;
-    vf total = {0};
-    UNROLL for (int v = 0; v < VP; v++) {
-        vf e = vf_exp(x[v] - top);
+    float top = vf_max_lane(most);
+    for (uint32_t j = first / VN * VN; j < end; j += VN) {
+        vf e = vf_exp(vf_load(s + j) - top);
         total += e;
-        vf_store(s + v * VN, e);
+        vf_store(s + j, e);
     }
-    float fade = vf_exp(vf_set1(old - top))[0];
-    w->sum[i] = w->sum[i] * fade + vf_sum(total);
-    w->top[i] = top;
-    if (fade == 1.0f) return;
-    float *out = w->out + (size_t)i * w->stride;
-    for (uint32_t k = 0; k < w->stride; k += VN) vf_store(out + k, vf_load(out + k) * fade);
+    out[w->stride] = top;
+    out[w->stride + 1] = vf_sum(total);
 }
 
-/* out += weight * value over lanes first .. end, for nq queries from i on and nd vectors of dimensions from d
- * on. */
-ALWAYS_INLINE void value_block(const int nq, const int nd, const work *w, uint32_t i, uint32_t d,
-                               uint32_t first, uint32_t end) {
-    vf o[QV][DV];
-    float *out = w->out + (size_t)i * w->stride + d;
+/* Rows of values in a piece, stored or widened: from the first, and from one to the next. */
+typedef struct values {
+    const uint8_t *data;
+    const uint8_t *next; /* rows that are read later and asked for meanwhile, or NULL */
+    uint32_t row_bytes;
+    const float *scales; /* of stored Q8_0: [row][n_block] */
+    uint32_t n_block;
+} values;
+
+/* out += weight * value over n_row rows, for nq queries from i on and nd vectors of dimensions from d on; the
+ * first row's weight is at `lane`. */
+ALWAYS_INLINE void value_block(const tn_type type, const int nq, const int nd, const work *w, uint32_t i,
+                               uint32_t d, const values *from, uint32_t lane, uint32_t n_row) {
+    vf o[QV][DV_FEW];
+    float *out = w->out + (size_t)i * w->partial + d;
+    const float *weight = w->scores + (size_t)i * SPAN + lane;
     UNROLL for (int m = 0; m < nq; m++) {
-        UNROLL for (int v = 0; v < nd; v++) o[m][v] = vf_load(out + m * w->stride + v * VN);
+        UNROLL for (int v = 0; v < nd; v++) o[m][v] = vf_load(out + m * w->partial + v * VN);
     }
-    for (uint32_t j = first; j < end; j++) {
-        const float *value = w->piece + (size_t)j * w->stride + d, *weight = w->scores + i * PIECE + j;
-        vf x[DV];
-        UNROLL for (int v = 0; v < nd; v++) x[v] = vf_load(value + v * VN);
+    const uint8_t *row = from->data + d * bytes_of(type);
+    const float *scales = from->scales;
+    for (size_t j = 0; j < n_row; j++, row += from->row_bytes, scales += from->n_block) {
+        UNROLL for (int l = 0; l < nd * VN * (int)bytes_of(type); l += LINE) {
+            if (from->next) __builtin_prefetch(from->next + (row - from->data) + l);
+        }
+        vf x[DV_FEW];
+        UNROLL for (int v = 0; v < nd; v++) {
+            x[v] = load(type, row + v * VN * bytes_of(type));
+            if (type == TN_TYPE_Q8_0) x[v] *= scales[(d + v * VN) / TN_KV_TYPE_BLOCK];
+        }
         UNROLL for (int m = 0; m < nq; m++) {
-            vf p = vf_set1(weight[m * PIECE]);
+            vf p = vf_set1(weight[m * SPAN + j]);
             UNROLL for (int v = 0; v < nd; v++) o[m][v] = vf_fma(p, x[v], o[m][v]);
         }
     }
     UNROLL for (int m = 0; m < nq; m++) {
-        UNROLL for (int v = 0; v < nd; v++) vf_store(out + m * w->stride + v * VN, o[m][v]);
+        UNROLL for (int v = 0; v < nd; v++) vf_store(out + m * w->partial + v * VN, o[m][v]);
     }
 }
 
-ALWAYS_INLINE void value_rows(const int nq, const work *w, uint32_t i, uint32_t first, uint32_t end) {
+ALWAYS_INLINE void value_rows(const tn_type type, const int nq, const work *w, uint32_t i, const values *from,
+                              uint32_t lane, uint32_t n_row) {
     uint32_t d = 0;
-    for (; d + DV * VN <= w->stride; d += DV * VN) value_block(nq, DV, w, i, d, first, end);
-    for (; d < w->stride; d += VN) value_block(nq, 1, w, i, d, first, end);
+    if (nq <= 2)
+        for (; d + DV_FEW * VN <= w->stride; d += DV_FEW * VN)
+            value_block(type, nq, DV_FEW, w, i, d, from, lane, n_row);
+    for (; d + DV * VN <= w->stride; d += DV * VN) value_block(type, nq, DV, w, i, d, from, lane, n_row);
+    for (; d < w->stride; d += VN) value_block(type, nq, 1, w, i, d, from, lane, n_row);
 }
 
-/* The lanes of the piece at base that query i sees. */
-static void query_lanes(const work *w, uint32_t i, uint32_t base, uint32_t *ret_first, uint32_t *ret_end) {
-    uint32_t first = query_first(w, i), end = query_end(w, i);
-    *ret_first = first > base ? first - base : 0;
-    *ret_end = end < base + PIECE ? (end > base ? end - base : 0) : PIECE;
-}
-
-/* Queries with the same lanes go together, a register block at a time. */
-static void weigh_values(const work *w, uint32_t base) {
-    for (uint32_t i = 0; i < w->n_query;) {
-        uint32_t first, end, f, e, n = 1;
-        query_lanes(w, i, base, &first, &end);
-        for (; n < QV && i + n < w->n_query; n++) {
-            query_lanes(w, i + n, base, &f, &e);
+/* Queries that see the same rows go together, a register block at a time. from: rows of positions base ..
+ * base
+ * + n. */
+ALWAYS_INLINE void weigh_values(const tn_type type, const work *w, const values *from, uint32_t base,
+                                uint32_t n) {
+    uint32_t first, end, f, e, together;
+    for (uint32_t i = 0; i < w->n_query; i += together) {
+        query_lanes(w, i, base, n, &first, &end);
+        for (together = 1; together < QV && i + together < w->n_query; together++) {
+            query_lanes(w, i + together, base, n, &f, &e);
             if (f != first || e != end) break;
         }
-        if (first < end) {
-            if (n == QV)
-                value_rows(QV, w, i, first, end);
-            else
-                for (uint32_t m = 0; m < n; m++) value_rows(1, w, i + m, first, end);
-        }
-        i += n;
+        if (first >= end) continue;
+        values at = *from;
+        at.data += (size_t)first * from->row_bytes;
+        at.scales += (size_t)first * from->n_block;
+        uint32_t lane = base - w->base + first;
+        if (together > 2 && together < QV) together = 2;
+        if (together == QV)
+            value_rows(type, QV, w, i, &at, lane, end - first);
+        else if (together == 2)
+            value_rows(type, 2, w, i, &at, lane, end - first);
+        else
+            value_rows(type, 1, w, i, &at, lane, end - first);
     }
 }
 
-static void take_piece(const work *w, uint32_t base) {
-    tn_type type = w->a->cache.type;
-    uint32_t first = base > w->first_pos ? base : w->first_pos;
-    uint32_t end = base + PIECE < w->end_pos ? base + PIECE : w->end_pos;
-    if (type == TN_TYPE_F32)
-        load_keys(TN_TYPE_F32, w, base);
-    else if (type == TN_TYPE_F16)
-        load_keys(TN_TYPE_F16, w, base);
-    else
-        load_keys(TN_TYPE_BF16, w, base);
-    score_all(w);
-    for (uint32_t i = 0; i < w->n_query; i++) {
-        uint32_t f, e;
-        query_lanes(w, i, base, &f, &e);
-        if (f < e) soften(w, i, f, e);
+/* n rows of values as F32 [n][stride]. */
+ALWAYS_INLINE void widen_values(const tn_type type, const work *w, const values *from, uint32_t n) {
+    const uint32_t n_dim = w->a->desc.head_dim, bytes = bytes_of(type);
+    for (uint32_t j = 0; j < n; j++) {
+        const uint8_t *row = from->data + (size_t)j * from->row_bytes;
+        const float *scales = from->scales + (size_t)j * from->n_block;
+        float *to = w->piece + (size_t)j * w->stride;
+        uint32_t d = 0;
+        for (; d + VN <= n_dim; d += VN) {
+            if (d * bytes % LINE == 0) __builtin_prefetch(from->next + (row - from->data) + d * bytes);
+            vf x = load(type, row + d * bytes);
+            vf_store(to + d, type == TN_TYPE_Q8_0 ? x * scales[d / TN_KV_TYPE_BLOCK] : x);
+        }
+        for (; d < n_dim; d++) {
+            to[d] = load_one(type, row + d * bytes);
+            if (type == TN_TYPE_Q8_0) to[d] *= scales[d / TN_KV_TYPE_BLOCK];
+        }
     }
-    if (type == TN_TYPE_F32)
-        load_values(TN_TYPE_F32, w, base, first, end);
-    else if (type == TN_TYPE_F16)
-        load_values(TN_TYPE_F16, w, base, first, end);
-    else
-        load_values(TN_TYPE_BF16, w, base, first, end);
-    weigh_values(w, base);
+}
+
+/* The values of positions base .. base + n, which share a page, as they are stored; scales are widened. */
+static values values_at(const work *w, uint32_t base, uint32_t n) {
+    const tn_cpu_cache *c = &w->a->cache;
+    uint32_t slot = base % c->page_tokens, n_block = tn_kv_type_blocks(c->head_dim);
+    const uint8_t *start = tn_cpu_cache_values(c, w->item->pages[base / c->page_tokens], w->item->head_kv);
+    values v = {.row_bytes = c->head_dim * c->elem_bytes, .scales = w->scales};
+    v.data = start + (size_t)slot * v.row_bytes;
+    if (c->type != TN_TYPE_Q8_0) return v;
+    v.n_block = n_block;
+    const uint8_t *scales = start + (size_t)c->page_tokens * c->head_dim + (size_t)slot * n_block * 2;
+    uint32_t k = 0;
+    for (; k + VN <= n * n_block; k += VN) vf_store(w->scales + k, vf_load_f16(scales + 2 * k));
+    for (; k < n * n_block; k++) w->scales[k] = scale_at(scales + 2 * k);
+    return v;
+}
+
+/* Values of positions base .. base + n, which share a page and a piece. */
+ALWAYS_INLINE void take_values(const tn_type type, const work *w, uint32_t base, uint32_t n) {
+    values stored = values_at(w, base, n);
+    uint32_t last = query_end(w, w->n_query - 1) - 1, next = base + n;
+    stored.next = next < w->end_pos ? values_row(w, next) : keys_at(w, next < last ? next : last);
+    if (w->a->desc.head_dim == w->stride && (w->n_query <= FEW || type == TN_TYPE_F32)) {
+        weigh_values(type, w, &stored, base, n);
+        return;
+    }
+    widen_values(type, w, &stored, n);
+    values wide = {.data = (const uint8_t *)w->piece, .row_bytes = w->stride * 4, .scales = w->scales};
+    weigh_values(TN_TYPE_F32, w, &wide, base, n);
+}
+
+static void value_span(const work *w) {
+    const tn_cpu_cache *c = &w->a->cache;
+    uint32_t unit = c->page_tokens < PIECE ? c->page_tokens : PIECE;
+    for (uint32_t pos = w->first_pos, end; pos < w->end_pos; pos = end) {
+        end = pos / unit * unit + unit;
+        if (end > w->end_pos) end = w->end_pos;
+        if (c->type == TN_TYPE_F32)
+            take_values(TN_TYPE_F32, w, pos, end - pos);
+        else if (c->type == TN_TYPE_F16)
+            take_values(TN_TYPE_F16, w, pos, end - pos);
+        else if (c->type == TN_TYPE_BF16)
+            take_values(TN_TYPE_BF16, w, pos, end - pos);
+        else
+            take_values(TN_TYPE_Q8_0, w, pos, end - pos);
+    }
+}
+
+/* Partial results of the span at `base`, to w->out. */
+static void take_span(work *w, uint32_t base) {
+    uint32_t first = query_first(w, 0), end = query_end(w, w->n_query - 1);
+    w->base = base;
+    w->first_pos = first > base ? first : base;
+    w->end_pos = end < base + SPAN ? end : base + SPAN;
+    memset(w->out, 0, (size_t)w->n_query * w->partial * sizeof(float));
+    score_span(w);
+    for (uint32_t i = 0; i < w->n_query; i++) soften(w, i);
+    value_span(w);
+}
+
+/* Folds the partial results of a span into those of the spans before it. */
+static void fold(const work *w, float *into, const float *part) {
+    const uint32_t top = w->stride, sum = top + 1;
+    for (uint32_t i = 0; i < w->n_query; i++, into += w->partial, part += w->partial) {
+        if (part[sum] == 0.0f) continue; /* it sees nothing there */
+        float most = part[top] < into[top] ? into[top] : part[top];
+        float fade = vf_exp(vf_set1(into[top] - most))[0], gain = vf_exp(vf_set1(part[top] - most))[0];
+        for (uint32_t d = 0; d < w->stride; d += VN)
+            vf_store(into + d, vf_fma(vf_load(part + d), vf_set1(gain), vf_load(into + d) * fade));
+        into[sum] = into[sum] * fade + part[sum] * gain;
+        into[top] = most;
+    }
+}
+
+/* Before the first span. Returns where the spans are folded to. */
+static float *total_init(const work *w) {
+    float *total = w->out + (size_t)w->n_query * w->partial;
+    memset(total, 0, (size_t)w->n_query * w->partial * sizeof(float));
+    for (uint32_t i = 0; i < w->n_query; i++) total[i * w->partial + w->stride] = -INFINITY;
+    return total;
+}
+
+static void finish(const work *w, float *total) {
+    const tn_cpu_cache *c = &w->a->cache;
+    for (uint32_t i = 0; i < w->n_query; i++, total += w->partial) {
+        for (uint32_t d = 0; d < w->stride; d += VN)
+            vf_store(total + d, vf_load(total + d) / total[w->stride + 1]);
+        turn(c->type, total, c->head_dim, w->item->out + query_at(w, i));
+    }
 }
 
 void SET(tn_cpu_attention)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, void *scratch) {
     work w;
     work_init(&w, a, item, scratch);
-    for (uint32_t base = w.first_pos / PIECE * PIECE; base < w.end_pos; base += PIECE) take_piece(&w, base);
-    const tn_attention_desc *d = &a->desc;
-    for (uint32_t i = 0; i < w.n_query; i++) {
-        const float *from = w.out + (size_t)i * w.stride;
-        float *to = item->out + (query(&w, i) - item->q);
-        for (uint32_t k = 0; k < d->head_dim; k++) to[k] = from[k] / w.sum[i];
+    float *total = total_init(&w);
+    tn_range spans = tn_cpu_attention_spans(&a->desc, item);
+    for (uint64_t s = spans.first; s < spans.end; s++) {
+        take_span(&w, (uint32_t)s * SPAN);
+        fold(&w, total, w.out);
     }
+    finish(&w, total);
+}
+
+void SET(tn_cpu_attention_part)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, tn_range spans,
+                                float *parts, void *scratch) {
+    work w;
+    work_init(&w, a, item, scratch);
+    w.out = parts;
+    for (uint64_t s = spans.first; s < spans.end; s++) {
+        take_span(&w, (uint32_t)s * SPAN);
+        w.out += (size_t)w.n_query * w.partial;
+    }
+}
+
+void SET(tn_cpu_attention_fold)(const tn_cpu_attention *a, const tn_cpu_attention_item *item,
+                                const float *parts, void *scratch) {
+    work w;
+    work_init(&w, a, item, scratch);
+    float *total = total_init(&w);
+    tn_range spans = tn_cpu_attention_spans(&a->desc, item);
+    for (uint64_t s = spans.first; s < spans.end; s++) {
+        fold(&w, total, parts);
+        parts += (size_t)w.n_query * w.partial;
+    }
+    finish(&w, total);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Storing keys and values: rounded to the cache's type (to nearest, ties to even), laid out as tn_cpu_cache
- * says. */
+/* Storing keys and values: rounded as device/kv_type.h says, laid out as tn_cpu_cache says. */
 #include "device/cpu/kernels/set.h"
 #include "weights/float.h"
 
@@ -15,11 +14,67 @@ static void store_strided(tn_type type, uint8_t *dst, uint32_t stride, const flo
     }
 }
 
+/* A whole block turned and rounded: what tn_kv_type_turn_block and tn_kv_type_quantize give. Returns the
+ * scale. */
+static uint16_t quantize_block(const float *x, int8_t *q) {
+    enum { N = TN_KV_TYPE_BLOCK / VN };
+    vf v[N];
+    UNROLL for (int i = 0; i < N; i++) v[i] = vf_turn(vf_load(x + i * VN));
+    vf_turn_across(v, N);
+    vi top = {0};
+    UNROLL for (int i = 0; i < N; i++) {
+        vi bits = (vi)vf_abs(v[i]);
+        top = (vi)vf_select(bits > top, (vf)bits, (vf)top);
+    }
+    uint32_t most = 0;
+    UNROLL for (int i = 0; i < VN; i++) most = (uint32_t)top[i] > most ? (uint32_t)top[i] : most;
+    uint16_t scale = tn_kv_type_scale(most);
+    if (most == 0 || most >= 0x7f800000u) {
+        memset(q, 0, TN_KV_TYPE_BLOCK);
+        return scale;
+    }
+    vf inverse = vf_set1(1.0f / tn_f16_to_f32(scale));
+    UNROLL for (int i = 0; i < N; i++) {
+        vf y = v[i] * inverse;
+        y = vf_select(y > 127.0f, vf_set1(127.0f), vf_select(y < -127.0f, vf_set1(-127.0f), y));
+        vi n = __builtin_convertvector(vf_round(y), vi);
+        for (int j = 0; j < VN; j++) q[i * VN + j] = (int8_t)n[j];
+    }
+    return scale;
+}
+
+/* Integers `stride` bytes and scales `scale_stride` apart. */
+static void store_q8_0(uint8_t *dst, uint32_t stride, uint8_t *scales, uint32_t scale_stride,
+                       const float *src, uint32_t n_dim) {
+    for (uint32_t b = 0; b < n_dim; b += TN_KV_TYPE_BLOCK, scales += 2 * scale_stride) {
+        uint32_t n = n_dim - b < TN_KV_TYPE_BLOCK ? n_dim - b : TN_KV_TYPE_BLOCK;
+        uint16_t scale;
+        int8_t q[TN_KV_TYPE_BLOCK];
+        if (n == TN_KV_TYPE_BLOCK) {
+            scale = quantize_block(src + b, q);
+        } else {
+            float x[TN_KV_TYPE_BLOCK];
+            memcpy(x, src + b, n * sizeof *x);
+            tn_kv_type_turn_block(x, n);
+            scale = tn_kv_type_quantize(x, n, q);
+        }
+        for (uint32_t i = 0; i < n; i++) dst[(size_t)(b + i) * stride] = (uint8_t)q[i];
+        memcpy(scales, &scale, 2);
+    }
+}
+
 void SET(tn_cpu_cache_store)(const tn_cpu_cache *c, uint32_t page, uint32_t slot, uint32_t head,
                              const float *k, const float *v) {
-    uint8_t *base = tn_cpu_cache_head(c, page, head);
-    uint64_t group = slot / c->k_group * c->k_group, lane = slot % c->k_group;
-    store_strided(c->type, base + (group * c->head_dim + lane) * c->elem_bytes, c->k_group, k, c->head_dim);
-    uint64_t row = (uint64_t)(c->page_tokens + slot) * c->head_dim;
-    store_strided(c->type, base + row * c->elem_bytes, 1, v, c->head_dim);
+    uint8_t *keys = tn_cpu_cache_keys(c, page, head, slot), *values = tn_cpu_cache_values(c, page, head);
+    uint32_t lane = slot % c->k_group, dim = c->head_dim, n_block = tn_kv_type_blocks(dim);
+    uint8_t *to_k = keys + lane * c->elem_bytes, *to_v = values + (size_t)slot * dim * c->elem_bytes;
+    if (c->type == TN_TYPE_Q8_0) {
+        uint8_t *k_scales = keys + (size_t)dim * c->k_group,
+                *v_scales = values + (size_t)dim * c->page_tokens;
+        store_q8_0(to_k, c->k_group, k_scales + 2 * lane, c->k_group, k, dim);
+        store_q8_0(to_v, 1, v_scales + 2 * (size_t)slot * n_block, 1, v, dim);
+    } else {
+        store_strided(c->type, to_k, c->k_group, k, dim);
+        store_strided(c->type, to_v, 1, v, dim);
+    }
 }

@@ -19,4 +19,6 @@ const tn_cpu_kernels SET(tn_cpu_kernels) = {
     .softcap = SET(tn_cpu_softcap),
     .cache_store = SET(tn_cpu_cache_store),
     .attention = SET(tn_cpu_attention),
+    .attention_part = SET(tn_cpu_attention_part),
+    .attention_fold = SET(tn_cpu_attention_fold),
 };

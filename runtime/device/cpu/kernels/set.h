@@ -23,5 +23,9 @@ void SET(tn_cpu_softcap)(float *y, const float *x, size_t n, float cap);
 void SET(tn_cpu_cache_store)(const tn_cpu_cache *c, uint32_t page, uint32_t slot, uint32_t head,
                              const float *k, const float *v);
 void SET(tn_cpu_attention)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, void *scratch);
+void SET(tn_cpu_attention_part)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, tn_range spans,
+                                float *parts, void *scratch);
+void SET(tn_cpu_attention_fold)(const tn_cpu_attention *a, const tn_cpu_attention_item *item,
+                                const float *parts, void *scratch);
 
 #endif

@@ -245,6 +245,42 @@ ALWAYS_INLINE vf vf_from_half(vi h) {
 #endif
 }
 
+/* The lanes of x at distance h from each, h a power of two: x[i ^ h]. */
+ALWAYS_INLINE vf vf_across(const int h, vf x) {
+    vf y;
+#if VEC_AVX512
+    __m512 z = (__m512)x;
+    y = h == 1   ? (vf)_mm512_permute_ps(z, 0xb1)
+        : h == 2 ? (vf)_mm512_permute_ps(z, 0x4e)
+        : h == 4 ? (vf)_mm512_shuffle_f32x4(z, z, 0xb1)
+                 : (vf)_mm512_shuffle_f32x4(z, z, 0x4e);
+#else
+    UNROLL for (int i = 0; i < VN; i++) y[i] = x[i ^ h];
+#endif
+    return y;
+}
+/* The Hadamard transform of the lanes: butterflies of distance 1, 2, 4 .. VN / 2, each a + b and a - b. */
+ALWAYS_INLINE vf vf_turn(vf x) {
+    vi lane;
+    UNROLL for (int l = 0; l < VN; l++) lane[l] = l;
+    UNROLL for (int h = 1; h < VN; h *= 2) {
+        vi minus = (vi)((lane & h) != 0) & INT32_MIN;
+        x = vf_across(h, x) + (vf)((vi)x ^ minus);
+    }
+    return x;
+}
+/* Its further steps over n vectors that follow each other. */
+ALWAYS_INLINE void vf_turn_across(vf *x, const int n) {
+    UNROLL for (int h = 1; h < n; h *= 2) {
+        UNROLL for (int i = 0; i < n; i++) {
+            if (i & h) continue;
+            vf a = x[i], b = x[i + h];
+            x[i] = a + b;
+            x[i + h] = a - b;
+        }
+    }
+}
+
 /* Round to nearest, ties to even, for |x| < 2^22. */
 ALWAYS_INLINE vf vf_round(vf x) {
     const vf magic = vf_set1(0x1.8p23f);

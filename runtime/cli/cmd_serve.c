@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/frame.h"
@@ -16,8 +16,7 @@
 typedef struct service {
     tn_settings *settings;
     tn_registry *registry;
-    tn_served *models;
-    uint32_t n_model;
+    tn_models *models;
     tn_dispatch *dispatch;
     tn_server *server;
 } service;
@@ -28,27 +27,17 @@ static int load_settings(const tn_settings_args *a, service *s, tn_error *err) {
     return rc;
 }
 
-static int load_models(service *s, tn_error *err) {
+static int open_models(service *s, tn_error *err) {
     int rc = tn_registry_new(NULL, &s->registry, err);
     if (rc) return rc;
     tn_registry_log_problems(s->registry);
     rc = tn_settings_check(s->settings, s->registry, err);
-    if (rc) return rc;
-    s->models = calloc(s->settings->n_models, sizeof *s->models);
-    if (!s->models) return tn_fail(err, TN_ENOMEM, "out of memory");
-    for (size_t i = 0; !rc && i < s->settings->n_models; i++) {
-        char *path = NULL;
-        rc = tn_model_path_find(s->settings->models[i].path, &path, err);
-        if (!rc)
-            rc = tn_served_load(s->registry, path, s->settings, &s->settings->models[i], &s->models[i], err);
-        free(path);
-        s->n_model += !rc;
-    }
-    return rc;
+    tn_models_config config = {.settings = s->settings, .registry = s->registry, .find = tn_model_path_find};
+    return rc ? rc : tn_models_new(&config, &s->models, err);
 }
 
 static int start(service *s, tn_error *err) {
-    tn_dispatch_config config = {.settings = s->settings, .models = s->models, .n_model = s->n_model};
+    tn_dispatch_config config = {.settings = s->settings, .models = s->models};
     int rc = tn_dispatch_new(&config, &s->dispatch, err);
     return rc ? rc : tn_server_new(s->settings, s->dispatch, &s->server, err);
 }
@@ -56,8 +45,7 @@ static int start(service *s, tn_error *err) {
 static void stop(service *s) {
     tn_server_free(s->server);
     tn_dispatch_free(s->dispatch);
-    for (uint32_t i = 0; i < s->n_model; i++) tn_served_fini(&s->models[i]);
-    free(s->models);
+    tn_models_free(s->models);
     tn_registry_free(s->registry);
     tn_settings_free(s->settings);
 }
@@ -70,6 +58,22 @@ static void block_signals(sigset_t *set) {
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
+/* Lets running requests end, until the deadline or a second signal. */
+static void drain(const service *s) {
+    struct timespec moment = {.tv_nsec = 20000000};
+    double deadline = tn_clock_s() + s->settings->server.drain_s;
+    sigset_t pending;
+    tn_server_drain(s->server);
+    uint32_t n = tn_dispatch_n_open(s->dispatch);
+    if (n)
+        tn_log(TN_LOG_INFO, "serve", "shutting down: %u requests may go on for %g s", n,
+               s->settings->server.drain_s);
+    for (; tn_dispatch_n_open(s->dispatch) && tn_clock_s() < deadline; nanosleep(&moment, NULL)) {
+        sigpending(&pending);
+        if (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM)) break;
+    }
+}
+
 static int run(void *args, int n, char **operands, tn_error *err) {
     service s = {0};
     sigset_t signals;
@@ -78,13 +82,14 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     (void)operands;
     block_signals(&signals);
     int rc = load_settings(args, &s, err);
-    if (!rc) rc = load_models(&s, err);
+    if (!rc) rc = open_models(&s, err);
     if (!rc) rc = start(&s, err);
     if (!rc) {
         printf("%s\n", tn_server_url(s.server));
         rc = tn_output_flush(err);
     }
     while (!rc && sigwait(&signals, &signal) == EINTR) {}
+    if (!rc) drain(&s);
     stop(&s);
     return rc;
 }
@@ -95,7 +100,8 @@ const tn_command tn_cmd_serve = {
     .help = "answer OpenAI-style requests over HTTP",
     .about =
         "Loads the configured models (or those of -m) and serves POST /v1/chat/completions, /v1/completions,\n"
-        "GET /v1/models and /health. Prints its address when it is ready; SIGINT or SIGTERM end it.",
+        "GET /v1/models and /health. Prints its address when it is ready; SIGINT or SIGTERM end it, when what runs\n"
+        "has ended, the second time at once.",
     .options = tn_settings_options,
     .min_operands = 0,
     .max_operands = 0,

@@ -9,7 +9,7 @@
 #include "modules/host.h"
 #include "modules/option_table.h"
 #include "modules/registry.h"
-#include "sched/budget.h"
+#include "base/budget.h"
 #include "text/tokenizer.h"
 #include "weights/checkpoint.h"
 

@@ -1,17 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/status.h"
 #include "cli/command.h"
 #include "cli/frame.h"
 #include "cli/common.h"
+#include "cli/estimate.h"
 #include "cli/output.h"
 #include "cli/settings_args.h"
 #include "config/check.h"
 #include "serve/server.h"
+
+typedef struct serve_args {
+    tn_settings_args settings;
+    bool estimate, json;
+} serve_args;
+
+#define AT(field) .offset = offsetof(serve_args, field)
+static const tn_option_row options[] = {
+    {TN_OPT_GROUP, .group = tn_settings_options, AT(settings)},
+    {TN_OPT_FLAG, .name = "estimate", .help = "print what each model takes in memory, and do not serve",
+     AT(estimate)},
+    {TN_OPT_FLAG, .name = "json", .help = "print the estimates as JSON objects, one a line", AT(json)},
+    {.kind = TN_OPT_END},
+};
 
 typedef struct service {
     tn_settings *settings;
@@ -74,22 +91,46 @@ static void drain(const service *s) {
     }
 }
 
-static int run(void *args, int n, char **operands, tn_error *err) {
-    service s = {0};
-    sigset_t signals;
-    int signal = 0;
-    (void)n;
-    (void)operands;
-    block_signals(&signals);
-    int rc = load_settings(args, &s, err);
-    if (!rc) rc = open_models(&s, err);
-    if (!rc) rc = start(&s, err);
+/* Prints what each model takes when it is loaded alone. */
+static int estimate(const service *s, bool json, tn_error *err) {
+    uint64_t limit = tn_memory_limit(s->settings->limits.memory);
+    int rc = 0;
+    for (size_t i = 0; !rc && i < s->settings->n_models; i++) {
+        const tn_model_settings *c = &s->settings->models[i];
+        tn_served served = {0};
+        char *path = NULL;
+        rc = tn_model_path_find(c->path, &path, err);
+        if (!rc) rc = tn_served_open(s->registry, path, s->settings, c, limit, &served, err);
+        if (!rc) rc = tn_estimate_model(served.model, c->name, c->kv_type, limit, json, err);
+        if (rc) tn_error_prefix(err, rc, "model %s", c->name);
+        tn_served_fini(&served);
+        free(path);
+    }
+    return rc;
+}
+
+static int serve(service *s, const sigset_t *signals, tn_error *err) {
+    int signal = 0, rc = start(s, err);
     if (!rc) {
-        printf("%s\n", tn_server_url(s.server));
+        printf("%s\n", tn_server_url(s->server));
         rc = tn_output_flush(err);
     }
-    while (!rc && sigwait(&signals, &signal) == EINTR) {}
-    if (!rc) drain(&s);
+    while (!rc && sigwait(signals, &signal) == EINTR) {}
+    if (!rc) drain(s);
+    return rc;
+}
+
+static int run(void *args, int n, char **operands, tn_error *err) {
+    const serve_args *a = args;
+    service s = {0};
+    sigset_t signals;
+    (void)n;
+    (void)operands;
+    if (a->json && !a->estimate) return tn_usage(err, "--json is for --estimate");
+    block_signals(&signals);
+    int rc = load_settings(&a->settings, &s, err);
+    if (!rc) rc = open_models(&s, err);
+    if (!rc) rc = a->estimate ? estimate(&s, a->json, err) : serve(&s, &signals, err);
     stop(&s);
     return rc;
 }
@@ -102,9 +143,9 @@ const tn_command tn_cmd_serve = {
         "Loads the configured models (or those of -m) and serves POST /v1/chat/completions, /v1/completions,\n"
         "GET /v1/models and /health. Prints its address when it is ready; SIGINT or SIGTERM end it, when what runs\n"
         "has ended, the second time at once.",
-    .options = tn_settings_options,
+    .options = options,
     .min_operands = 0,
     .max_operands = 0,
-    .args_size = sizeof(tn_settings_args),
+    .args_size = sizeof(serve_args),
     .run = run,
 };

@@ -96,11 +96,10 @@ static void unload_model(void *ctx, uint32_t i) {
 
 int tn_models_new(const tn_models_config *config, tn_models **ret, tn_error *err) {
     size_t n = config->settings->n_models;
-    uint64_t limit = config->settings->limits.memory;
     tn_models *m = calloc(1, sizeof *m);
     if (m) {
         m->config = *config;
-        m->budget.limit = limit ? limit : tn_memory_size() / 5 * 4;
+        m->budget.limit = tn_memory_limit(config->settings->limits.memory);
         m->created = tn_clock_unix_s();
         m->served = calloc(n + 1, sizeof *m->served);
         m->held = calloc(n + 1, sizeof *m->held);

@@ -67,7 +67,7 @@ static void stop(service *s) {
     tn_settings_free(s->settings);
 }
 
-/* Blocked before any thread starts, so that only this waits for them. */
+/* Blocked before any thread starts, so that only this thread waits for them. */
 static void block_signals(sigset_t *set) {
     sigemptyset(set);
     sigaddset(set, SIGINT);
@@ -89,6 +89,17 @@ static void drain(const service *s) {
         sigpending(&pending);
         if (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM)) break;
     }
+}
+
+/* Whatever hangs from here on, another signal ends it: with nobody to wait for it, it does what it does by
+ * default.
+ */
+static void unblock_signals(const sigset_t *signals) {
+    sigset_t pending;
+    int signal;
+    while (sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM)))
+        sigwait(signals, &signal);
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 }
 
 /* Prints what each model takes when it is loaded alone. */
@@ -117,6 +128,7 @@ static int serve(service *s, const sigset_t *signals, tn_error *err) {
     }
     while (!rc && sigwait(signals, &signal) == EINTR) {}
     if (!rc) drain(s);
+    unblock_signals(signals);
     return rc;
 }
 

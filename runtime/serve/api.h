@@ -168,8 +168,8 @@ void tn_api_event_usage(const tn_api_head *h, const tn_api_usage *usage, tn_buf 
 void tn_api_event_done(tn_buf *out);
 void tn_api_event_error(const tn_api_error *e, tn_buf *out);
 
-/* One entry of GET /v1/models. status and memory are ours: "loaded", "loading", "unloaded" (NULL: not told),
- * and the bytes that the model holds apart from the pages of its sequences. */
+/* One entry of GET /v1/models. status and memory are ours: "loaded", "loading", "unloading", "unloaded"
+ * (NULL: not told), and the bytes that the model holds apart from the pages of its sequences. */
 typedef struct tn_api_model {
     const char *name;
     int64_t created; /* seconds since 1970 */

@@ -198,7 +198,7 @@ tn_api_model tn_models_info(tn_models *m, uint32_t i) {
                                          [TN_RESIDENCE_WANTED] = "loading",
                                          [TN_RESIDENCE_LOADING] = "loading",
                                          [TN_RESIDENCE_IN] = "loaded",
-                                         [TN_RESIDENCE_LEAVING] = "unloaded"};
+                                         [TN_RESIDENCE_LEAVING] = "unloading"};
     return (tn_api_model){.name = m->config.settings->models[i].name,
                           .created = m->created,
                           .status = states[tn_residency_state(m->residency, i)],

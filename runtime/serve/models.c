@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#    include <malloc.h>
+#endif
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -81,6 +84,13 @@ static int load_model(void *ctx, uint32_t i, tn_error *err) {
     return 0;
 }
 
+/* What was freed in small pieces goes back to the system too, where the C library would keep it. */
+static void trim(void) {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 static void unload_model(void *ctx, uint32_t i) {
     tn_models *m = ctx;
     tn_served *s = &m->served[i];
@@ -88,6 +98,7 @@ static void unload_model(void *ctx, uint32_t i) {
     if (was_loaded && m->runner) tn_runner_detach(m->runner, s->lane);
     tn_served_fini(s);
     atomic_store(&m->held[i], 0);
+    trim();
     if (was_loaded) tn_log(TN_LOG_INFO, "models", "%s is unloaded", m->config.settings->models[i].name);
 }
 

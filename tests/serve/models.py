@@ -193,6 +193,45 @@ def an_idle_limit_does_not_end_a_stream():
             assert Stream(s, model="a").text() == text
 
 
+# ---- pages ----
+
+BOTH = {"a": starter(context=2048), "b": starter(context=2048)}  # 19 MiB each, and 8 for a sequence
+
+
+def long_prompt(i):
+    return [10 + (i * 7 + k * (i + 3)) % 300 for k in range(1100)]
+
+
+@test
+def two_models_share_the_pages_that_there_are():
+    """Each request takes half of the pages that there are for both models."""
+    def one(s, i):
+        return ask(s, "ab"[i % 2], prompt=long_prompt(i), max_tokens=60, ignore_eos=True)["choices"][0]["text"]
+
+    with Folder(BOTH, limits={"memory": "47M"}) as f, Server(config=f.conf) as s:
+        alone = [one(s, i) for i in range(12)]
+        got = [None] * 12
+
+        def keep(i):
+            got[i] = one(s, i)
+
+        in_parallel([lambda i=i: keep(i) for i in range(12)])
+        assert got == alone
+        assert statuses(s) == {"a": "loaded", "b": "loaded"}
+        wait_until(lambda: s.request("GET", "/health")[2]["requests"] == 0)
+
+
+@test
+def cached_pages_make_room_for_a_model():
+    with Folder(BOTH, limits={"memory": "47M"}) as f, Server(config=f.conf) as s:
+        for i in range(6):
+            ask(s, "a", prompt=long_prompt(i))  # more than 4 MiB of pages each
+        ask(s, "b")
+        assert statuses(s) == {"a": "loaded", "b": "loaded"} and said(s, "unloaded") == 0, s.errors
+        ask(s, "b", prompt=[9] * 2000)
+        ask(s, "a", prompt=[9] * 2000)
+
+
 # ---- room at the start ----
 
 

@@ -357,11 +357,12 @@ def a_client_that_leaves_while_it_waits():
     vectors("models", "llama3")
     with Folder({"a": starter(load="start"), "slow": dict(path="./slow", load="demand")}) as f, Server(config=f.conf) as s:
         slow = SlowModel(f)
-        for _ in range(5):
-            c = s.connect()
+        clients = [s.connect() for _ in range(5)]
+        for c in clients:
             c.request("POST", COMPLETIONS, json.dumps(dict(model="slow", prompt="x")))
-            c.close()
         wait_until(lambda: statuses(s)["slow"] == "loading")
+        for c in clients:
+            c.close()
         slow.let_go()
         wait_until(lambda: s.request("POST", COMPLETIONS, dict(model="slow", prompt=[1, 2], max_tokens=2))[0] == 200)
         wait_until(lambda: s.request("GET", "/health")[2]["requests"] == 0)

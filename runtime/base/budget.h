@@ -23,5 +23,9 @@ uint64_t tn_budget_used(const tn_budget *b);
 
 /* Bytes of memory that this process may use: the machine's, or less where its control group says so. */
 uint64_t tn_memory_size(void);
+/* The limit for what an operator asked for: that, or for 0 four fifths of tn_memory_size(). */
+static inline uint64_t tn_memory_limit(uint64_t asked) {
+    return asked ? asked : tn_memory_size() / 5 * 4;
+}
 
 #endif

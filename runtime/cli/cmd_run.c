@@ -4,11 +4,12 @@
 
 #include "cli/command.h"
 #include "cli/converse.h"
+#include "cli/estimate.h"
 #include "cli/output.h"
 
 typedef struct run_args {
     tn_converse_args converse;
-    bool raw, verbose;
+    bool raw, verbose, estimate, json;
 } run_args;
 
 enum { MAX_PROMPT = 64 << 20 };
@@ -19,6 +20,9 @@ static const tn_option_row options[] = {
     {TN_OPT_FLAG, .name = "raw", .help = "continue the text as it stands, without the chat template",
      AT(raw)},
     {TN_OPT_FLAG, .name = "stats", .help = "print tokens and speed on stderr at the end", AT(verbose)},
+    {TN_OPT_FLAG, .name = "estimate", .help = "print what the model takes in memory, and do not load it",
+     AT(estimate)},
+    {TN_OPT_FLAG, .name = "json", .help = "print the estimate as one JSON object", AT(json)},
     {.kind = TN_OPT_END},
 };
 
@@ -50,6 +54,11 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     tn_buf prompt;
     int rc;
     tn_buf_init(&prompt, MAX_PROMPT);
+    if (a->json && !a->estimate) return tn_usage(err, "--json is for --estimate");
+    if (a->estimate && n) return tn_usage(err, "--estimate takes no prompt");
+    if (a->estimate)
+        return tn_estimate_print(a->converse.model.model, &a->converse.compute, (uint32_t)a->converse.ctx,
+                                 a->json, err);
     if (n == 0 && isatty(STDIN_FILENO))
         return tn_usage(err, "a prompt is needed, as an operand or on standard input; tenon chat converses");
     if (n)

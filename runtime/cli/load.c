@@ -12,10 +12,9 @@
 
 enum { MAX_REPLY_BYTES = 256 << 20 };
 
-int tn_load(const char *model, const tn_compute_args *args, tn_model_config config, tn_loaded_model *ret,
-            tn_error *err) {
+int tn_load_open(const char *model, const tn_compute_args *args, tn_model_config config, tn_loaded_model *ret,
+                 tn_error *err) {
     char *path = NULL;
-    tn_progress progress;
     *ret = (tn_loaded_model){0};
     int rc = tn_model_find(model, &path, err);
     if (rc) return rc;
@@ -24,15 +23,23 @@ int tn_load(const char *model, const tn_compute_args *args, tn_model_config conf
     config.n_thread = (uint32_t)args->threads;
     config.compute = args->compute && strcmp(args->compute, "f32") == 0 ? TN_COMPUTE_F32 : TN_COMPUTE_AUTO;
     config.kv_type = args->kv_type;
-    config.progress = tn_progress_step;
-    config.progress_ctx = &progress;
-    tn_progress_init(&progress, "loading");
     rc = tn_registry_new(NULL, &ret->registry, err);
     if (!rc) tn_registry_log_problems(ret->registry);
-    if (!rc) rc = tn_model_load(ret->registry, &config, &ret->model, err);
-    tn_progress_fini(&progress);
+    if (!rc) rc = tn_model_open(ret->registry, &config, &ret->model, err);
     if (rc) tn_unload(ret);
     free(path);
+    return rc;
+}
+
+int tn_load(const char *model, const tn_compute_args *args, tn_model_config config, tn_loaded_model *ret,
+            tn_error *err) {
+    tn_progress progress;
+    int rc = tn_load_open(model, args, config, ret, err);
+    if (rc) return rc;
+    tn_progress_init(&progress, "loading");
+    rc = tn_model_lower(ret->model, tn_progress_step, &progress, err);
+    tn_progress_fini(&progress);
+    if (rc) tn_unload(ret);
     return rc;
 }
 

@@ -17,6 +17,9 @@ typedef struct tn_loaded_model {
  * tn_model_find and tn_model_load give. [control thread] */
 int tn_load(const char *model, const tn_compute_args *args, tn_model_config config, tn_loaded_model *ret,
             tn_error *err);
+/* The same up to its weights: what it would take is known, nothing is prepared. */
+int tn_load_open(const char *model, const tn_compute_args *args, tn_model_config config, tn_loaded_model *ret,
+                 tn_error *err);
 /* Harmless on a zeroed struct. */
 void tn_unload(tn_loaded_model *l);
 /* 0, or why there is no tokenizer. */

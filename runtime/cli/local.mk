@@ -27,6 +27,7 @@ libtenoncli_la_SOURCES = \
 	%D%/command.h %D%/commands.c \
 	%D%/common.c %D%/common.h \
 	%D%/converse.c %D%/converse.h \
+	%D%/estimate.c %D%/estimate.h \
 	%D%/frame.c %D%/frame.h \
 	%D%/http_get.c %D%/http_get.h \
 	%D%/ids.c %D%/ids.h \

@@ -58,6 +58,7 @@ typedef struct tn_server_settings {
     uint64_t max_upload_bytes;   /* of all requests that are on their way in or not parsed; at least
                                     max_body_bytes */
     double idle_timeout_s;       /* a connection without traffic; 0: none */
+    double drain_s;              /* how long running requests may go on after SIGTERM */
     tn_string_list api_keys;     /* none: everybody may. Secret: never print or log */
     tn_string_list cors_origins; /* none: no CORS headers; "*": any */
     tn_log_level log_level;
@@ -72,6 +73,8 @@ typedef struct tn_cache_settings {
 
 /* limits {} */
 typedef struct tn_limit_settings {
+    uint64_t memory;                   /* bytes of all models and caches; 0: 80 % of tn_memory_size() */
+    double stall_s;                    /* a step that lasts longer is reported; 0: never */
     uint64_t max_tokens;               /* of an answer whose request does not say; 0: up to the context */
     uint64_t queue_length;             /* requests waiting for a model, more are refused */
     double queue_wait_s;               /* longest wait in the queue; 0: any */
@@ -85,21 +88,27 @@ typedef struct tn_limit_settings {
 /* Whether prompts ask for thinking, where the template knows the difference. */
 typedef enum tn_think { TN_THINK_AUTO, TN_THINK_ON, TN_THINK_OFF } tn_think;
 
+/* When a model is loaded. */
+typedef enum tn_load_when { TN_LOAD_AT_START, TN_LOAD_ON_DEMAND } tn_load_when;
+
 /* model NAME {}. Empty sampling values mean what the checkpoint recommends. */
 typedef struct tn_model_settings {
     char *name;   /* what requests call it: [A-Za-z0-9._:/@+-], unique among names and aliases */
     char *path;   /* a directory or file (absolute, or below the working directory for one that -m gave), or
                      without '/' the name of an installed model; never NULL */
     char *family; /* id of the module to use; NULL: the best score */
-    const char *device;        /* "reference", "cpu"; NULL: the first of this build */
-    uint64_t threads;          /* 0: as many as the process may use */
-    const char *compute;       /* "f32", "auto"; NULL: auto */
-    const char *kv_type;       /* as cache.kv_type, which fills it in when this model does not say */
-    uint64_t context;          /* the same */
-    uint64_t parallel;         /* sequences at once */
-    uint64_t step_tokens;      /* of one step, all sequences together */
-    tn_string_list aliases;    /* other names for it in requests */
-    bool is_default;           /* answers requests that name none: exactly one model has it */
+    const char *device;     /* "reference", "cpu"; NULL: the first of this build */
+    uint64_t threads;       /* 0: as many as the process may use */
+    const char *compute;    /* "f32", "auto"; NULL: auto */
+    const char *kv_type;    /* as cache.kv_type, which fills it in when this model does not say */
+    uint64_t context;       /* the same */
+    uint64_t parallel;      /* sequences at once */
+    uint64_t step_tokens;   /* of one step, all sequences together */
+    tn_string_list aliases; /* other names for it in requests */
+    bool is_default;        /* answers requests that name none: exactly one model has it */
+    tn_load_when load;
+    double idle_unload_s;      /* 0: never */
+    bool keep;                 /* never unloaded */
     double temperature;        /* NAN: unset */
     double top_p;              /* NAN: unset */
     double min_p;              /* NAN: unset */

@@ -3,9 +3,11 @@ libtenon_la_SOURCES += \
 	%D%/builder.c \
 	%D%/engine.c %D%/engine.h %D%/engine_internal.h \
 	%D%/metrics.c %D%/metrics.h \
+	%D%/lanes.c %D%/lanes.h \
 	%D%/model.c %D%/model.h \
 	%D%/penalties.c %D%/penalties.h \
 	%D%/repeat.c %D%/repeat.h \
 	%D%/row.c %D%/row.h \
 	%D%/runner.c %D%/runner.h \
-	%D%/sampler.c %D%/sampler.h
+	%D%/sampler.c %D%/sampler.h \
+	%D%/share.c %D%/share.h

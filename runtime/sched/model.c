@@ -99,20 +99,20 @@ static int load_program(tn_registry *r, const tn_model_config *o, tn_model *m, t
     return rc;
 }
 
-static int parse_kv_type(const tn_model_config *o, const tn_device_class *cls, tn_type *ret, tn_error *err) {
-    static const struct {
-        const char *name;
-        tn_type type;
-    } types[] = {{"f32", TN_TYPE_F32}, {"f16", TN_TYPE_F16}, {"bf16", TN_TYPE_BF16}, {"q8_0", TN_TYPE_Q8_0}};
-    bool f32 = o->compute == TN_COMPUTE_F32 || strcmp(cls->name, "reference") == 0;
+const char *const tn_model_kv_types[] = {"f32", "f16", "bf16", "q8_0", NULL};
+
+static int parse_kv_type(const char *name, tn_compute compute, const tn_device_class *cls, tn_type *ret,
+                         tn_error *err) {
+    static const tn_type types[] = {TN_TYPE_F32, TN_TYPE_F16, TN_TYPE_BF16, TN_TYPE_Q8_0};
+    bool f32 = compute == TN_COMPUTE_F32 || strcmp(cls->name, "reference") == 0;
     *ret = f32 ? TN_TYPE_F32 : TN_TYPE_F16;
-    if (!o->kv_type) return 0;
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(o->kv_type, types[i].name) == 0) {
-            *ret = types[i].type;
+    if (!name) return 0;
+    for (size_t i = 0; tn_model_kv_types[i]; i++)
+        if (strcmp(name, tn_model_kv_types[i]) == 0) {
+            *ret = types[i];
             return 0;
         }
-    return tn_fail(err, TN_EINVAL, "kv type \"%s\" does not exist (f32, f16, bf16, q8_0 do)", o->kv_type);
+    return tn_fail(err, TN_EINVAL, "kv type \"%s\" does not exist (f32, f16, bf16, q8_0 do)", name);
 }
 
 static uint32_t pages_of(uint32_t n_token) {
@@ -123,6 +123,8 @@ static int configure(const tn_model_config *o, const tn_device_class *cls, tn_mo
     tn_exec_config *c = &m->config;
     uint32_t made_for = m->info.n_ctx ? m->info.n_ctx : TN_DEFAULT_CTX;
     m->n_ctx = o->n_ctx ? o->n_ctx : made_for < TN_DEFAULT_CTX ? made_for : TN_DEFAULT_CTX;
+    m->ctx_is_given = o->n_ctx != 0;
+    m->kv_bytes = o->kv_bytes;
     if (m->n_ctx > made_for)
         return tn_fail(err, TN_ELIMIT, "a context of %u tokens was asked for, the model was made for %u",
                        m->n_ctx, made_for);
@@ -138,7 +140,7 @@ static int configure(const tn_model_config *o, const tn_device_class *cls, tn_mo
     c->max_seq_pages = pages_of(m->n_ctx);
     c->compute = o->compute;
     c->taps = o->taps;
-    return parse_kv_type(o, cls, &c->kv_type, err);
+    return parse_kv_type(o->kv_type, o->compute, cls, &c->kv_type, err);
 }
 
 uint32_t tn_model_seq_pages(const tn_model *m, uint32_t group, uint32_t n) {
@@ -149,13 +151,17 @@ uint32_t tn_model_seq_pages(const tn_model *m, uint32_t group, uint32_t n) {
     return window && held < all ? (uint32_t)held : all;
 }
 
+/* Pages of a group without which one sequence cannot run. */
+static uint32_t least_pages(const tn_model *m, uint32_t group) {
+    return tn_model_seq_pages(m, group, m->n_ctx) + (m->program->groups[group].is_state ? STATE_COPIES : 0);
+}
+
 /* How many pages there may be. With a limit in bytes each group's pool could take all of it: what is reserved
  * is addresses, and the engine keeps the sum. */
-static int size_pools(const tn_model_config *o, tn_model *m, tn_error *err) {
+static int size_pools(tn_model *m, tn_error *err) {
     for (uint32_t g = 0; g < m->program->n_group; g++) {
-        uint32_t least = tn_model_seq_pages(m, g, m->n_ctx);
-        if (m->program->groups[g].is_state) least += STATE_COPIES;
-        uint64_t n = o->kv_bytes ? o->kv_bytes / m->size.page[g] : (uint64_t)least * m->config.max_seqs;
+        uint32_t least = least_pages(m, g);
+        uint64_t n = m->kv_bytes ? m->kv_bytes / m->size.page[g] : (uint64_t)least * m->config.max_seqs;
         if (n > MAX_PAGES) n = MAX_PAGES;
         if (n < least) n = least;
         if (n > MAX_PAGES)
@@ -163,6 +169,22 @@ static int size_pools(const tn_model_config *o, tn_model *m, tn_error *err) {
                            m->n_ctx, (unsigned long long)n, MAX_PAGES);
         m->config.n_page[g] = (uint32_t)n;
     }
+    return 0;
+}
+
+/* What m takes as it is configured. */
+static int measure(tn_model *m, tn_error *err) {
+    tn_model_need n = {.file = tn_checkpoint_bytes(m->checkpoint)};
+    int rc = m->device->cls->size(m->device, m->program, &m->config, &m->size, err);
+    if (rc) return rc;
+    n.weights = m->size.weights;
+    n.activations = m->size.activations;
+    n.fixed = n.file + n.weights + n.activations;
+    for (uint32_t g = 0; g < m->program->n_group; g++) {
+        if (!m->program->groups[g].is_state) n.kv_token += m->size.page[g] / TN_PAGE_TOKENS;
+        n.kv_sequence += m->size.page[g] * least_pages(m, g);
+    }
+    m->need = n;
     return 0;
 }
 
@@ -182,10 +204,7 @@ static int open_device(const tn_model_config *o, tn_model *m, tn_error *err) {
     if (rc) return rc;
     tn_device_options options = {.n_thread = o->n_thread};
     rc = cls->open(&options, &m->device, err);
-    if (!rc) rc = cls->size(m->device, m->program, &m->config, &m->size, err);
-    if (!rc) rc = size_pools(o, m, err);
-    if (rc) return rc;
-    return cls->lower(m->device, m->program, &m->config, o->progress, o->progress_ctx, &m->exec, err);
+    return rc ? rc : measure(m, err);
 }
 
 static int load_tokenizer(tn_model *m, tn_error *err) {
@@ -203,24 +222,130 @@ static int load_tokenizer(tn_model *m, tn_error *err) {
     return 0;
 }
 
-int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err) {
+static int open_parts(tn_registry *r, const tn_model_config *options, tn_model *m, tn_error *err) {
+    int rc = load_program(r, options, m, err);
+    if (!rc) rc = load_tokenizer(m, err);
+    if (!rc) rc = open_device(options, m, err);
+    if (rc && err && strncmp(err->text, options->path, strlen(options->path)) != 0)
+        tn_error_prefix(err, rc, "%s", options->path);
+    return rc;
+}
+
+int tn_model_open(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err) {
     tn_model *m = calloc(1, sizeof *m);
     if (!m) return tn_fail(err, TN_ENOMEM, "out of memory");
     int rc = tn_checkpoint_open(options->path, &m->checkpoint, err);
+    if (!rc) rc = open_parts(r, options, m, err);
     if (rc) {
-        tn_model_free(m);
-        return rc;
-    }
-    rc = load_program(r, options, m, err);
-    if (!rc) rc = load_tokenizer(m, err);
-    if (!rc) rc = open_device(options, m, err);
-    if (rc) {
-        if (err && strncmp(err->text, options->path, strlen(options->path)) != 0)
-            tn_error_prefix(err, rc, "%s", options->path);
         tn_model_free(m);
         return rc;
     }
     *ret = m;
+    return 0;
+}
+
+int tn_model_lower(tn_model *m, tn_progress_fn progress, void *progress_ctx, tn_error *err) {
+    int rc = size_pools(m, err);
+    if (!rc)
+        rc = m->device->cls->lower(m->device, m->program, &m->config, progress, progress_ctx, &m->exec, err);
+    return rc ? tn_error_prefix(err, rc, "%s", tn_checkpoint_path(m->checkpoint)) : 0;
+}
+
+int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err) {
+    tn_model *m = NULL;
+    int rc = tn_model_open(r, options, &m, err);
+    if (!rc) rc = tn_model_lower(m, options->progress, options->progress_ctx, err);
+    if (rc) {
+        tn_model_free(m);
+        return rc;
+    }
+    *ret = m;
+    return 0;
+}
+
+/* ---- Room
+ * ------------------------------------------------------------------------------------------------------ */
+
+int tn_model_resize(tn_model *m, uint32_t n_ctx, const char *kv_type, tn_error *err) {
+    tn_exec_config was = m->config;
+    uint32_t was_ctx = m->n_ctx;
+    int rc = kv_type ? parse_kv_type(kv_type, was.compute, m->device->cls, &m->config.kv_type, err) : 0;
+    m->n_ctx = n_ctx;
+    m->config.max_seq_pages = pages_of(n_ctx);
+    if (!rc) rc = measure(m, err);
+    if (!rc) return 0;
+    m->config = was;
+    m->n_ctx = was_ctx;
+    return rc;
+}
+
+static bool fits(const tn_model *m, const tn_model_room *room) {
+    uint64_t kv = m->need.kv_sequence > room->kv_sequence ? m->need.kv_sequence : room->kv_sequence;
+    uint64_t left = room->limit > room->others ? room->limit - room->others : 0;
+    return !room->limit || (m->need.fixed <= left && kv <= left - m->need.fixed);
+}
+
+/* The longest context that fits, above pages `low`, which does, and below `high`, which does not. */
+static int shrink_between(tn_model *m, const tn_model_room *room, uint32_t low, uint32_t high,
+                          tn_error *err) {
+    while (low + 1 < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int rc = tn_model_resize(m, middle * TN_PAGE_TOKENS, NULL, err);
+        if (rc) return rc;
+        if (fits(m, room))
+            low = middle;
+        else
+            high = middle;
+    }
+    return tn_model_resize(m, low * TN_PAGE_TOKENS, NULL, err);
+}
+
+/* "1.5 GiB" */
+static const char *print_bytes(uint64_t n, char ret[32]) {
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)n;
+    int i = 0;
+    for (; value >= 1024 && i < 4; i++) value /= 1024;
+    snprintf(ret, 32, i ? "%.2f %s" : "%.0f %s", value, units[i]);
+    return ret;
+}
+
+static int does_not_fit(const tn_model *m, const tn_model_room *room, tn_error *err) {
+    char file[32], weights[32], activations[32], kv[32], token[32], limit[32], others[32];
+    const tn_model_need *n = &m->need;
+    return tn_fail(
+        err, TN_ENOMEM,
+        "does not fit: it takes %s as mapped files, %s of repacked weights, %s of activations, and "
+        "%s of KV for one sequence of %u tokens (%s a token); the limit is %s, other models hold %s: "
+        "choose a smaller context or kv_type, unload another model, or raise limits.memory",
+        print_bytes(n->file, file), print_bytes(n->weights, weights),
+        print_bytes(n->activations, activations), print_bytes(n->kv_sequence, kv), m->n_ctx,
+        print_bytes(n->kv_token, token), print_bytes(room->limit, limit), print_bytes(room->others, others));
+}
+
+int tn_model_fit(tn_model *m, const tn_model_room *room, bool shrink, tn_error *err) {
+    uint32_t wanted = m->n_ctx, least = TN_LEAST_CTX / TN_PAGE_TOKENS;
+    if (fits(m, room)) return 0;
+    if (!shrink || m->ctx_is_given || wanted <= TN_LEAST_CTX) return does_not_fit(m, room, err);
+    int rc = tn_model_resize(m, TN_LEAST_CTX, NULL, err);
+    if (rc) return rc;
+    if (!fits(m, room)) return does_not_fit(m, room, err);
+    rc = shrink_between(m, room, least, pages_of(wanted), err);
+    if (!rc)
+        tn_log(TN_LOG_WARN, "models", "%s: the context is %u tokens instead of %u: no more fit the memory",
+               tn_checkpoint_path(m->checkpoint), m->n_ctx, wanted);
+    return rc;
+}
+
+int tn_model_take(tn_model *m, tn_budget *b, tn_error *err) {
+    char need[32], left[32], limit[32];
+    if (!tn_budget_take(b, m->need.fixed))
+        return tn_fail(err, TN_ENOMEM,
+                       "needs %s, of a limit of %s only %s are left while requests of other models run: try "
+                       "again later",
+                       print_bytes(m->need.fixed, need), print_bytes(b->limit, limit),
+                       print_bytes(tn_budget_left(b), left));
+    m->budget = b;
     return 0;
 }
 
@@ -247,5 +372,6 @@ void tn_model_free(tn_model *m) {
     tn_option_values_free(m->module_options);
     tn_tokenizer_free(m->tokenizer);
     tn_checkpoint_close(m->checkpoint);
+    if (m->budget) tn_budget_give(m->budget, m->need.fixed);
     free(m);
 }

@@ -9,6 +9,7 @@
 #include "modules/host.h"
 #include "modules/option_table.h"
 #include "modules/registry.h"
+#include "base/budget.h"
 #include "text/tokenizer.h"
 #include "weights/checkpoint.h"
 
@@ -36,7 +37,24 @@ typedef struct tn_model_config {
     void *progress_ctx;
 } tn_model_config;
 
-enum { TN_DEFAULT_CTX = 32768 };
+enum { TN_DEFAULT_CTX = 32768, TN_LEAST_CTX = 512 };
+
+/* What a model takes, in bytes. */
+typedef struct tn_model_need {
+    uint64_t file;        /* tensors, mapped from their files */
+    uint64_t weights;     /* copies that the device makes of them */
+    uint64_t activations; /* and tables: all that a step needs but pages */
+    uint64_t fixed;       /* the sum of these: held while the model is loaded */
+    uint64_t kv_token;    /* pages, a token, of a sequence that no window cuts */
+    uint64_t kv_sequence; /* pages of one sequence as long as the context */
+} tn_model_need;
+
+/* What there is for one more model. */
+typedef struct tn_model_room {
+    uint64_t limit;       /* of all models together; 0: none */
+    uint64_t others;      /* what other models hold while they are loaded */
+    uint64_t kv_sequence; /* the longest sequence of any other model: it must go on fitting */
+} tn_model_room;
 
 typedef struct tn_model {
     tn_checkpoint *checkpoint;
@@ -52,13 +70,29 @@ typedef struct tn_model {
     tn_exec_config config;
     tn_exec_size size; /* what exec holds */
     uint32_t n_ctx;
+    bool ctx_is_given; /* n_ctx was asked for, and does not shrink */
+    uint64_t kv_bytes; /* as in tn_model_config */
+    tn_model_need need;
+    tn_budget *budget;        /* where need.fixed was taken from; NULL: from none */
     tn_tokenizer *tokenizer;  /* NULL where the checkpoint has none */
     tn_error tokenizer_error; /* why */
 } tn_model;
 
-/* Loads a model. Errors say which file, tensor or parameter: TN_ENOENT, TN_EFORMAT, TN_ENOTSUP (no module
- * takes it: lists what was looked at), TN_ELIMIT, TN_ENOMEM, TN_EDEVICE. r outlives the model. [control
- * thread] */
+/* Opens a model up to its weights: what it is, what it will take, its tokenizer. Little memory is used.
+ * Errors say which file, tensor or parameter: TN_ENOENT, TN_EFORMAT, TN_ENOTSUP (no module takes it: lists
+ * what was looked at), TN_ELIMIT, TN_ENOMEM, TN_EDEVICE. r outlives the model. [control thread] */
+int tn_model_open(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err);
+/* Another context or kv type (NULL: as it is) for a model that is not lowered; need and size follow.
+ * TN_ELIMIT, TN_EINVAL: nothing changed. */
+int tn_model_resize(tn_model *m, uint32_t n_ctx, const char *kv_type, tn_error *err);
+/* Whether an open model, with one sequence of its context, has room. shrink: a context that nobody asked for
+ * may be cut to what has, down to TN_LEAST_CTX. TN_ENOMEM: all numbers. */
+int tn_model_fit(tn_model *m, const tn_model_room *room, bool shrink, tn_error *err);
+/* Takes need.fixed from b (which outlives the model); TN_ENOMEM. */
+int tn_model_take(tn_model *m, tn_budget *b, tn_error *err);
+/* Makes an open model ready to run. TN_ECANCELED when progress (may be NULL) says so. */
+int tn_model_lower(tn_model *m, tn_progress_fn progress, void *progress_ctx, tn_error *err);
+/* Opens and lowers, whatever room there is. */
 int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err);
 /* A sampling parameter that the checkpoint recommends ("temp", "top_k", "top_p", "min_p",
  * "repetition_penalty"): generation_config.json, or general.sampling.* of a GGUF file; else def. [any thread]
@@ -67,7 +101,9 @@ double tn_model_recommended(const tn_model *m, const char *name, double def);
 /* Pages of a cache group that a sequence of n tokens holds at once, while it is computed in the largest
  * steps. [any thread] */
 uint32_t tn_model_seq_pages(const tn_model *m, uint32_t group, uint32_t n);
-/* NULL is harmless. */
+/* The names of the kv types; ends with NULL. A device may know fewer. */
+extern const char *const tn_model_kv_types[];
+/* Gives back what was taken. NULL is harmless. */
 void tn_model_free(tn_model *m);
 
 #endif

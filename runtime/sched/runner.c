@@ -10,10 +10,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "sched/lanes.h"
+
+/* What stands in the inbox, first in what it is a part of. */
+typedef struct mail {
+    struct mail *next;
+    enum { MAIL_JOB, MAIL_ATTACH, MAIL_DETACH, MAIL_SHRINK } kind;
+} mail;
+
 struct tn_job {
+    mail mail;
     tn_job_config config; /* pointers into the job's own memory */
     tn_runner *runner;
-    tn_job *next; /* in the inbox, then in the engine thread's list */
+    tn_job *next; /* in the engine thread's list */
     tn_seq *seq;  /* the engine thread's */
     tn_job *next_news;
     bool makes_news;
@@ -33,19 +43,28 @@ struct tn_job {
     tn_error error;  /* written before the state becomes TN_JOB_FAILED */
 };
 
+/* Anything but a job; lives on the stack of a thread that waits for it. */
+typedef struct request {
+    mail mail;
+    tn_lane *lane;
+    uint64_t bytes; /* to give back; then given */
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    bool is_answered;
+} request;
+
 struct tn_runner {
     tn_runner_config config;
-    tn_model **models;   /* [n_model] */
-    tn_engine **engines; /* [n_model] */
     pthread_t thread;
     bool started;
-    int wake[2];             /* a pipe: the engine thread sleeps on it when there is nothing to do */
-    _Atomic(tn_job *) inbox; /* newest first */
-    _Atomic(tn_job *) news;  /* newest first */
+    int wake[2];            /* a pipe: the engine thread sleeps on it when there is nothing to do */
+    _Atomic(mail *) inbox;  /* newest first */
+    _Atomic(tn_job *) news; /* newest first */
     atomic_uint n_jobs;
-    atomic_uint *n_open; /* [n_model]: jobs of a model, running and waiting */
+    atomic_int_fast64_t step_began_ns; /* 0: no step runs */
     atomic_bool stop;
     /* the engine thread's */
+    tn_lanes lanes;
     tn_job *jobs;
     bool changed; /* something to tell the reader */
     /* the reader's */
@@ -90,18 +109,18 @@ static bool allocate(tn_job *j, const tn_job_config *c) {
     return j->prompt && j->stop_ids && j->bias && j->breakers && j->salt && j->ids;
 }
 
-static int check(const tn_runner *r, const tn_job_config *c, tn_error *err) {
-    if (c->model >= r->config.n_model) return tn_fail(err, TN_EINVAL, "model %u does not exist", c->model);
-    int rc = tn_engine_check(r->models[c->model], c->prompt, c->n_prompt, err);
+static int check(const tn_job_config *c, tn_error *err) {
+    const tn_model *m = c->lane->model;
+    int rc = tn_engine_check(m, c->prompt, c->n_prompt, err);
     if (rc) return rc;
     if (c->n_ctx && c->n_prompt > c->n_ctx)
         return tn_fail(err, TN_ELIMIT, "the prompt has %u tokens, the request's own limit is %u", c->n_prompt,
                        c->n_ctx);
     for (uint32_t i = 0; i < c->sampling.n_bias; i++) {
         int32_t id = c->sampling.bias[i].id;
-        if (id < 0 || (uint32_t)id >= r->models[c->model]->program->n_vocab)
+        if (id < 0 || (uint32_t)id >= m->program->n_vocab)
             return tn_fail(err, TN_EINVAL, "logit_bias: token id %d is outside the vocabulary of %u", id,
-                           r->models[c->model]->program->n_vocab);
+                           m->program->n_vocab);
     }
     if (c->sampling.n_top_logprobs > TN_TOP_LOGPROBS_MAX)
         return tn_fail(err, TN_EINVAL, "%u log probabilities a token, the limit is %d",
@@ -110,7 +129,7 @@ static int check(const tn_runner *r, const tn_job_config *c, tn_error *err) {
 }
 
 static int new_job(tn_runner *r, const tn_job_config *c, tn_job **ret, tn_error *err) {
-    uint32_t room = r->models[c->model]->n_ctx - c->n_prompt;
+    uint32_t room = c->lane->model->n_ctx - c->n_prompt;
     tn_job *j = calloc(1, sizeof *j);
     if (!j) return tn_fail(err, TN_ENOMEM, "out of memory");
     j->max_tokens = c->max_new < room ? c->max_new : room;
@@ -138,32 +157,36 @@ static void wake(tn_runner *r) {
     (void)n;
 }
 
+static void post(tn_runner *r, mail *m) {
+    m->next = atomic_load_explicit(&r->inbox, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&r->inbox, &m->next, m, memory_order_release,
+                                                  memory_order_relaxed)) {}
+    wake(r);
+}
+
 /* Counts one more job of its model, where there is room. What counts is how many there are in all, not how
  * many the engine has started: it may not have come around to jobs whose places are free. */
-static int enter(tn_runner *r, uint32_t model, tn_error *err) {
-    uint64_t places = r->models[model]->config.max_seqs, length = r->config.queue_length;
-    uint32_t open = atomic_fetch_add(&r->n_open[model], 1);
+static int enter(const tn_runner *r, tn_lane *l, tn_error *err) {
+    uint64_t places = l->model->config.max_seqs, length = r->config.queue_length;
+    uint32_t open = atomic_fetch_add(&l->n_open, 1);
     if (!length || open < places + length) return 0;
-    atomic_fetch_sub(&r->n_open[model], 1);
+    atomic_fetch_sub(&l->n_open, 1);
     return tn_fail(err, TN_ECANCELED, "%u requests are waiting already, the limit is %u: try again later",
                    (unsigned)(open - places), (unsigned)length);
 }
 
 int tn_runner_submit(tn_runner *r, const tn_job_config *c, tn_job **ret, tn_error *err) {
     tn_job *j = NULL;
-    int rc = check(r, c, err);
-    if (!rc) rc = enter(r, c->model, err);
+    int rc = check(c, err);
+    if (!rc) rc = enter(r, c->lane, err);
     if (rc) return rc;
     rc = new_job(r, c, &j, err);
     if (rc) {
-        atomic_fetch_sub(&r->n_open[c->model], 1);
+        atomic_fetch_sub(&c->lane->n_open, 1);
         return rc;
     }
     atomic_fetch_add(&r->n_jobs, 1);
-    j->next = atomic_load_explicit(&r->inbox, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&r->inbox, &j->next, j, memory_order_release,
-                                                  memory_order_relaxed)) {}
-    wake(r);
+    post(r, &j->mail);
     *ret = j;
     return 0;
 }
@@ -263,7 +286,7 @@ static bool on_token(void *ctx, const tn_token *token) {
     return true;
 }
 
-static void start(tn_runner *r, tn_job *j) {
+static void start(tn_job *j) {
     const tn_job_config *c = &j->config;
     tn_seq_config seq = {.prompt = c->prompt,
                          .n_prompt = c->n_prompt,
@@ -280,22 +303,20 @@ static void start(tn_runner *r, tn_job *j) {
                          .isolated = c->isolated,
                          .ctx = j,
                          .on_token = on_token};
-    if (tn_engine_add(r->engines[c->model], &seq, &j->seq, &j->error) != 0) j->seq = NULL;
+    if (tn_engine_add(c->lane->engine, &seq, &j->seq, &j->error) != 0) j->seq = NULL;
+    c->lane->n_jobs++;
 }
 
-/* New jobs, oldest first, behind those that are there. */
-static void take_inbox(tn_runner *r) {
-    tn_job *newest = atomic_exchange_explicit(&r->inbox, NULL, memory_order_acquire), *in_order = NULL,
-           **end = &r->jobs;
+/* All that there is, oldest first. */
+static mail *take_inbox(tn_runner *r) {
+    mail *newest = atomic_exchange_explicit(&r->inbox, NULL, memory_order_acquire), *in_order = NULL;
     while (newest) {
-        tn_job *next = newest->next;
+        mail *next = newest->next;
         newest->next = in_order;
         in_order = newest;
         newest = next;
     }
-    while (*end) end = &(*end)->next;
-    *end = in_order;
-    for (tn_job *j = in_order; j; j = j->next) start(r, j);
+    return in_order;
 }
 
 /* The final state of j, or TN_JOB_RUNNING while it goes on. */
@@ -329,59 +350,157 @@ static void reap(tn_runner *r) {
             continue;
         }
         *at = j->next;
-        if (j->seq) tn_engine_remove(r->engines[j->config.model], j->seq);
+        if (j->seq) tn_engine_remove(j->config.lane->engine, j->seq);
         j->seq = NULL;
+        j->config.lane->n_jobs--;
         atomic_fetch_sub(&r->n_jobs, 1);
-        atomic_fetch_sub(&r->n_open[j->config.model], 1);
+        atomic_fetch_sub(&j->config.lane->n_open, 1);
         set_state(r, j, state);
         unref(j);
     }
 }
 
 /* A device that failed fails the jobs of its model, not the process. */
-static void fail_model(tn_runner *r, uint32_t model, const tn_error *err) {
+static void fail_lane(tn_runner *r, const tn_lane *l, const tn_error *err) {
     for (tn_job *j = r->jobs; j; j = j->next) {
-        if (j->config.model != model || !j->seq) continue;
-        tn_engine_remove(r->engines[model], j->seq);
+        if (j->config.lane != l || !j->seq) continue;
+        tn_engine_remove(l->engine, j->seq);
         j->seq = NULL;
         j->error = *err;
     }
 }
 
-/* One step of every model that has work; false when none had. */
-static bool step_all(tn_runner *r) {
-    bool any = false;
-    for (uint32_t i = 0; i < r->config.n_model; i++) {
-        bool busy = false;
+/* One step of the model whose turn it is; false when none had anything to do. */
+static bool step(tn_runner *r) {
+    tn_lane *l;
+    bool busy = false;
+    tn_lanes_begin(&r->lanes);
+    while (!busy && (l = tn_lanes_next(&r->lanes))) {
         tn_error err = {0};
-        if (tn_engine_step(r->engines[i], &busy, &err) != 0) fail_model(r, i, &err);
-        any = any || busy;
+        int64_t began = tn_clock_ns();
+        atomic_store_explicit(&r->step_began_ns, began, memory_order_relaxed);
+        if (tn_engine_step(l->engine, &busy, &err) != 0) {
+            fail_lane(r, l, &err);
+            busy = true;
+        }
+        atomic_store_explicit(&r->step_began_ns, 0, memory_order_relaxed);
+        tn_lanes_done(&r->lanes, l, (uint64_t)(tn_clock_ns() - began), !busy);
     }
-    return any;
+    return busy;
 }
 
+/* Ends what l has; its jobs are counted down in the inbox's order, so that none is still to come. */
+static void let_go(tn_runner *r, tn_lane *l) {
+    for (tn_job *j = r->jobs; j; j = j->next)
+        if (j->config.lane == l) tn_job_cancel(j);
+    reap(r);
+    tn_lanes_remove(&r->lanes, l);
+    tn_engine_free(l->engine);
+    free(l);
+}
+
+static void answer(tn_runner *r, request *q) {
+    switch (q->mail.kind) {
+    case MAIL_ATTACH: tn_lanes_add(&r->lanes, q->lane); break;
+    case MAIL_DETACH: let_go(r, q->lane); break;
+    case MAIL_SHRINK: q->bytes = tn_lanes_shrink(&r->lanes, NULL, q->bytes); break;
+    case MAIL_JOB: break;
+    }
+    pthread_mutex_lock(&q->lock);
+    q->is_answered = true;
+    pthread_cond_signal(&q->answered);
+    pthread_mutex_unlock(&q->lock);
+}
+
+static void read_inbox(tn_runner *r) {
+    tn_job **end = &r->jobs;
+    for (mail *m = take_inbox(r), *next; m; m = next) {
+        next = m->next;
+        if (m->kind != MAIL_JOB) {
+            answer(r, (request *)m);
+            end = &r->jobs;
+            continue;
+        }
+        while (*end) end = &(*end)->next;
+        *end = (tn_job *)m;
+        start(*end);
+    }
+}
+
+/* Jobs that wait for memory look again after a moment: who gives it back does not know of them. */
 static void sleep_until_woken(tn_runner *r) {
+    enum { MOMENT_MS = 20 };
     char bytes[64];
     struct pollfd p = {.fd = r->wake[0], .events = POLLIN};
-    poll(&p, 1, -1);
+    poll(&p, 1, r->jobs ? MOMENT_MS : -1);
     while (read(r->wake[0], bytes, sizeof bytes) == sizeof bytes) {}
 }
 
 static void *run(void *arg) {
     tn_runner *r = arg;
     while (!atomic_load(&r->stop)) {
-        take_inbox(r);
+        read_inbox(r);
         reap(r);
-        bool busy = step_all(r);
+        bool busy = step(r);
         reap(r);
+        tn_lanes_feed(&r->lanes);
         if (r->changed) r->config.notify(r->config.ctx);
         r->changed = false;
-        if (!busy && !r->jobs && !atomic_load_explicit(&r->inbox, memory_order_relaxed)) sleep_until_woken(r);
+        if (!busy && !atomic_load_explicit(&r->inbox, memory_order_relaxed)) sleep_until_woken(r);
     }
-    take_inbox(r);
+    read_inbox(r);
     reap(r);
     r->config.notify(r->config.ctx);
     return NULL;
+}
+
+/* ---- Models
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* Sends q and waits for the answer. */
+static void ask(tn_runner *r, request *q) {
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->answered, NULL);
+    post(r, &q->mail);
+    pthread_mutex_lock(&q->lock);
+    while (!q->is_answered) pthread_cond_wait(&q->answered, &q->lock);
+    pthread_mutex_unlock(&q->lock);
+    pthread_cond_destroy(&q->answered);
+    pthread_mutex_destroy(&q->lock);
+}
+
+int tn_runner_attach(tn_runner *r, tn_model *m, tn_lane **ret, tn_error *err) {
+    tn_lane *l = calloc(1, sizeof *l);
+    tn_engine_config config = {.budget = r->config.budget, .reclaim = tn_lane_reclaim, .ctx = l};
+    if (!l) return tn_fail(err, TN_ENOMEM, "out of memory");
+    l->model = m;
+    l->all = &r->lanes;
+    int rc = tn_engine_new(m, &config, &l->engine, err);
+    if (rc) {
+        free(l);
+        return rc;
+    }
+    request q = {.mail.kind = MAIL_ATTACH, .lane = l};
+    ask(r, &q);
+    *ret = l;
+    return 0;
+}
+
+void tn_runner_detach(tn_runner *r, tn_lane *l) {
+    request q = {.mail.kind = MAIL_DETACH, .lane = l};
+    ask(r, &q);
+}
+
+uint64_t tn_runner_shrink(tn_runner *r, uint64_t bytes) {
+    request q = {.mail.kind = MAIL_SHRINK, .bytes = bytes};
+    ask(r, &q);
+    return q.bytes;
+}
+
+double tn_runner_stalled(const tn_runner *r, double limit_s) {
+    int64_t began = atomic_load_explicit(&r->step_began_ns, memory_order_relaxed);
+    double seconds = began ? (double)(tn_clock_ns() - began) * 1e-9 : 0;
+    return limit_s > 0 && seconds > limit_s ? seconds : 0;
 }
 
 /* ---- Life
@@ -401,14 +520,7 @@ int tn_runner_new(const tn_runner_config *config, tn_runner **ret, tn_error *err
     if (!r) return tn_fail(err, TN_ENOMEM, "out of memory");
     r->config = *config;
     r->wake[0] = r->wake[1] = -1;
-    r->engines = calloc(config->n_model, sizeof(tn_engine *));
-    r->n_open = calloc(config->n_model, sizeof *r->n_open);
-    r->models = copy(config->models, config->n_model, sizeof(tn_model *));
-    r->config.models = r->models;
-    int rc =
-        r->engines && r->models && r->n_open ? open_pipe(r, err) : tn_fail(err, TN_ENOMEM, "out of memory");
-    for (uint32_t i = 0; !rc && i < config->n_model; i++)
-        rc = tn_engine_new(config->models[i], NULL, &r->engines[i], err);
+    int rc = open_pipe(r, err);
     if (!rc && pthread_create(&r->thread, NULL, run, r) != 0)
         rc = tn_fail(err, TN_EIO, "cannot start the engine thread");
     r->started = !rc;
@@ -428,11 +540,8 @@ void tn_runner_free(tn_runner *r) {
         pthread_join(r->thread, NULL);
     }
     while (tn_runner_next_news(r)) {}
-    for (uint32_t i = 0; r->engines && i < r->config.n_model; i++) tn_engine_free(r->engines[i]);
+    for (tn_lane *l; (l = tn_lanes_after(&r->lanes, NULL));) let_go(r, l);
     for (int i = 0; i < 2; i++)
         if (r->wake[i] >= 0) close(r->wake[i]);
-    free(r->engines);
-    free(r->models);
-    free(r->n_open);
     free(r);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine thread: jobs in, tokens out. One thread steps the engines of all models in turn; everybody else
- * hands jobs over and reads their tokens without ever making it wait.
+/* The engine thread: jobs in, tokens out. One thread steps the engines of all models, each for its fair share
+ * of the time; everybody else hands jobs over and reads their tokens without ever making it wait. Models come
+ * and go while it runs.
  *
  * A job's tokens land in arrays that are allocated when it is submitted; the engine writes behind an atomic
  * count, one reader reads before it. After each step that produced something the engine calls `notify` once;
@@ -12,10 +13,10 @@
 
 typedef struct tn_runner tn_runner;
 typedef struct tn_job tn_job;
+typedef struct tn_lane tn_lane; /* a model that is attached to a runner */
 
 typedef struct tn_runner_config {
-    tn_model *const *models; /* [n_model], copied; the models outlive the runner */
-    uint32_t n_model;
+    tn_budget *budget;         /* where pages come from, outlives the runner; NULL: no limit but the pools' */
     uint32_t queue_length;     /* jobs of a model that may wait while its sequences are taken; 0: no bound */
     void (*notify)(void *ctx); /* [engine thread] must not block */
     void *ctx;
@@ -23,12 +24,25 @@ typedef struct tn_runner_config {
 
 /* Starts the thread. TN_ENOMEM, TN_EIO. [control thread] */
 int tn_runner_new(const tn_runner_config *config, tn_runner **ret, tn_error *err);
-/* Ends all jobs as cancelled, joins the thread. Jobs stay readable until released. */
+/* Ends all jobs as cancelled, joins the thread, detaches all models. Jobs stay readable until released. */
 void tn_runner_free(tn_runner *r);
+
+/* Makes an engine for a model that is ready to run; jobs for it may be submitted at once. The model outlives
+ * the attachment. TN_ENOMEM. [any thread but the engine's] */
+int tn_runner_attach(tn_runner *r, tn_model *m, tn_lane **ret, tn_error *err);
+/* Ends the model's jobs as cancelled, frees its engine: nobody uses the model any more when it returns, which
+ * takes up to one step. Nothing is submitted for it meanwhile or later. [any thread but the engine's] */
+void tn_runner_detach(tn_runner *r, tn_lane *l);
+/* Makes all engines give back up to bytes of memory that they can do without; waits for it, up to one step.
+ * Returns how many. [any thread but the engine's] */
+uint64_t tn_runner_shrink(tn_runner *r, uint64_t bytes);
+/* How many seconds the step that runs has lasted; 0 while there is none, or a limit of 0, or below limit_s:
+ * all is well. [any thread] */
+double tn_runner_stalled(const tn_runner *r, double limit_s);
 
 /* What to generate. Everything is copied. */
 typedef struct tn_job_config {
-    uint32_t model;
+    tn_lane *lane;         /* whose model runs it */
     const int32_t *prompt; /* [n_prompt] */
     uint32_t n_prompt;
     uint32_t max_new; /* cut to what the context leaves; 0: only run the prompt */

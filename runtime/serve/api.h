@@ -168,8 +168,17 @@ void tn_api_event_usage(const tn_api_head *h, const tn_api_usage *usage, tn_buf 
 void tn_api_event_done(tn_buf *out);
 void tn_api_event_error(const tn_api_error *e, tn_buf *out);
 
+/* One entry of GET /v1/models. status and memory are ours: "loaded", "loading", "unloading", "unloaded"
+ * (NULL: not told), and the bytes that the model holds apart from the pages of its sequences. */
+typedef struct tn_api_model {
+    const char *name;
+    int64_t created; /* seconds since 1970 */
+    const char *status;
+    uint64_t memory;
+} tn_api_model;
+
 /* GET /v1/models, and one entry of it. */
-void tn_api_models_body(const char *const *names, const int64_t *created, uint32_t n, tn_buf *out);
-void tn_api_model_body(const char *name, int64_t created, tn_buf *out);
+void tn_api_models_body(const tn_api_model *models, uint32_t n, tn_buf *out);
+void tn_api_model_body(const tn_api_model *model, tn_buf *out);
 
 #endif

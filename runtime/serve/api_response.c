@@ -204,15 +204,21 @@ void tn_api_event_done(tn_buf *out) {
 
 /* ---- Models ------------------------------------------------------------------------------------------ */
 
-static json_t *model_json(const char *name, int64_t created) {
-    return json_pack("{s:o, s:s, s:I, s:s}", "id", tn_api_text(name, strlen(name)), "object", "model",
-                     "created", (json_int_t)created, "owned_by", "tenon");
+static json_t *model_json(const tn_api_model *m) {
+    json_t *j = json_pack("{s:o, s:s, s:I, s:s}", "id", tn_api_text(m->name, strlen(m->name)), "object",
+                          "model", "created", (json_int_t)m->created, "owned_by", "tenon");
+    if (m->status && (json_object_set_new(j, "status", json_string(m->status)) != 0 ||
+                      json_object_set_new(j, "memory", json_integer((json_int_t)m->memory)) != 0)) {
+        json_decref(j);
+        return NULL;
+    }
+    return j;
 }
 
-void tn_api_models_body(const char *const *names, const int64_t *created, uint32_t n, tn_buf *out) {
+void tn_api_models_body(const tn_api_model *models, uint32_t n, tn_buf *out) {
     json_t *list = json_array();
     int bad = 0;
-    for (uint32_t i = 0; i < n; i++) bad |= json_array_append_new(list, model_json(names[i], created[i]));
+    for (uint32_t i = 0; i < n; i++) bad |= json_array_append_new(list, model_json(&models[i]));
     json_t *body = json_pack("{s:s, s:o}", "object", "list", "data", list);
     if (bad) {
         json_decref(body);
@@ -221,6 +227,6 @@ void tn_api_models_body(const char *const *names, const int64_t *created, uint32
     tn_api_print(body, out);
 }
 
-void tn_api_model_body(const char *name, int64_t created, tn_buf *out) {
-    tn_api_print(model_json(name, created), out);
+void tn_api_model_body(const tn_api_model *model, tn_buf *out) {
+    tn_api_print(model_json(model), out);
 }

@@ -2,6 +2,7 @@
 #include "serve/dispatch.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,11 +46,12 @@ uint32_t tn_dispatch_n_open(const tn_dispatch *d) {
     return atomic_load(&d->n_open);
 }
 
-const tn_served *tn_dispatch_model(const tn_dispatch *d, const char *name) {
-    const tn_model_settings *m = tn_settings_model(d->config.settings, name);
-    for (uint32_t i = 0; m && i < d->config.n_model; i++)
-        if (d->config.models[i].settings == m) return &d->config.models[i];
-    return NULL;
+tn_models *tn_dispatch_models(const tn_dispatch *d) {
+    return d->config.models;
+}
+
+double tn_dispatch_stalled(const tn_dispatch *d) {
+    return tn_runner_stalled(d->runner, d->config.settings->limits.stall_s);
 }
 
 uint32_t tn_dispatch_n_jobs(const tn_dispatch *d) {
@@ -92,7 +94,7 @@ static int submit(tn_dispatch *d, tn_exchange *x, const tn_ids *ids, uint32_t fi
     for (uint32_t i = 0; i < r->n; i++) {
         tn_error err = {0};
         tn_choice *c = &x->choices[first + i];
-        tn_job_config config = {.model = x->served->index,
+        tn_job_config config = {.lane = x->served->lane,
                                 .prompt = ids->data,
                                 .n_prompt = (uint32_t)ids->len,
                                 .max_new = max_new(x),
@@ -138,17 +140,84 @@ static int submit_all(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
     return 0;
 }
 
-static int prepare(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
-    if (atomic_load(&d->stop)) return fail_shutting_down(e);
-    if (tn_exchange_is_gone(x)) return tn_api_fail(e, 503, "client_gone", NULL, "the client has hung up");
-    int rc = tn_api_parse(x->body, x->body_len, x->chat, &d->limits, log_unknown, d, &x->request, e);
-    tn_exchange_drop_body(x);
-    if (rc) return rc;
-    x->served = tn_dispatch_model(d, x->request.model);
-    if (!x->served)
+/* ---- Models that have to be loaded first
+ * ---------------------------------------------------------------------- */
+
+/* Hands x to the prepare thread, or fails it where that has ended. */
+static void hand_over(tn_dispatch *d, tn_exchange *x) {
+    pthread_mutex_lock(&d->lock);
+    bool open = !d->drained;
+    x->next = NULL;
+    if (open) {
+        *d->to_prepare_end = x;
+        d->to_prepare_end = &x->next;
+        pthread_cond_signal(&d->more);
+    } else {
+        x->next = d->prepared;
+        d->prepared = x;
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (open) return;
+    tn_api_error e;
+    fail_shutting_down(&e);
+    tn_exchange_fail(x, &e);
+}
+
+/* Why there is no model. None of it is the client's fault. */
+static int fail_model(tn_api_error *e, int code, const char *text) {
+    const char *name = code == TN_ENOMEM || code == TN_ELIMIT ? "insufficient_memory" : "model_load_failed";
+    return tn_api_fail(e, 503, name, NULL, "%s", text);
+}
+
+static tn_exchange *who_waits(tn_wait *w) {
+    return (tn_exchange *)((char *)w - offsetof(tn_exchange, wait));
+}
+
+/* The wait is over: the exchange is prepared again. [loader] */
+static void on_model(tn_wait *w) {
+    tn_exchange *x = who_waits(w);
+    if (!w->status) x->served = tn_models_served(x->dispatch->config.models, w->model);
+    hand_over(x->dispatch, x);
+}
+
+static int64_t wait_deadline(const tn_dispatch *d, const tn_exchange *x) {
+    const tn_limit_settings *l = &d->config.settings->limits;
+    double s = l->queue_wait_s;
+    if (l->request_timeout_s > 0 && (s <= 0 || l->request_timeout_s < s)) s = l->request_timeout_s;
+    return s > 0 ? x->arrived_ns + (int64_t)(s * 1e9) : 0;
+}
+
+/* Holds the model that x asks for. 1: x waits for it, and belongs to the loader. */
+static int find_model(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
+    tn_error err = {0};
+    int i = tn_models_find(d->config.models, x->request.model);
+    if (i < 0)
         return tn_api_fail(e, 404, "model_not_found", "model",
                            "there is no model \"%.200s\" here; GET /v1/models lists them",
                            x->request.model ? x->request.model : "");
+    x->dispatch = d;
+    x->wait.done = on_model;
+    x->wait.deadline_ns = wait_deadline(d, x);
+    int rc = tn_models_acquire(d->config.models, (uint32_t)i, &x->wait, &err);
+    if (rc == 0) x->served = tn_models_served(d->config.models, (uint32_t)i);
+    if (rc == 1) wake(d); /* to keep its deadline */
+    return rc < 0 ? tn_api_fail(e, 503, "queue_full", NULL, "%s", err.text) : rc;
+}
+
+/* 1: x waits, and is somebody else's. */
+static int prepare(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
+    int rc = 0;
+    if (atomic_load(&d->stop)) return fail_shutting_down(e);
+    if (tn_exchange_is_gone(x)) return tn_api_fail(e, 503, "client_gone", NULL, "the client has hung up");
+    if (!x->is_parsed) {
+        rc = tn_api_parse(x->body, x->body_len, x->chat, &d->limits, log_unknown, d, &x->request, e);
+        tn_exchange_drop_body(x);
+        x->is_parsed = true;
+        if (!rc) rc = find_model(d, x, e);
+    } else if (x->wait.status) {
+        rc = fail_model(e, x->wait.status, x->wait.error.text);
+    }
+    if (rc) return rc;
     if (tn_served_breakers(x->served, &x->request, e)) return -1;
     rc = submit_all(d, x, e);
     tn_api_request_drop_input(&x->request);
@@ -169,7 +238,9 @@ static void *prepare_loop(void *arg) {
     tn_dispatch *d = arg;
     for (tn_exchange *x; (x = next_to_prepare(d));) {
         tn_api_error e = {0};
-        if (prepare(d, x, &e) != 0)
+        int rc = prepare(d, x, &e);
+        if (rc == 1) continue;
+        if (rc)
             tn_exchange_fail(x, &e);
         else
             tn_exchange_begin(x);
@@ -263,7 +334,22 @@ static bool is_late(const tn_dispatch *d, const tn_exchange *x, tn_api_error *e)
 
 static bool has_deadlines(const tn_dispatch *d) {
     const tn_limit_settings *l = &d->config.settings->limits;
-    return d->live && (l->request_timeout_s > 0 || l->queue_wait_s > 0);
+    if (l->request_timeout_s <= 0 && l->queue_wait_s <= 0) return false;
+    return d->live || tn_models_n_waits(d->config.models);
+}
+
+/* Those who waited for a model for too long. */
+static void fail_late_waits(tn_dispatch *d, int64_t now) {
+    tn_api_error e;
+    for (tn_wait *w = tn_models_late(d->config.models, now), *next; w; w = next) {
+        tn_exchange *x = who_waits(w);
+        next = w->next;
+        tn_api_fail(
+            &e, 503, "queue_timeout", NULL, "the request waited longer than %g s for model %s to be loaded",
+            (double)(w->deadline_ns - x->arrived_ns) * 1e-9, d->config.settings->models[w->model].name);
+        tn_exchange_fail(x, &e);
+        welcome(d, x);
+    }
 }
 
 static void keep_deadlines(tn_dispatch *d) {
@@ -271,6 +357,7 @@ static void keep_deadlines(tn_dispatch *d) {
     tn_api_error e;
     if (!has_deadlines(d) || now < d->deadlines_ns) return;
     d->deadlines_ns = now + DEADLINE_MS * 1000000;
+    fail_late_waits(d, now);
     for (tn_exchange *x = d->live; x; x = x->next)
         if (tn_exchange_phase(x) == TN_EXCHANGE_GENERATING && is_late(d, x, &e)) tn_exchange_fail(x, &e);
 }
@@ -312,30 +399,10 @@ static void watch(tn_dispatch *d, tn_exchange *x) {
         tn_log(TN_LOG_WARN, "serve", "%s; clients that hang up are noticed late", err.text);
 }
 
-/* Whether the prepare thread will see it. */
-static bool queue(tn_dispatch *d, tn_exchange *x) {
-    pthread_mutex_lock(&d->lock);
-    bool open = !d->drained;
-    x->next = NULL;
-    if (open) {
-        *d->to_prepare_end = x;
-        d->to_prepare_end = &x->next;
-        pthread_cond_signal(&d->more);
-    } else {
-        x->next = d->prepared;
-        d->prepared = x;
-    }
-    pthread_mutex_unlock(&d->lock);
-    return open;
-}
-
 void tn_dispatch_take(tn_dispatch *d, tn_exchange *x) {
-    tn_api_error e;
     atomic_fetch_add(&d->n_open, 1);
     watch(d, x);
-    if (queue(d, x)) return;
-    fail_shutting_down(&e);
-    tn_exchange_fail(x, &e);
+    hand_over(d, x);
 }
 
 void tn_dispatch_close(tn_dispatch *d, tn_exchange *x) {
@@ -351,19 +418,12 @@ void tn_dispatch_close(tn_dispatch *d, tn_exchange *x) {
 }
 
 static int start_threads(tn_dispatch *d, tn_error *err) {
-    tn_model *models[256];
-    if (d->config.n_model > 256)
-        return tn_fail(err, TN_ELIMIT, "%u models, the limit is 256", d->config.n_model);
-    for (uint32_t i = 0; i < d->config.n_model; i++) {
-        models[i] = d->config.models[i].model;
-        d->config.models[i].index = i;
-    }
-    tn_runner_config rc = {.models = models,
-                           .n_model = d->config.n_model,
+    tn_runner_config rc = {.budget = tn_models_budget(d->config.models),
                            .queue_length = (uint32_t)d->config.settings->limits.queue_length,
                            .notify = wake,
                            .ctx = d};
     int status = tn_runner_new(&rc, &d->runner, err);
+    if (!status) status = tn_models_start(d->config.models, d->runner, err);
     if (status) return status;
     d->prepare_started = pthread_create(&d->prepare_thread, NULL, prepare_loop, d) == 0;
     d->dispatch_started =
@@ -414,6 +474,7 @@ static void refuse_unprepared(tn_dispatch *d) {
 
 void tn_dispatch_drain(tn_dispatch *d) {
     if (atomic_exchange(&d->stop, true)) return;
+    tn_models_stop(d->config.models);
     pthread_mutex_lock(&d->lock);
     pthread_cond_broadcast(&d->more);
     pthread_mutex_unlock(&d->lock);

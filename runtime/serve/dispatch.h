@@ -13,11 +13,10 @@ typedef struct tn_dispatch tn_dispatch;
 
 typedef struct tn_dispatch_config {
     const tn_settings *settings; /* borrowed, as all below */
-    tn_served *models;           /* [n_model] */
-    uint32_t n_model;
+    tn_models *models;
 } tn_dispatch_config;
 
-/* Starts the engine thread and both of ours. [control thread] */
+/* Starts the engine thread, the models and both of our threads. [control thread] */
 int tn_dispatch_new(const tn_dispatch_config *config, tn_dispatch **ret, tn_error *err);
 /* Drains, and frees all exchanges. When HTTP has stopped. */
 void tn_dispatch_free(tn_dispatch *d);
@@ -34,8 +33,9 @@ uint32_t tn_dispatch_n_open(const tn_dispatch *d);
 /* What bodies of requests are taken from until they are parsed. [any thread] */
 tn_budget *tn_dispatch_uploads(tn_dispatch *d);
 
-/* The served model of that public name, the default one for NULL; NULL when there is none. [any thread] */
-const tn_served *tn_dispatch_model(const tn_dispatch *d, const char *name);
+tn_models *tn_dispatch_models(const tn_dispatch *d);
+/* As tn_runner_stalled. [any thread] */
+double tn_dispatch_stalled(const tn_dispatch *d);
 /* Jobs submitted and not finished. [any thread] */
 uint32_t tn_dispatch_n_jobs(const tn_dispatch *d);
 

@@ -56,6 +56,7 @@ void tn_exchange_free(tn_exchange *x) {
     tn_api_request_fini(&x->request);
     tn_buf_free(&x->out);
     tn_exchange_drop_body(x);
+    tn_models_release(x->served);
     pthread_mutex_destroy(&x->lock);
     free(x);
 }

@@ -12,7 +12,7 @@
 #include <pthread.h>
 
 #include "base/budget.h"
-#include "serve/served.h"
+#include "serve/models.h"
 #include "serve/stop.h"
 
 typedef enum tn_phase {
@@ -60,7 +60,10 @@ typedef struct tn_exchange {
     char id[48];
     tn_api_request request;
     tn_api_head head;
-    const tn_served *served;
+    const tn_served *served;      /* held until the exchange is freed; NULL before prepare has got it */
+    tn_wait wait;                 /* for a model that is not loaded */
+    struct tn_dispatch *dispatch; /* that takes it back then */
+    bool is_parsed;
     tn_choice *choices; /* [n_choice] */
     uint32_t n_choice;
     uint32_t prompt_tokens;

@@ -5,6 +5,8 @@ libtenon_la_SOURCES += \
 	%D%/dispatch.c %D%/dispatch.h \
 	%D%/exchange.c %D%/exchange.h \
 	%D%/prometheus.c %D%/prometheus.h \
+	%D%/models.c %D%/models.h \
+	%D%/residency.c %D%/residency.h \
 	%D%/served.c %D%/served.h \
 	%D%/server.c %D%/server.h \
 	%D%/stop.h \

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/file.h"
 #include "base/status.h"
@@ -34,8 +33,8 @@ static size_t module_args(void *ctx, const char *id, const tn_option_arg **ret_a
     return m ? m->n_args : 0;
 }
 
-int tn_served_load(tn_registry *registry, const char *path, const tn_settings *all,
-                   const tn_model_settings *c, tn_served *ret, tn_error *err) {
+int tn_served_open(tn_registry *registry, const char *path, const tn_settings *all,
+                   const tn_model_settings *c, uint64_t kv_bytes, tn_served *ret, tn_error *err) {
     tn_model_config config = {.path = path,
                               .family = c->family,
                               .device = c->device,
@@ -45,20 +44,16 @@ int tn_served_load(tn_registry *registry, const char *path, const tn_settings *a
                               .kv_type = c->kv_type,
                               .n_ctx = (uint32_t)c->context,
                               .max_seqs = (uint32_t)c->parallel,
+                              .kv_bytes = kv_bytes,
                               .max_step_tokens = (uint32_t)c->step_tokens,
                               .module_args = module_args,
                               .module_args_ctx = (void *)(uintptr_t)all};
-    *ret = (tn_served){.settings = c, .created = (int64_t)time(NULL)};
-    int rc = tn_model_load(registry, &config, &ret->model, err);
+    *ret = (tn_served){.settings = c};
+    int rc = tn_model_open(registry, &config, &ret->model, err);
     if (!rc && !ret->model->tokenizer)
         rc = tn_fail(err, ret->model->tokenizer_error.code, "%s", ret->model->tokenizer_error.text);
     if (!rc) rc = init_chat(ret, err);
-    if (!rc) rc = tn_breakers_default(ret->model->tokenizer, &ret->breakers, &ret->n_breakers, err);
-    if (rc) {
-        tn_error_prefix(err, rc, "model %s", c->name);
-        tn_served_fini(ret);
-    }
-    return rc;
+    return rc ? rc : tn_breakers_default(ret->model->tokenizer, &ret->breakers, &ret->n_breakers, err);
 }
 
 void tn_served_fini(tn_served *s) {

@@ -10,21 +10,21 @@
 
 typedef struct tn_served {
     const tn_model_settings *settings; /* borrowed */
+    struct tn_models *models;          /* that it belongs to */
     tn_model *model;
-    uint32_t index; /* in the runner */
+    tn_lane *lane; /* in the runner; NULL: it is not attached */
     tn_chat chat;
     bool has_chat;
     tn_error chat_error; /* why not */
-    int64_t created;     /* when it was loaded, seconds since 1970 */
     int32_t *breakers;   /* [n_breakers]: DRY's usual sequence breakers, ascending */
     uint32_t n_breakers;
 } tn_served;
 
-/* Loads the model at path (what settings->path means) as settings say, its module's options taken from all.
- * Errors as tn_model_load, with the public name in
- * front. [control thread] */
-int tn_served_load(tn_registry *registry, const char *path, const tn_settings *all,
-                   const tn_model_settings *settings, tn_served *ret, tn_error *err);
+/* Opens the model at path (what settings->path means) as settings say, its module's options taken from all;
+ * it may reserve addresses for kv_bytes of pages once it is lowered. Errors as tn_model_open; ret is for
+ * tn_served_fini in any case. [loader] */
+int tn_served_open(tn_registry *registry, const char *path, const tn_settings *all,
+                   const tn_model_settings *settings, uint64_t kv_bytes, tn_served *ret, tn_error *err);
 void tn_served_fini(tn_served *s);
 
 /* The ids of prompt i of r: rendered messages, encoded text, or ids as given. -1 with e filled. [any thread]

@@ -6,6 +6,7 @@
 #include <microhttpd.h>
 #include <math.h>
 #include <netdb.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -21,6 +22,7 @@ struct tn_server {
     tn_dispatch *dispatch;
     struct MHD_Daemon *daemon;
     char url[300];
+    atomic_bool draining;
 };
 
 /* What a connection's request is about; made at its first callback, freed when it is over. */
@@ -66,7 +68,7 @@ static enum MHD_Result send_response(const tn_server *s, struct MHD_Connection *
     return ok;
 }
 
-/* Takes the content of body. */
+/* Takes the content of body. Answers that another time may be better say when. */
 static enum MHD_Result send_json(const tn_server *s, struct MHD_Connection *c, unsigned status, tn_buf *body,
                                  const char *header, const char *value) {
     size_t len;
@@ -75,6 +77,7 @@ static enum MHD_Result send_json(const tn_server *s, struct MHD_Connection *c, u
     struct MHD_Response *r = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
     if (r) MHD_add_response_header(r, "Content-Type", "application/json");
     if (r && header) MHD_add_response_header(r, header, value);
+    if (r && (status == 503 || status == 429)) MHD_add_response_header(r, "Retry-After", "1");
     if (!r) free(text);
     return send_response(s, c, status, r);
 }
@@ -84,7 +87,6 @@ static enum MHD_Result send_error(const tn_server *s, struct MHD_Connection *c, 
     tn_buf body;
     tn_buf_init(&body, 1 << 16);
     tn_api_error_body(e, &body);
-    if (!header && (e->status == 503 || e->status == 429)) header = "Retry-After", value = "1";
     return send_json(s, c, e->status, &body, header, value);
 }
 
@@ -171,6 +173,10 @@ static int socket_of(struct MHD_Connection *c) {
 static enum MHD_Result begin(tn_server *s, struct MHD_Connection *c, upload *u) {
     size_t len;
     if (u->refusal.status) return send_error(s, c, &u->refusal, NULL, NULL);
+    if (atomic_load(&s->draining)) {
+        tn_api_fail(&u->refusal, 503, "shutting_down", NULL, "the server is shutting down");
+        return send_error(s, c, &u->refusal, "Connection", "close");
+    }
     char *body = tn_buf_steal(&u->body, &len);
     if (!body) return MHD_NO;
     u->exchange = tn_exchange_new(body, len, tn_dispatch_uploads(s->dispatch), u->chat, socket_of(c));
@@ -236,40 +242,42 @@ static enum MHD_Result take_piece(tn_server *s, upload *u, const char *data, siz
 /* ---- Other routes
  * ---------------------------------------------------------------------------------------------- */
 
+/* Whether this process should get requests: 503 says that it should not, or that it had better be restarted.
+ */
 static enum MHD_Result send_health(const tn_server *s, struct MHD_Connection *c) {
     tn_buf body;
+    double stalled = tn_dispatch_stalled(s->dispatch);
+    bool draining = atomic_load(&s->draining), well = stalled <= 0 && !draining;
     tn_buf_init(&body, 1 << 12);
-    tn_buf_addf(&body, "{\"status\":\"ok\",\"requests\":%u}", tn_dispatch_n_jobs(s->dispatch));
-    return send_json(s, c, MHD_HTTP_OK, &body, NULL, NULL);
+    tn_buf_addf(&body, "{\"status\":\"%s\",", stalled > 0 ? "stalled" : draining ? "draining" : "ok");
+    if (stalled > 0) tn_buf_addf(&body, "\"seconds\":%.0f,", stalled);
+    tn_buf_addf(&body, "\"requests\":%u}", tn_dispatch_n_jobs(s->dispatch));
+    return send_json(s, c, well ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, &body, NULL, NULL);
 }
 
 static enum MHD_Result send_models(const tn_server *s, struct MHD_Connection *c) {
-    const tn_settings *t = s->settings;
-    const char **names = calloc(t->n_models, sizeof *names);
-    int64_t *created = calloc(t->n_models, sizeof *created);
+    tn_models *models = tn_dispatch_models(s->dispatch);
+    uint32_t n = (uint32_t)s->settings->n_models;
+    tn_api_model *list = calloc(n, sizeof *list);
     tn_buf body;
     tn_buf_init(&body, 1 << 24);
-    for (size_t i = 0; names && created && i < t->n_models; i++) {
-        const tn_served *served = tn_dispatch_model(s->dispatch, t->models[i].name);
-        names[i] = t->models[i].name;
-        created[i] = served ? served->created : 0;
-    }
-    if (names && created)
-        tn_api_models_body(names, created, (uint32_t)t->n_models, &body);
+    for (uint32_t i = 0; list && i < n; i++) list[i] = tn_models_info(models, i);
+    if (list)
+        tn_api_models_body(list, n, &body);
     else
         body.status = TN_ENOMEM;
-    free(names);
-    free(created);
+    free(list);
     return send_json(s, c, MHD_HTTP_OK, &body, NULL, NULL);
 }
 
 static enum MHD_Result send_model(const tn_server *s, struct MHD_Connection *c, const char *name) {
-    const tn_served *served = tn_dispatch_model(s->dispatch, name);
+    tn_models *models = tn_dispatch_models(s->dispatch);
+    int i = tn_models_find(models, name);
     tn_buf body;
-    if (!served)
-        return fail(s, c, 404, "model_not_found", "there is no such model; GET /v1/models lists them");
+    if (i < 0) return fail(s, c, 404, "model_not_found", "there is no such model; GET /v1/models lists them");
+    tn_api_model info = tn_models_info(models, (uint32_t)i);
     tn_buf_init(&body, 1 << 16);
-    tn_api_model_body(served->settings->name, served->created, &body);
+    tn_api_model_body(&info, &body);
     return send_json(s, c, MHD_HTTP_OK, &body, NULL, NULL);
 }
 
@@ -505,6 +513,10 @@ const char *tn_server_url(const tn_server *s) {
 static void let_answers_leave(tn_server *s) {
     struct timespec moment = {.tv_nsec = 10000000};
     for (int i = 0; i < 100 && tn_dispatch_n_open(s->dispatch); i++) nanosleep(&moment, NULL);
+}
+
+void tn_server_drain(tn_server *s) {
+    atomic_store(&s->draining, true);
 }
 
 void tn_server_free(tn_server *s) {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Whole models: against recorded references, and against themselves in other company. All have the preopened modules, where
 # there are such.
-unit_tests += tests/golden/runner tests/golden/starter tests/golden/engine tests/golden/sharing \
+unit_tests += tests/golden/residents tests/golden/runner tests/golden/starter tests/golden/engine tests/golden/sharing \
 	tests/golden/equalities tests/golden/golden
 tests_golden_golden_SOURCES = %D%/golden.c %D%/fixture.c %D%/fixture.h
 tests_golden_golden_CPPFLAGS = $(test_cppflags)
@@ -33,3 +33,8 @@ tests_golden_sharing_CPPFLAGS = $(test_cppflags)
 tests_golden_sharing_LDADD = $(test_ldadd)
 tests_golden_sharing_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
 EXTRA_tests_golden_sharing_DEPENDENCIES = $(preopen_modules)
+tests_golden_residents_SOURCES = %D%/residents.c %D%/fixture.c %D%/fixture.h
+tests_golden_residents_CPPFLAGS = $(test_cppflags)
+tests_golden_residents_LDADD = $(test_ldadd)
+tests_golden_residents_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_golden_residents_DEPENDENCIES = $(preopen_modules)

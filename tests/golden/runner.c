@@ -29,6 +29,7 @@ static void notify(void *ctx) {
 typedef struct world {
     run r;
     tn_runner *runner;
+    tn_lane *lane;
 } world;
 
 static world open_world(uint32_t max_seqs, uint32_t queue_length) {
@@ -36,9 +37,16 @@ static world open_world(uint32_t max_seqs, uint32_t queue_length) {
         .device = "cpu", .compute = TN_COMPUTE_AUTO, .n_thread = 2, .max_seqs = max_seqs, .step_tokens = 64};
     world w = {.r = run_open(&model, &s)};
     tn_error err = {0};
-    tn_runner_config c = {.models = &w.r.model, .n_model = 1, .queue_length = queue_length, .notify = notify};
-    if (tn_runner_new(&c, &w.runner, &err) != 0) fail_msg("%s", err.text);
+    tn_runner_config c = {.queue_length = queue_length, .notify = notify};
+    int rc = tn_runner_new(&c, &w.runner, &err);
+    if (!rc) rc = tn_runner_attach(w.runner, w.r.model, &w.lane, &err);
+    if (rc) fail_msg("%s", err.text);
     return w;
+}
+
+static int submit(const world *w, tn_job_config *c, tn_job **ret, tn_error *err) {
+    c->lane = w->lane;
+    return tn_runner_submit(w->runner, c, ret, err);
 }
 
 static void close_world(world *w) {
@@ -86,7 +94,7 @@ static void answers_in_company_equal_solo_runs(void **state) {
         tn_job *jobs[N];
         for (int i = 0; i < N; i++) {
             tn_job_config c = config_of(i, prompt, bias);
-            if (tn_runner_submit(w.runner, &c, &jobs[i], &err) != 0) fail_msg("%s", err.text);
+            if (submit(&w, &c, &jobs[i], &err) != 0) fail_msg("%s", err.text);
             if (pass == 0) assert_int_equal(wait_for(jobs[i]), TN_JOB_LENGTH);
         }
         for (int i = 0; i < N; i++) {
@@ -119,9 +127,9 @@ static void cancelled_jobs_end_within_a_step(void **state) {
     for (int i = 0; i < 20; i++) {
         tn_job_config c = config_of(1, prompt, bias);
         c.max_new = 100000;
-        assert_int_equal(tn_runner_submit(w.runner, &c, &j, &err), 0);
+        assert_int_equal(submit(&w, &c, &j, &err), 0);
         c.max_new = 5;
-        assert_int_equal(tn_runner_submit(w.runner, &c, &other, &err), 0);
+        assert_int_equal(submit(&w, &c, &other, &err), 0);
         while (i % 2 && tn_job_n_tokens(j) < 3) pause_ms(1);
         tn_job_cancel(j);
         assert_int_equal(wait_for(j), TN_JOB_CANCELLED);
@@ -143,7 +151,7 @@ static void released_jobs_and_a_closed_runner_leak_nothing(void **state) {
     for (int i = 0; i < 30; i++) {
         tn_job_config c = config_of(i, prompt, bias);
         c.max_new = 400;
-        assert_int_equal(tn_runner_submit(w.runner, &c, &j[i], &err), 0);
+        assert_int_equal(submit(&w, &c, &j[i], &err), 0);
         if (i % 2) tn_job_release(j[i]);
     }
     tn_runner_free(w.runner);
@@ -163,10 +171,10 @@ static void bad_jobs_are_refused(void **state) {
     world w = open_world(1, 4);
     tn_job_config too_long = {.prompt = prompt, .n_prompt = 600}, bad = {.prompt = outside, .n_prompt = 2};
     tn_job_config biased = {.prompt = prompt, .n_prompt = 3, .sampling = {.bias = far, .n_bias = 1}};
-    assert_int_equal(tn_runner_submit(w.runner, &too_long, &j, &err), TN_ELIMIT);
+    assert_int_equal(submit(&w, &too_long, &j, &err), TN_ELIMIT);
     assert_non_null(strstr(err.text, "600"));
-    assert_int_equal(tn_runner_submit(w.runner, &bad, &j, &err), TN_EINVAL);
-    assert_int_equal(tn_runner_submit(w.runner, &biased, &j, &err), TN_EINVAL);
+    assert_int_equal(submit(&w, &bad, &j, &err), TN_EINVAL);
+    assert_int_equal(submit(&w, &biased, &j, &err), TN_EINVAL);
     assert_int_equal(tn_runner_n_jobs(w.runner), 0);
     close_world(&w);
 }
@@ -180,8 +188,8 @@ static void a_full_queue_refuses(void **state) {
     (void)state;
     world w = open_world(2, 4);
     atomic_store(&hold, true);
-    for (int i = 0; i < 6; i++) assert_int_equal(tn_runner_submit(w.runner, &c, &j[i], &err), 0);
-    assert_int_equal(tn_runner_submit(w.runner, &c, &j[6], &err), TN_ECANCELED);
+    for (int i = 0; i < 6; i++) assert_int_equal(submit(&w, &c, &j[i], &err), 0);
+    assert_int_equal(submit(&w, &c, &j[6], &err), TN_ECANCELED);
     assert_non_null(strstr(err.text, "4 requests are waiting already, the limit is 4"));
     for (int i = 0; i < 100 && tn_job_get_state(j[0]) == TN_JOB_WAITING; i++) pause_ms(20);
     assert_int_equal(tn_job_get_state(j[0]), TN_JOB_RUNNING);
@@ -191,7 +199,7 @@ static void a_full_queue_refuses(void **state) {
     atomic_store(&hold, false);
     assert_int_equal(wait_for(j[0]), TN_JOB_CANCELLED);
     assert_int_equal(wait_for(j[5]), TN_JOB_CANCELLED);
-    assert_int_equal(tn_runner_submit(w.runner, &c, &j[6], &err), 0);
+    assert_int_equal(submit(&w, &c, &j[6], &err), 0);
     for (int i = 0; i < 7; i++) tn_job_release(j[i]);
     close_world(&w);
 }
@@ -207,7 +215,7 @@ static void news_name_the_owners(void **state) {
     for (int i = 0; i < 4; i++) {
         tn_job_config c = {.prompt = prompt, .n_prompt = 3, .max_new = 20, .ignore_end = true};
         c.owner = i < 3 ? &owners[i] : NULL;
-        assert_int_equal(tn_runner_submit(w.runner, &c, &j[i], &err), 0);
+        assert_int_equal(submit(&w, &c, &j[i], &err), 0);
     }
     tn_job_release(j[2]);
     for (int wait = 0, over = 0; over != 3 && wait < 10000; wait++) {

@@ -24,3 +24,7 @@ tests_serve_watch_LDADD = $(test_ldadd)
 tests_serve_watch_poll_SOURCES = %D%/watch_poll.c tests/unit/unit.h
 tests_serve_watch_poll_CPPFLAGS = $(test_cppflags)
 tests_serve_watch_poll_LDADD = $(test_ldadd)
+unit_tests += tests/serve/residency
+tests_serve_residency_SOURCES = %D%/residency.c tests/unit/unit.h
+tests_serve_residency_CPPFLAGS = $(test_cppflags)
+tests_serve_residency_LDADD = $(test_ldadd)

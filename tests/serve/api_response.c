@@ -347,17 +347,22 @@ static void test_long_message(void **state) {
 }
 
 static void test_models(void **state) {
-    static const char *const names[] = {"a", "b/\"c\""};
-    static const int64_t created[] = {1, 1700000000};
+    static const tn_api_model models[] = {{.name = "a", .created = 1},
+                                          {.name = "b/\"c\"", .created = 1700000000}};
+    static const tn_api_model told = {.name = "a", .created = 1, .status = "loaded", .memory = 1 << 20};
     tn_buf out = new_buf();
     (void)state;
-    tn_api_models_body(names, created, 2, &out);
+    tn_api_models_body(models, 2, &out);
     check_body(&out, "{'object':'list','data':[{'id':'a','object':'model','created':1,'owned_by':'tenon'},"
                      "{'id':'b/\\\"c\\\"','object':'model','created':1700000000,'owned_by':'tenon'}]}");
-    tn_api_models_body(NULL, NULL, 0, &out);
+    tn_api_models_body(NULL, 0, &out);
     check_body(&out, "{'object':'list','data':[]}");
-    tn_api_model_body("a", 1, &out);
+    tn_api_model_body(models, &out);
     check_body(&out, "{'id':'a','object':'model','created':1,'owned_by':'tenon'}");
+    tn_api_model_body(&told, &out);
+    check_body(
+        &out,
+        "{'id':'a','object':'model','created':1,'owned_by':'tenon','status':'loaded','memory':1048576}");
     tn_buf_free(&out);
 }
 
@@ -389,8 +394,7 @@ static void counting_free(void *p) {
 
 /* Each thing that is written, with every allocation of JSON failing once. */
 static void write_kind(int kind, tn_buf *out) {
-    static const char *const names[] = {"a"};
-    static const int64_t created[] = {1};
+    static const tn_api_model model = {.name = "a", .status = "loaded"};
     const tn_api_choice c = {
         .text = "a\xff", .len = 2, .finish = "stop", .logprobs = logprobs, .n_logprobs = N_LOGPROBS};
     tn_api_error e;
@@ -401,7 +405,7 @@ static void write_kind(int kind, tn_buf *out) {
     case 3: tn_api_event_text(&text_head, 0, &c, out); break;
     case 4: tn_api_event_role(&chat_head, 0, out); break;
     case 5: tn_api_event_usage(&chat_head, &usage, out); break;
-    case 6: tn_api_models_body(names, created, 1, out); break;
+    case 6: tn_api_models_body(&model, 1, out); break;
     case 7: tn_api_fail(&e, 400, NULL, "n", "text"), tn_api_error_body(&e, out); break;
     }
 }

@@ -509,7 +509,7 @@ def every_address_is_both_families():
 
 @test
 def a_server_that_ends_says_so_to_everybody():
-    with configured(model=" parallel = 2") as s:
+    with configured(" drain = 0s", model=" parallel = 2") as s:
         asked = [(stream, s.send(COMPLETIONS, dict(LONG, stream=stream))) for stream in (False, True) * 4]
         s.wait_for_jobs(8)
         wait_until(lambda: b"data: " in asked[1][1].recv(1 << 16, socket.MSG_PEEK), 10, "the first stream begins")

@@ -366,7 +366,7 @@ def one_file_serves_two_models_with_keys():
 
 @test
 def a_taken_port_is_the_environments_fault():
-    fails(3, "listen", "serve", "-m", STARTER, "--listen", "127.0.0.1:%s" % server.port)
+    fails(3, "listen", "serve", "-m", STARTER, "--listen", "127.0.0.1:%s" % server.port, "--set", "server.log_level=warn")
 
 
 @test

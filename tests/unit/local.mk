@@ -37,3 +37,8 @@ unit_tests += tests/unit/config
 tests_unit_config_SOURCES = %D%/config.c %D%/files.h %D%/unit.h
 tests_unit_config_CPPFLAGS = $(test_cppflags)
 tests_unit_config_LDADD = $(test_ldadd) -lm
+# With engines of its own instead of the library's.
+unit_tests += tests/unit/lanes
+tests_unit_lanes_SOURCES = %D%/lanes.c %D%/unit.h runtime/sched/lanes.c runtime/sched/share.c
+tests_unit_lanes_CPPFLAGS = $(test_cppflags)
+tests_unit_lanes_LDADD = $(CMOCKA_LIBS)

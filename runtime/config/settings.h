@@ -65,10 +65,14 @@ typedef struct tn_server_settings {
     tn_log_format log_format;
 } tn_server_settings;
 
+/* Who may go on from prompts that somebody else's request has computed. */
+typedef enum tn_cache_share { TN_SHARE_ALL, TN_SHARE_KEY } tn_cache_share;
+
 /* cache {}: for models that do not say otherwise. */
 typedef struct tn_cache_settings {
-    const char *kv_type; /* "f32", "f16", "bf16", "q8_0"; NULL: what device and compute ask for */
-    uint64_t context;    /* tokens of one sequence; 0: what the model was made for */
+    tn_cache_share share; /* by what requests are kept apart */
+    const char *kv_type;  /* "f32", "f16", "bf16", "q8_0"; NULL: what device and compute ask for */
+    uint64_t context;     /* tokens of one sequence; 0: what the model was made for */
 } tn_cache_settings;
 
 /* limits {} */
@@ -115,6 +119,7 @@ typedef struct tn_model_settings {
     double repetition_penalty; /* NAN: unset */
     uint64_t top_k;            /* TN_UNSET; 0: all */
     uint64_t max_tokens;       /* as limits.max_tokens, which fills it in when this model does not say */
+    char *warm;                /* a file of prompts to compute when it is loaded (absolute); NULL: none */
     char *chat_template;       /* a file that replaces the checkpoint's template (absolute); NULL: none */
     tn_think think;
     tn_setting_source *sources; /* internal: by row of the table */

@@ -66,6 +66,8 @@ const tn_setting_row tn_setting_rows[] = {
 
     {CACHE(WORD, "kv_type", kv_type), .unset = "what device and compute ask for", .words = KV_WORDS,
      .help = "how keys and values are stored, for models that do not say"},
+    {CACHE(CHOICE, "share", share), .def = "all", .words = "all|key",
+     .help = "who may go on from whose computed prompts: all, or only requests with the same API key"},
     {CACHE(UINT, "context", context), .def = "0", .max = 1 << 24,
      .help = "tokens of one sequence, for models that do not say; 0 is what the model was made for"},
 
@@ -130,6 +132,9 @@ const tn_setting_row tn_setting_rows[] = {
      .help = "tokens of an answer whose request does not say (else limits.max_tokens)"},
     {MODEL(FILE, "chat_template", chat_template), .unset = "the checkpoint's own",
      .help = "a file with the template that turns messages into a prompt"},
+    {MODEL(FILE, "warm", warm), .unset = "none",
+     .help =
+         "a file of prompts to compute when the model is loaded: messages as JSON, or text for a system message"},
     {MODEL(CHOICE, "think", think), .def = "auto", .words = "auto|on|off",
      .help = "whether prompts ask for thinking where the template can; auto is the template's own default"},
 };

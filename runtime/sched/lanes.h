@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "sched/engine.h"
+#include "sched/metrics.h"
 #include "sched/share.h"
 
 /* One model's. */
@@ -15,8 +16,10 @@ typedef struct tn_lane {
     tn_model *model;
     tn_engine *engine;
     struct tn_lanes *all;
-    atomic_uint n_open; /* jobs submitted and not final [any thread] */
-    uint32_t n_jobs;    /* of them, those that the engine thread has */
+    tn_metrics *metrics;     /* borrowed; NULL: nobody counts */
+    tn_engine_stats counted; /* what the engine said when metrics last heard of it */
+    atomic_uint n_open;      /* jobs submitted and not final [any thread] */
+    uint32_t n_jobs;         /* of them, those that the engine thread has */
 } tn_lane;
 
 /* Zeros are no lanes. */

@@ -26,10 +26,11 @@ typedef struct tn_model_config {
     const char *device; /* NULL: the first class */
     uint32_t n_thread;  /* 0: all */
     tn_compute compute;
-    const char *kv_type; /* "f32", "f16", "bf16", "q8_0"; NULL: F16, or F32 with F32 computation and on reference */
-    uint32_t n_ctx;      /* tokens of one sequence; 0: what the model was made for, at most TN_DEFAULT_CTX */
-    uint32_t max_seqs;   /* sequences held at once; 0: 1 */
-    uint64_t kv_bytes;   /* most that KV pages may take; 0: enough for max_seqs sequences of n_ctx tokens */
+    const char
+        *kv_type; /* "f32", "f16", "bf16", "q8_0"; NULL: F16, or F32 with F32 computation and on reference */
+    uint32_t n_ctx;    /* tokens of one sequence; 0: what the model was made for, at most TN_DEFAULT_CTX */
+    uint32_t max_seqs; /* sequences held at once; 0: 1 */
+    uint64_t kv_bytes; /* most that KV pages may take; 0: enough for max_seqs sequences of n_ctx tokens */
     uint32_t max_step_tokens; /* 0: 512 */
     uint32_t max_step_rows;   /* rows of logits per step; 0: max_seqs */
     bool taps;                /* keep the layers' outputs */

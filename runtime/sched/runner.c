@@ -32,10 +32,11 @@ struct tn_job {
     tn_logit_bias *bias;
     void *salt;
     uint32_t max_tokens;
-    int32_t *ids;         /* [max_tokens] */
-    float *logprobs;      /* [max_tokens, 1 + n_top]: the chosen one's, then the best */
-    int32_t *top_ids;     /* [max_tokens, n_top] */
-    atomic_uint n_tokens; /* how many of them are written */
+    int32_t *ids;                        /* [max_tokens] */
+    float *logprobs;                     /* [max_tokens, 1 + n_top]: the chosen one's, then the best */
+    int32_t *top_ids;                    /* [max_tokens, n_top] */
+    atomic_uint n_tokens;                /* how many of them are written */
+    int64_t submitted_ns, last_token_ns; /* the latter the engine thread's; 0: none yet */
     atomic_uint n_cached;
     atomic_int state;
     atomic_bool cancelled;
@@ -62,7 +63,7 @@ struct tn_runner {
     _Atomic(tn_job *) news; /* newest first */
     atomic_uint n_jobs;
     atomic_int_fast64_t step_began_ns; /* 0: no step runs */
-    atomic_bool stop;
+    atomic_bool stop, clear;
     /* the engine thread's */
     tn_lanes lanes;
     tn_job *jobs;
@@ -140,6 +141,7 @@ static int new_job(tn_runner *r, const tn_job_config *c, tn_job **ret, tn_error 
         return tn_fail(err, TN_ENOMEM, "out of memory for an answer of %u tokens", j->max_tokens);
     }
     j->runner = r;
+    j->submitted_ns = tn_clock_ns();
     j->config = *c;
     j->makes_news = c->owner != NULL;
     j->config.prompt = j->prompt;
@@ -267,6 +269,32 @@ static void tell(tn_runner *r, tn_job *j) {
                                                   memory_order_relaxed)) {}
 }
 
+static double seconds(int64_t from_ns, int64_t to_ns) {
+    return (double)(to_ns - from_ns) * 1e-9;
+}
+
+static void count_token(tn_job *j) {
+    tn_metrics *m = j->config.lane->metrics;
+    int64_t now = tn_clock_ns();
+    if (m && j->last_token_ns)
+        tn_histogram_add(&m->inter_token, seconds(j->last_token_ns, now));
+    else if (m)
+        tn_histogram_add(&m->first_token, seconds(j->submitted_ns, now));
+    j->last_token_ns = now;
+}
+
+static void count_end(const tn_job *j, tn_job_state state) {
+    tn_metrics *m = j->config.lane->metrics;
+    tn_outcome o = state == TN_JOB_STOPPED      ? TN_OUTCOME_STOP
+                   : state == TN_JOB_LENGTH     ? TN_OUTCOME_LENGTH
+                   : state == TN_JOB_REPETITION ? TN_OUTCOME_REPETITION
+                   : state == TN_JOB_CANCELLED  ? TN_OUTCOME_CANCELLED
+                                                : TN_OUTCOME_FAILED;
+    if (!m) return;
+    atomic_fetch_add_explicit(&m->outcomes[o], 1, memory_order_relaxed);
+    tn_histogram_add(&m->whole, seconds(j->submitted_ns, tn_clock_ns()));
+}
+
 static bool on_token(void *ctx, const tn_token *token) {
     tn_job *j = ctx;
     uint32_t n = atomic_load_explicit(&j->n_tokens, memory_order_relaxed);
@@ -280,6 +308,7 @@ static bool on_token(void *ctx, const tn_token *token) {
             j->top_ids[(size_t)n * top + k] = k < token->n_top ? token->top[k].id : -1;
         }
     }
+    count_token(j);
     atomic_store_explicit(&j->n_cached, tn_seq_get_info(j->seq).n_cached, memory_order_relaxed);
     atomic_store_explicit(&j->n_tokens, n + 1, memory_order_release);
     tell(j->runner, j);
@@ -344,12 +373,16 @@ static void reap(tn_runner *r) {
         tn_job *j = *at;
         tn_job_state state = settle(r, j);
         if (state == TN_JOB_RUNNING) {
-            if (tn_job_get_state(j) == TN_JOB_WAITING && tn_seq_get_info(j->seq).running)
+            if (tn_job_get_state(j) == TN_JOB_WAITING && tn_seq_get_info(j->seq).running) {
+                tn_metrics *m = j->config.lane->metrics;
+                if (m) tn_histogram_add(&m->queue, seconds(j->submitted_ns, tn_clock_ns()));
                 set_state(r, j, state);
+            }
             at = &j->next;
             continue;
         }
         *at = j->next;
+        count_end(j, state);
         if (j->seq) tn_engine_remove(j->config.lane->engine, j->seq);
         j->seq = NULL;
         j->config.lane->n_jobs--;
@@ -370,6 +403,22 @@ static void fail_lane(tn_runner *r, const tn_lane *l, const tn_error *err) {
     }
 }
 
+static void count_step(tn_lane *l, int64_t ns) {
+    tn_metrics *m = l->metrics;
+    uint64_t n = tn_engine_get_stats(l->engine).n_step_tokens - l->counted.n_step_tokens;
+    if (!m || n == 0) return;
+    tn_histogram_add(&m->step, (double)ns * 1e-9);
+    tn_histogram_add(&m->occupancy, (double)n / l->model->config.max_tokens);
+}
+
+static void count_all(tn_runner *r) {
+    for (tn_lane *l = NULL; (l = tn_lanes_after(&r->lanes, l));) {
+        tn_engine_stats now = tn_engine_get_stats(l->engine);
+        if (l->metrics) tn_metrics_take(l->metrics, &now, &l->counted);
+        l->counted = now;
+    }
+}
+
 /* One step of the model whose turn it is; false when none had anything to do. */
 static bool step(tn_runner *r) {
     tn_lane *l;
@@ -384,7 +433,9 @@ static bool step(tn_runner *r) {
             busy = true;
         }
         atomic_store_explicit(&r->step_began_ns, 0, memory_order_relaxed);
-        tn_lanes_done(&r->lanes, l, (uint64_t)(tn_clock_ns() - began), !busy);
+        int64_t ns = tn_clock_ns() - began;
+        count_step(l, ns);
+        tn_lanes_done(&r->lanes, l, (uint64_t)ns, !busy);
     }
     return busy;
 }
@@ -394,6 +445,7 @@ static void let_go(tn_runner *r, tn_lane *l) {
     for (tn_job *j = r->jobs; j; j = j->next)
         if (j->config.lane == l) tn_job_cancel(j);
     reap(r);
+    if (l->metrics) tn_metrics_take(l->metrics, &(tn_engine_stats){0}, &(tn_engine_stats){0});
     tn_lanes_remove(&r->lanes, l);
     tn_engine_free(l->engine);
     free(l);
@@ -443,6 +495,8 @@ static void *run(void *arg) {
         reap(r);
         bool busy = step(r);
         reap(r);
+        if (atomic_exchange(&r->clear, false)) tn_lanes_shrink(&r->lanes, NULL, UINT64_MAX);
+        count_all(r);
         tn_lanes_feed(&r->lanes);
         if (r->changed) r->config.notify(r->config.ctx);
         r->changed = false;
@@ -469,11 +523,12 @@ static void ask(tn_runner *r, request *q) {
     pthread_mutex_destroy(&q->lock);
 }
 
-int tn_runner_attach(tn_runner *r, tn_model *m, tn_lane **ret, tn_error *err) {
+int tn_runner_attach(tn_runner *r, tn_model *m, tn_metrics *metrics, tn_lane **ret, tn_error *err) {
     tn_lane *l = calloc(1, sizeof *l);
     tn_engine_config config = {.budget = r->config.budget, .reclaim = tn_lane_reclaim, .ctx = l};
     if (!l) return tn_fail(err, TN_ENOMEM, "out of memory");
     l->model = m;
+    l->metrics = metrics;
     l->all = &r->lanes;
     int rc = tn_engine_new(m, &config, &l->engine, err);
     if (rc) {
@@ -489,6 +544,11 @@ int tn_runner_attach(tn_runner *r, tn_model *m, tn_lane **ret, tn_error *err) {
 void tn_runner_detach(tn_runner *r, tn_lane *l) {
     request q = {.mail.kind = MAIL_DETACH, .lane = l};
     ask(r, &q);
+}
+
+void tn_runner_clear_cache(tn_runner *r) {
+    atomic_store(&r->clear, true);
+    wake(r);
 }
 
 uint64_t tn_runner_shrink(tn_runner *r, uint64_t bytes) {

@@ -10,6 +10,7 @@
 #define TN_SCHED_RUNNER_H
 
 #include "sched/engine.h"
+#include "sched/metrics.h"
 
 typedef struct tn_runner tn_runner;
 typedef struct tn_job tn_job;
@@ -28,14 +29,17 @@ int tn_runner_new(const tn_runner_config *config, tn_runner **ret, tn_error *err
 void tn_runner_free(tn_runner *r);
 
 /* Makes an engine for a model that is ready to run; jobs for it may be submitted at once. The model outlives
- * the attachment. TN_ENOMEM. [any thread but the engine's] */
-int tn_runner_attach(tn_runner *r, tn_model *m, tn_lane **ret, tn_error *err);
+ * the attachment, and so do metrics (NULL: nothing is counted), which the engine thread writes. TN_ENOMEM.
+ * [any thread but the engine's] */
+int tn_runner_attach(tn_runner *r, tn_model *m, tn_metrics *metrics, tn_lane **ret, tn_error *err);
 /* Ends the model's jobs as cancelled, frees its engine: nobody uses the model any more when it returns, which
  * takes up to one step. Nothing is submitted for it meanwhile or later. [any thread but the engine's] */
 void tn_runner_detach(tn_runner *r, tn_lane *l);
 /* Makes all engines give back up to bytes of memory that they can do without; waits for it, up to one step.
  * Returns how many. [any thread but the engine's] */
 uint64_t tn_runner_shrink(tn_runner *r, uint64_t bytes);
+/* Makes all engines drop what is only cached, at the next opportunity. [any thread] */
+void tn_runner_clear_cache(tn_runner *r);
 /* How many seconds the step that runs has lasted; 0 while there is none, or a limit of 0, or below limit_s:
  * all is well. [any thread] */
 double tn_runner_stalled(const tn_runner *r, double limit_s);

@@ -23,10 +23,11 @@ struct tn_dispatch {
     atomic_uint n_open;
     tn_api_limits limits;
 
-    pthread_mutex_t lock; /* of the lists, drained and unknown_fields; no other lock is taken under it */
+    pthread_mutex_t lock; /* of the lists, drained and unknown_fields; under it, exchanges' own locks only */
     pthread_cond_t more;
     tn_exchange *to_prepare, **to_prepare_end;
     tn_exchange *prepared, *closed;
+    tn_exchange *open;      /* all that were taken and are not freed, newest first */
     bool drained;           /* no thread takes anything any more */
     json_t *unknown_fields; /* names that were logged */
 
@@ -89,8 +90,19 @@ static int fail_shutting_down(tn_api_error *e) {
     return tn_api_fail(e, 503, "shutting_down", NULL, "the server is shutting down");
 }
 
+/* What keeps x's prefixes apart from others': the request's own salt, and its key where keys do not share. */
+static size_t salt_of(const tn_dispatch *d, const tn_exchange *x, char *ret) {
+    const tn_api_request *r = &x->request;
+    size_t n = 0;
+    if (d->config.settings->cache.share == TN_SHARE_KEY)
+        n = (size_t)sprintf(ret, "%llu:", (unsigned long long)x->client);
+    if (r->cache_salt) memcpy(ret + n, r->cache_salt, r->cache_salt_len);
+    return n + r->cache_salt_len;
+}
+
 static int submit(tn_dispatch *d, tn_exchange *x, const tn_ids *ids, uint32_t first, tn_api_error *e) {
     const tn_api_request *r = &x->request;
+    char salt[32 + TN_API_SALT_BYTES];
     for (uint32_t i = 0; i < r->n; i++) {
         tn_error err = {0};
         tn_choice *c = &x->choices[first + i];
@@ -105,8 +117,8 @@ static int submit(tn_dispatch *d, tn_exchange *x, const tn_ids *ids, uint32_t fi
                                 .n_ctx = r->num_ctx,
                                 .priority = -r->priority,
                                 .client = x->client,
-                                .salt = r->cache_salt,
-                                .n_salt = r->cache_salt_len,
+                                .salt = salt,
+                                .n_salt = salt_of(d, x, salt),
                                 .isolated = r->isolated,
                                 .owner = x};
         int rc = echo(x, ids, c);
@@ -277,9 +289,29 @@ static void delist(tn_dispatch *d, tn_exchange *x) {
     if (x->next) x->next->prev = x->prev;
 }
 
+static void register_open(tn_dispatch *d, tn_exchange *x) {
+    pthread_mutex_lock(&d->lock);
+    x->next_open = d->open;
+    if (d->open) d->open->prev_open = x;
+    d->open = x;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* Nobody finds it any more, and nobody uses it. */
+static void dispose(tn_dispatch *d, tn_exchange *x) {
+    pthread_mutex_lock(&d->lock);
+    if (x->prev_open)
+        x->prev_open->next_open = x->next_open;
+    else
+        d->open = x->next_open;
+    if (x->next_open) x->next_open->prev_open = x->prev_open;
+    pthread_mutex_unlock(&d->lock);
+    tn_exchange_free(x);
+}
+
 static void welcome(tn_dispatch *d, tn_exchange *x) {
     if (x->is_orphan) {
-        tn_exchange_free(x);
+        dispose(d, x);
         return;
     }
     enlist(d, x);
@@ -293,7 +325,7 @@ static void part(tn_dispatch *d, tn_exchange *x) {
         return;
     }
     delist(d, x);
-    tn_exchange_free(x);
+    dispose(d, x);
 }
 
 /* What came from prepare, and what http is done with. */
@@ -388,6 +420,62 @@ static void *dispatch_loop(void *arg) {
     return NULL;
 }
 
+/* ---- What goes on
+ * ---------------------------------------------------------------------------------------------- */
+
+static const char *state_of(const tn_exchange *x, tn_phase phase) {
+    if (phase != TN_EXCHANGE_GENERATING) return phase == TN_EXCHANGE_DONE ? "done" : "preparing";
+    return tn_exchange_is_waiting(x) ? "waiting" : "running";
+}
+
+/* A row of the status; NULL when out of memory. Fields of the request are constant once it generates. */
+static json_t *row_of(tn_exchange *x, int64_t now) {
+    tn_phase phase = tn_exchange_phase(x);
+    json_t *row = json_pack("{s:s,s:s,s:f,s:I}", "id", x->id, "state", state_of(x, phase), "age_s",
+                            (double)(now - x->arrived_ns) * 1e-9, "client", (json_int_t)x->client);
+    if (phase != TN_EXCHANGE_GENERATING) return row;
+    tn_api_usage u = tn_exchange_progress(x);
+    json_t *more =
+        json_pack("{s:s,s:b,s:i,s:I,s:I,s:I,s:I}", "model", x->served->settings->name, "stream",
+                  x->request.stream, "priority", (int)x->request.priority, "choices", (json_int_t)x->n_choice,
+                  "prompt_tokens", (json_int_t)u.prompt_tokens, "cached_tokens", (json_int_t)u.cached_tokens,
+                  "generated_tokens", (json_int_t)u.completion_tokens);
+    if (row && more) json_object_update(row, more);
+    json_decref(more);
+    return row;
+}
+
+json_t *tn_dispatch_requests(tn_dispatch *d) {
+    json_t *rows = json_array();
+    int64_t now = tn_clock_ns();
+    pthread_mutex_lock(&d->lock);
+    for (tn_exchange *x = d->open; x; x = x->next_open) json_array_append_new(rows, row_of(x, now));
+    pthread_mutex_unlock(&d->lock);
+    return rows;
+}
+
+json_t *tn_dispatch_unknown_fields(tn_dispatch *d) {
+    json_t *names = json_array(), *value;
+    const char *name;
+    pthread_mutex_lock(&d->lock);
+    json_object_foreach(d->unknown_fields, name, value) json_array_append_new(names, json_string(name));
+    pthread_mutex_unlock(&d->lock);
+    return names;
+}
+
+bool tn_dispatch_cancel(tn_dispatch *d, const char *id) {
+    bool found = false;
+    pthread_mutex_lock(&d->lock);
+    for (tn_exchange *x = d->open; x && !found; x = x->next_open)
+        if (strcmp(x->id, id) == 0) found = tn_exchange_end(x) != TN_EXCHANGE_DONE;
+    pthread_mutex_unlock(&d->lock);
+    return found;
+}
+
+void tn_dispatch_clear_cache(tn_dispatch *d) {
+    tn_runner_clear_cache(d->runner);
+}
+
 /* ---- Handing over, life
  * ---------------------------------------------------------------------------------------- */
 
@@ -401,6 +489,7 @@ static void watch(tn_dispatch *d, tn_exchange *x) {
 
 void tn_dispatch_take(tn_dispatch *d, tn_exchange *x) {
     atomic_fetch_add(&d->n_open, 1);
+    register_open(d, x);
     watch(d, x);
     hand_over(d, x);
 }
@@ -484,10 +573,10 @@ void tn_dispatch_drain(tn_dispatch *d) {
     refuse_unprepared(d);
 }
 
-static void free_list(tn_exchange *x) {
+static void free_list(tn_dispatch *d, tn_exchange *x) {
     for (tn_exchange *next; x; x = next) {
         next = x->next;
-        tn_exchange_free(x);
+        dispose(d, x);
     }
 }
 
@@ -495,8 +584,8 @@ void tn_dispatch_free(tn_dispatch *d) {
     if (!d) return;
     tn_dispatch_drain(d);
     tn_runner_free(d->runner);
-    free_list(d->live);
-    free_list(d->prepared);
+    free_list(d, d->live);
+    free_list(d, d->prepared);
     tn_watch_free(d->watch);
     pthread_mutex_destroy(&d->lock);
     pthread_cond_destroy(&d->more);

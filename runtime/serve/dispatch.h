@@ -36,6 +36,14 @@ tn_budget *tn_dispatch_uploads(tn_dispatch *d);
 tn_models *tn_dispatch_models(const tn_dispatch *d);
 /* As tn_runner_stalled. [any thread] */
 double tn_dispatch_stalled(const tn_dispatch *d);
+/* A row for every request that is open, as GET /v1/status gives them; the caller's. [any thread] */
+json_t *tn_dispatch_requests(tn_dispatch *d);
+/* Names of request fields that mean nothing here; an array, the caller's. [any thread] */
+json_t *tn_dispatch_unknown_fields(tn_dispatch *d);
+/* Ends the request of that id within a step; false: there is none that goes on. [any thread] */
+bool tn_dispatch_cancel(tn_dispatch *d, const char *id);
+/* Everything that is only cached goes, at the next step. [any thread] */
+void tn_dispatch_clear_cache(tn_dispatch *d);
 /* Jobs submitted and not finished. [any thread] */
 uint32_t tn_dispatch_n_jobs(const tn_dispatch *d);
 

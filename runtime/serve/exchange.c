@@ -398,11 +398,42 @@ static int advance(tn_exchange *x, uint32_t i, tn_buf *out) {
     return out->status;
 }
 
+tn_api_usage tn_exchange_progress(const tn_exchange *x) {
+    tn_api_usage u = {.prompt_tokens = x->prompt_tokens};
+    for (uint32_t i = 0; i < x->n_choice; i++) {
+        u.completion_tokens += tn_job_n_tokens(x->choices[i].job);
+        u.cached_tokens += i % x->request.n == 0 ? tn_job_n_cached(x->choices[i].job) : 0;
+    }
+    return u;
+}
+
+tn_phase tn_exchange_end(tn_exchange *x) {
+    pthread_mutex_lock(&x->lock);
+    tn_phase phase = x->phase;
+    x->cancelled = true;
+    pthread_mutex_unlock(&x->lock);
+    if (phase == TN_EXCHANGE_GENERATING) cancel(x);
+    return phase;
+}
+
+static bool is_cancelled(tn_exchange *x) {
+    pthread_mutex_lock(&x->lock);
+    bool cancelled = x->cancelled;
+    pthread_mutex_unlock(&x->lock);
+    return cancelled;
+}
+
 void tn_exchange_pump(tn_exchange *x, size_t max_pending) {
     tn_buf bytes;
     int rc = 0;
     bool done = true;
     const tn_choice *failed = failed_choice(x);
+    if (is_cancelled(x)) {
+        tn_api_error e;
+        tn_api_fail(&e, 499, "request_cancelled", NULL, "the request was cancelled");
+        tn_exchange_fail(x, &e);
+        return;
+    }
     if (failed) {
         fail_with(x, tn_job_error(failed->job)->code, tn_job_error(failed->job)->text);
         return;

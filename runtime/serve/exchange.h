@@ -51,6 +51,7 @@ typedef struct tn_waiter {
 
 typedef struct tn_exchange {
     struct tn_exchange *next, *prev, *next_closed; /* in the dispatcher's lists */
+    struct tn_exchange *next_open, *prev_open;     /* in its list of all, under its lock */
     bool is_live, is_orphan;                       /* the dispatcher's: in its list; closed before it came */
     bool is_watched;                               /* http's: hang-ups are reported */
     char *body; /* owned; what was uploaded, NULL once it has been parsed */
@@ -72,8 +73,9 @@ typedef struct tn_exchange {
 
     pthread_mutex_t lock;
     tn_phase phase;
-    int fd;    /* of the connection; -1 once that is over */
-    bool gone; /* the client has hung up */
+    int fd;         /* of the connection; -1 once that is over */
+    bool gone;      /* the client has hung up */
+    bool cancelled; /* somebody wants it ended */
     tn_waiter waiter;
     tn_api_error error; /* status 0: none */
     bool streaming;     /* bytes may be sent before the phase is DONE */
@@ -103,6 +105,10 @@ void tn_exchange_pump(tn_exchange *x, size_t max_pending);
 /* The client went away: where jobs run, they end, and the connection is woken so that it can be closed.
  * [dispatch] */
 void tn_exchange_hang_up(tn_exchange *x);
+/* Tokens of the engine so far, while it generates. [any thread] */
+tn_api_usage tn_exchange_progress(const tn_exchange *x);
+/* Ends it as cancelled; dispatch tells the client. Its phase. [any thread] */
+tn_phase tn_exchange_end(tn_exchange *x);
 /* Whether no job has begun yet. [dispatch] */
 bool tn_exchange_is_waiting(const tn_exchange *x);
 /* Prepares the text machinery of the choices, before their jobs are submitted. TN_ENOMEM. [prepare] */

@@ -9,7 +9,9 @@ libtenon_la_SOURCES += \
 	%D%/residency.c %D%/residency.h \
 	%D%/served.c %D%/served.h \
 	%D%/server.c %D%/server.h \
+	%D%/status.c %D%/status.h \
 	%D%/stop.h \
+	%D%/warm.c %D%/warm.h \
 	%D%/watch.c %D%/watch.h
 libtenon_la_CPPFLAGS += $(MICROHTTPD_CFLAGS)
 libtenon_la_LIBADD += $(MICROHTTPD_LIBS)

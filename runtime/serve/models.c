@@ -10,11 +10,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "serve/warm.h"
 
 struct tn_models {
     tn_models_config config;
     tn_budget budget;
     tn_served *served;          /* [n_models of the settings]; the loader's, or who holds one */
+    tn_metrics *metrics;        /* [n_models] */
     atomic_uint_fast64_t *held; /* [n_models]: bytes that a model holds while it is loaded */
     tn_residency_rule *rules;   /* [n_models] */
     tn_residency *residency;
@@ -70,13 +72,19 @@ static int progress(void *ctx, uint64_t done, uint64_t total) {
     return tn_residency_is_stopping(m->residency);
 }
 
+static bool keep_waiting(void *ctx) {
+    const tn_models *m = ctx;
+    return !tn_residency_is_stopping(m->residency);
+}
+
 static int load_model(void *ctx, uint32_t i, tn_error *err) {
     tn_models *m = ctx;
     tn_served *s = &m->served[i];
     double began = tn_clock_s();
     int rc = tn_model_lower(s->model, progress, m, err);
-    if (!rc) rc = tn_runner_attach(m->runner, s->model, &s->lane, err);
+    if (!rc) rc = tn_runner_attach(m->runner, s->model, &m->metrics[i], &s->lane, err);
     if (rc) return named(m, i, rc, err);
+    if (s->settings->warm) tn_warm(s, m->runner, keep_waiting, m);
     atomic_store(&m->held[i], s->model->need.fixed);
     tn_log(TN_LOG_INFO, "models", "%s is loaded: %.1f s, %.1f MiB, context %u, %s", s->settings->name,
            tn_clock_s() - began, (double)s->model->need.fixed / (1 << 20), s->model->n_ctx,
@@ -114,12 +122,14 @@ int tn_models_new(const tn_models_config *config, tn_models **ret, tn_error *err
         m->created = tn_clock_unix_s();
         m->served = calloc(n + 1, sizeof *m->served);
         m->held = calloc(n + 1, sizeof *m->held);
+        m->metrics = calloc(n + 1, sizeof *m->metrics);
         m->rules = calloc(n + 1, sizeof *m->rules);
     }
-    if (!m || !m->served || !m->held || !m->rules) {
+    if (!m || !m->served || !m->held || !m->metrics || !m->rules) {
         tn_models_free(m);
         return tn_fail(err, TN_ENOMEM, "out of memory");
     }
+    for (size_t i = 0; i < n; i++) tn_metrics_init(&m->metrics[i]);
     for (size_t i = 0; i < n; i++)
         m->rules[i] = (tn_residency_rule){.keep = config->settings->models[i].keep,
                                           .idle_unload_s = config->settings->models[i].idle_unload_s};
@@ -168,6 +178,7 @@ void tn_models_free(tn_models *m) {
     tn_residency_free(m->residency);
     free(m->served);
     free(m->held);
+    free(m->metrics);
     free(m->rules);
     free(m);
 }
@@ -177,6 +188,10 @@ void tn_models_free(tn_models *m) {
 
 tn_budget *tn_models_budget(tn_models *m) {
     return &m->budget;
+}
+
+const tn_metrics *tn_models_metrics(const tn_models *m, uint32_t i) {
+    return &m->metrics[i];
 }
 
 int tn_models_find(const tn_models *m, const char *name) {

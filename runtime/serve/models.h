@@ -30,6 +30,9 @@ void tn_models_free(tn_models *m);
 /* What all models take their memory from. */
 tn_budget *tn_models_budget(tn_models *m);
 
+/* What model i's serving is measured by. [any thread] */
+const tn_metrics *tn_models_metrics(const tn_models *m, uint32_t i);
+
 /* The model of that public name, the default one for NULL; -1 when there is none. [any thread] */
 int tn_models_find(const tn_models *m, const char *name);
 /* As tn_residency_acquire; a model that is held is what tn_models_served says. [any thread] */

@@ -16,7 +16,8 @@ typedef struct tn_prometheus_model {
 /* The server as a whole. */
 typedef struct tn_prometheus_server {
     uint64_t memory_used, memory_limit; /* bytes of the budget; limit 0: none */
-    uint32_t requests_open, uploads_bytes;
+    uint64_t uploads_bytes;
+    uint32_t requests_open;
     double uptime_s;
 } tn_prometheus_server;
 

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/status.h"
 
 enum { CONNECTION_MEMORY = 64 << 10, STREAM_BLOCK = 16 << 10 };
 
@@ -23,12 +24,14 @@ struct tn_server {
     struct MHD_Daemon *daemon;
     char url[300];
     atomic_bool draining;
+    int64_t began_ns; /* monotonic */
 };
 
 /* What a connection's request is about; made at its first callback, freed when it is over. */
 typedef struct upload {
     bool is_open;          /* goes to a generating route, and has not been answered at once */
     bool chat;             /* which of them */
+    uint64_t client;       /* whose key it has */
     tn_buf body;           /* its bytes are taken from the dispatcher's uploads */
     tn_api_error refusal;  /* status 0: none */
     size_t n_skipped;      /* bytes of a refused body */
@@ -55,7 +58,7 @@ static void add_cors(const tn_server *s, struct MHD_Connection *c, struct MHD_Re
     MHD_add_response_header(r, "Access-Control-Allow-Origin", origin);
     MHD_add_response_header(r, "Access-Control-Allow-Headers",
                             headers ? headers : "Authorization, Content-Type");
-    MHD_add_response_header(r, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    MHD_add_response_header(r, "Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
     MHD_add_response_header(r, "Access-Control-Expose-Headers", "Retry-After");
 }
 
@@ -69,17 +72,22 @@ static enum MHD_Result send_response(const tn_server *s, struct MHD_Connection *
 }
 
 /* Takes the content of body. Answers that another time may be better say when. */
-static enum MHD_Result send_json(const tn_server *s, struct MHD_Connection *c, unsigned status, tn_buf *body,
-                                 const char *header, const char *value) {
+static enum MHD_Result send_body(const tn_server *s, struct MHD_Connection *c, unsigned status, tn_buf *body,
+                                 const char *type, const char *header, const char *value) {
     size_t len;
     char *text = tn_buf_steal(body, &len);
     if (!text) return MHD_NO;
     struct MHD_Response *r = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
-    if (r) MHD_add_response_header(r, "Content-Type", "application/json");
+    if (r) MHD_add_response_header(r, "Content-Type", type);
     if (r && header) MHD_add_response_header(r, header, value);
     if (r && (status == 503 || status == 429)) MHD_add_response_header(r, "Retry-After", "1");
     if (!r) free(text);
     return send_response(s, c, status, r);
+}
+
+static enum MHD_Result send_json(const tn_server *s, struct MHD_Connection *c, unsigned status, tn_buf *body,
+                                 const char *header, const char *value) {
+    return send_body(s, c, status, body, "application/json", header, value);
 }
 
 static enum MHD_Result send_error(const tn_server *s, struct MHD_Connection *c, const tn_api_error *e,
@@ -181,6 +189,7 @@ static enum MHD_Result begin(tn_server *s, struct MHD_Connection *c, upload *u) 
     if (!body) return MHD_NO;
     u->exchange = tn_exchange_new(body, len, tn_dispatch_uploads(s->dispatch), u->chat, socket_of(c));
     if (!u->exchange) return MHD_NO;
+    u->exchange->client = u->client;
     u->exchange->waiter = (tn_waiter){.resume = resume_connection, .connection = c};
     tn_dispatch_take(s->dispatch, u->exchange);
     return answer(s, c, u->exchange);
@@ -281,6 +290,45 @@ static enum MHD_Result send_model(const tn_server *s, struct MHD_Connection *c, 
     return send_json(s, c, MHD_HTTP_OK, &body, NULL, NULL);
 }
 
+/* Takes the reference. */
+static enum MHD_Result send_value(const tn_server *s, struct MHD_Connection *c, unsigned status,
+                                  json_t *value) {
+    tn_buf body;
+    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    tn_buf_init(&body, 64 << 20);
+    if (text)
+        tn_buf_adds(&body, text);
+    else
+        body.status = TN_ENOMEM;
+    free(text);
+    json_decref(value);
+    return send_json(s, c, status, &body, NULL, NULL);
+}
+
+static const char *state_of(const tn_server *s) {
+    if (tn_dispatch_stalled(s->dispatch) > 0) return "stalled";
+    return atomic_load(&s->draining) ? "draining" : "ok";
+}
+
+static enum MHD_Result clear_cache(const tn_server *s, struct MHD_Connection *c) {
+    tn_dispatch_clear_cache(s->dispatch);
+    return send_value(s, c, MHD_HTTP_ACCEPTED, json_pack("{s:s,s:b}", "object", "cache", "clearing", 1));
+}
+
+static enum MHD_Result cancel_request(const tn_server *s, struct MHD_Connection *c, const char *id) {
+    if (!tn_dispatch_cancel(s->dispatch, id))
+        return fail(s, c, 404, "request_not_found", "no such request goes on; GET /v1/status lists them");
+    return send_value(s, c, MHD_HTTP_OK,
+                      json_pack("{s:s,s:s,s:b}", "object", "request", "id", id, "cancelled", 1));
+}
+
+static enum MHD_Result send_metrics(const tn_server *s, struct MHD_Connection *c) {
+    tn_buf body;
+    tn_buf_init(&body, 64 << 20);
+    tn_status_metrics(s->dispatch, s->settings, s->began_ns, &body);
+    return send_body(s, c, MHD_HTTP_OK, &body, "text/plain; version=0.0.4; charset=utf-8", NULL, NULL);
+}
+
 /* ---- Routing
  * --------------------------------------------------------------------------------------------------- */
 
@@ -290,10 +338,14 @@ typedef enum route {
     ROUTE_MODELS,
     ROUTE_MODEL,
     ROUTE_CHAT,
-    ROUTE_COMPLETIONS
+    ROUTE_COMPLETIONS,
+    ROUTE_STATUS,
+    ROUTE_CACHE,
+    ROUTE_METRICS,
+    ROUTE_REQUEST
 } route;
 
-static const char models_prefix[] = "/v1/models/";
+static const char models_prefix[] = "/v1/models/", requests_prefix[] = "/v1/requests/";
 
 static route find_route(const char *url) {
     static const struct {
@@ -301,10 +353,14 @@ static route find_route(const char *url) {
         route route;
     } routes[] = {{"/health", ROUTE_HEALTH},
                   {"/v1/models", ROUTE_MODELS},
+                  {"/v1/status", ROUTE_STATUS},
+                  {"/v1/cache", ROUTE_CACHE},
+                  {"/metrics", ROUTE_METRICS},
                   {"/v1/chat/completions", ROUTE_CHAT},
                   {"/v1/completions", ROUTE_COMPLETIONS}};
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         if (strcmp(url, routes[i].path) == 0) return routes[i].route;
+    if (strncmp(url, requests_prefix, strlen(requests_prefix)) == 0) return ROUTE_REQUEST;
     return strncmp(url, models_prefix, strlen(models_prefix)) == 0 ? ROUTE_MODEL : ROUTE_NONE;
 }
 
@@ -316,38 +372,70 @@ static bool same_key(const char *given, const char *key) {
     return differ == 0;
 }
 
-static bool authorised(const tn_server *s, struct MHD_Connection *c) {
+/* Which of the keys a request has, from 1; 0 where none is needed, -1 without a right one. */
+static int key_of(const tn_server *s, struct MHD_Connection *c) {
     const tn_string_list *keys = &s->settings->server.api_keys;
     const char *bearer = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization");
     const char *given = bearer && strncasecmp(bearer, "Bearer ", 7) == 0 ? bearer + 7 : NULL;
-    bool found = keys->n == 0;
-    for (size_t i = 0; given && i < keys->n; i++) found |= same_key(given, keys->item[i]);
+    int found = keys->n == 0 ? 0 : -1;
+    for (size_t i = 0; given && i < keys->n; i++) found = same_key(given, keys->item[i]) ? (int)i + 1 : found;
     return found;
 }
 
-/* Routes and methods that can be answered without a body; MHD_NO with *ret_post set: a body is to come. */
+/* The methods that a route takes, as Allow says them. */
+static const char *methods_of(route r) {
+    if (r == ROUTE_CHAT || r == ROUTE_COMPLETIONS) return "POST";
+    if (r == ROUTE_CACHE) return "GET, HEAD, DELETE";
+    return r == ROUTE_REQUEST ? "DELETE" : "GET, HEAD";
+}
+
+static bool takes(route r, const char *method) {
+    size_t n = strlen(method);
+    for (const char *at = methods_of(r); at; at = strchr(at, ' ')) {
+        at += *at == ' ';
+        if (strncmp(at, method, n) == 0 && (at[n] == ',' || at[n] == 0)) return true;
+    }
+    return false;
+}
+
+static enum MHD_Result answer_route(const tn_server *s, struct MHD_Connection *c, const char *url,
+                                    const char *method, route r) {
+    switch (r) {
+    case ROUTE_MODELS: return send_models(s, c);
+    case ROUTE_MODEL: return send_model(s, c, url + strlen(models_prefix));
+    case ROUTE_STATUS:
+        return send_value(s, c, MHD_HTTP_OK,
+                          tn_status_server(s->dispatch, s->settings, state_of(s), s->began_ns));
+    case ROUTE_METRICS: return send_metrics(s, c);
+    case ROUTE_CACHE:
+        if (strcmp(method, "DELETE") == 0) return clear_cache(s, c);
+        return send_value(s, c, MHD_HTTP_OK, tn_status_cache(s->dispatch, s->settings));
+    case ROUTE_REQUEST: return cancel_request(s, c, url + strlen(requests_prefix));
+    default: return MHD_NO;
+    }
+}
+
+/* Routes and methods that can be answered without a body; MHD_NO with *ret_post set: a body is to come, and
+ * *ret_key says whose it is. */
 static enum MHD_Result answer_at_once(tn_server *s, struct MHD_Connection *c, const char *url,
-                                      const char *method, route r, bool *ret_post) {
-    bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0, post = strcmp(method, "POST") == 0;
-    bool generates = r == ROUTE_CHAT || r == ROUTE_COMPLETIONS;
+                                      const char *method, route r, bool *ret_post, int *ret_key) {
     tn_api_error e;
     if (strcmp(method, "OPTIONS") == 0)
         return send_response(s, c, MHD_HTTP_NO_CONTENT,
                              MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT));
     if (r == ROUTE_NONE) return fail(s, c, 404, "not_found", "there is nothing at this address");
-    if (generates ? !post : !get) {
-        tn_api_fail(&e, 405, "method_not_allowed", NULL, "%s takes %s", url, generates ? "POST" : "GET");
-        return send_error(s, c, &e, "Allow", generates ? "POST" : "GET, HEAD");
+    if (!takes(r, method)) {
+        tn_api_fail(&e, 405, "method_not_allowed", NULL, "%s takes %s", url, methods_of(r));
+        return send_error(s, c, &e, "Allow", methods_of(r));
     }
     if (r == ROUTE_HEALTH) return send_health(s, c);
-    if (!authorised(s, c)) {
+    *ret_key = key_of(s, c);
+    if (*ret_key < 0) {
         tn_api_fail(&e, 401, "invalid_api_key", NULL, "an API key is needed: Authorization: Bearer KEY");
         return send_error(s, c, &e, "WWW-Authenticate", "Bearer");
     }
-    if (r == ROUTE_MODELS) return send_models(s, c);
-    if (r == ROUTE_MODEL) return send_model(s, c, url + strlen(models_prefix));
-    *ret_post = true;
-    return MHD_NO;
+    *ret_post = r == ROUTE_CHAT || r == ROUTE_COMPLETIONS;
+    return *ret_post ? MHD_NO : answer_route(s, c, url, method, r);
 }
 
 /* Answers, or takes what is to be generated from: its body follows, or there is none. */
@@ -355,8 +443,10 @@ static enum MHD_Result open_request(tn_server *s, struct MHD_Connection *c, cons
                                     const char *method, bool has_body, upload *u) {
     route r = find_route(url);
     bool post = false;
-    enum MHD_Result result = answer_at_once(s, c, url, method, r, &post);
+    int key = 0;
+    enum MHD_Result result = answer_at_once(s, c, url, method, r, &post, &key);
     if (!post) return result;
+    u->client = (uint64_t)key;
     u->is_open = true;
     u->chat = r == ROUTE_CHAT;
     tn_buf_init(&u->body, (size_t)s->settings->server.max_body_bytes);
@@ -490,6 +580,7 @@ int tn_server_new(const tn_settings *settings, tn_dispatch *dispatch, tn_server 
     if (!s) return tn_fail(err, TN_ENOMEM, "out of memory");
     s->settings = settings;
     s->dispatch = dispatch;
+    s->began_ns = tn_clock_ns();
     raise_descriptors(settings);
     int rc = resolve(&settings->server.listen, &addresses, err);
     for (const struct addrinfo *a = addresses; a && !s->daemon; a = a->ai_next) rc = start_daemon(s, a, err);

@@ -33,7 +33,7 @@ static tn_runner *start_runner(tn_budget *budget) {
 static tn_lane *attach(tn_runner *r, const run *m) {
     tn_lane *l = NULL;
     tn_error err = {0};
-    if (tn_runner_attach(r, m->model, &l, &err) != 0) fail_msg("%s", err.text);
+    if (tn_runner_attach(r, m->model, NULL, &l, &err) != 0) fail_msg("%s", err.text);
     return l;
 }
 

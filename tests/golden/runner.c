@@ -39,7 +39,7 @@ static world open_world(uint32_t max_seqs, uint32_t queue_length) {
     tn_error err = {0};
     tn_runner_config c = {.queue_length = queue_length, .notify = notify};
     int rc = tn_runner_new(&c, &w.runner, &err);
-    if (!rc) rc = tn_runner_attach(w.runner, w.r.model, &w.lane, &err);
+    if (!rc) rc = tn_runner_attach(w.runner, w.r.model, NULL, &w.lane, &err);
     if (rc) fail_msg("%s", err.text);
     return w;
 }

@@ -117,7 +117,7 @@ def what_was_estimated_is_what_is_held():
     assert held == {name: e["fixed"] for name, e in estimates.items()} and held["a"] != held["b"], (held, estimates)
     kinds = {k["kv_type"]: k for k in estimates["a"]["kv"]}
     assert kinds["f32"]["kv_context"] == 2 * kinds["f16"]["kv_context"] == 512 * kinds["f32"]["kv_token"]
-    assert [k["kv_type"] for k in estimates["b"]["kv"]] == ["f32"]
+    assert all(k["fits"] and k["total"] > k["kv_context"] > 0 for k in kinds.values())
 
 
 @test
@@ -243,7 +243,7 @@ def what_does_not_fit_at_the_start_is_said():
     two = {"a": starter(load="start"), "b": starter(load="start")}
     with Folder(two, limits={"memory": "30M"}, server={"log_level": "error"}) as f:
         done = fails(3, "model b", "serve", "-c", f.conf)
-        assert b"other models hold 18.9" in done.stderr, done.stderr
+        assert b"other models hold 19." in done.stderr, done.stderr
 
 
 @test

@@ -35,3 +35,4 @@ EXTRA_DIST += tests/vectors tools/vectors/copy_vectors.py
 include tests/metal/local.mk
 include tests/serve/local.mk
 include tests/clients/local.mk
+include tests/soak/local.mk

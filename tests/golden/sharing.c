@@ -413,6 +413,7 @@ int main(void) {
     } how[] = {{"cpu", "f32", TN_COMPUTE_F32},
                {"cpu", "f16", TN_COMPUTE_AUTO},
                {"cpu", "bf16", TN_COMPUTE_AUTO},
+               {"cpu", "q8_0", TN_COMPUTE_AUTO},
                {"reference", "f32", TN_COMPUTE_F32}};
     enum { N_PATH = 3, N_HOW = sizeof how / sizeof *how, N_FIXED = 5 };
     static sharing_case cases[N_PATH * N_HOW];

@@ -79,6 +79,7 @@ static int slots_new(tn_cpu_exec *x, tn_error *err) {
 /* Bytes of a layer in a page; false when they overflow. */
 static bool layer_bytes(const tn_cpu_exec *x, uint32_t layer, uint64_t *ret) {
     const tn_cache_info *c = &x->program->caches[layer];
+    if (c->n_state) return tn_align_u64((uint64_t)c->n_state * sizeof(float), TN_CPU_ALIGN, ret);
     uint64_t n = 2ull * tn_kv_type_bytes(x->config.kv_type, c->head_dim);
     return tn_mul_u64(n, x->config.page_tokens, &n) && tn_mul_u64(n, c->n_head_kv, &n) &&
            tn_align_u64(n, TN_CPU_ALIGN, ret);
@@ -138,24 +139,63 @@ static int matrix_of(tn_cpu_exec *x, tn_weight w, tn_cpu_linear *ret, tn_error *
     return 0;
 }
 
+static void append(tn_cpu_exec *x, const tn_cpu_call *c, tn_cpu_run run) {
+    if (c->out == x->act_of) x->act_of = NULL; /* a new value in that slot */
+    x->calls[x->n_call] = *c;
+    x->calls[x->n_call++].run = run;
+}
+
+/* Where a layer starts in a page of its group. */
+static uint64_t layer_offset(const tn_cpu_exec *x, uint32_t layer) {
+    uint64_t offset = 0, bytes = 0;
+    for (uint32_t i = 0; i < layer; i++) {
+        if (x->program->caches[i].group != x->program->caches[layer].group) continue;
+        layer_bytes(x, i, &bytes);
+        offset += bytes;
+    }
+    return offset;
+}
+
+static tn_cpu_state state_at(const tn_cpu_exec *x, uint32_t layer, const tn_op *op) {
+    uint32_t group = x->program->caches[layer].group;
+    return (tn_cpu_state){.pool = x->pools[group],
+                          .group = group,
+                          .page_bytes = x->size.page[group],
+                          .offset = layer_offset(x, layer) + op->state * sizeof(float)};
+}
+
+static int lower_conv(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_error *err) {
+    const tn_conv_desc *d = &op->conv;
+    c->conv = (tn_cpu_conv){.cols = c->cols, .kernel = d->kernel, .activation = d->activation};
+    c->state = state_at(x, d->layer, op);
+    int rc = tn_cpu_weights_conv(x, op->w, d->kernel, &c->conv.w, err);
+    if (rc == 0 && op->bias) rc = tn_cpu_weights_vector(x, op->bias, &c->conv.bias, err);
+    append(x, c, tn_cpu_run_conv);
+    return rc;
+}
+
+static int lower_delta_rule(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_error *err) {
+    c->delta.desc = op->delta;
+    c->state = state_at(x, op->delta.layer, op);
+    int rc = tn_cpu_weights_vector(x, op->w, &c->delta.rate, err);
+    if (rc == 0) rc = tn_cpu_weights_vector(x, op->bias, &c->delta.dt_bias, err);
+    scratch_at_least(x, tn_cpu_delta_scratch(&op->delta));
+    append(x, c, tn_cpu_run_delta_rule);
+    return rc;
+}
+
 static int lower_attention(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_error *err) {
     const tn_attention_desc *d = &op->attention;
     const tn_cache_info *cache = &x->program->caches[d->layer];
     if (cache->n_head_kv != d->n_head_kv || cache->head_dim != d->head_dim)
         return tn_fail(err, TN_EBUG, "layer %u: attention of %u heads of %u, cache of %u heads of %u",
                        d->layer, d->n_head_kv, d->head_dim, cache->n_head_kv, cache->head_dim);
-    uint64_t offset = 0, bytes = 0;
-    for (uint32_t i = 0; i < d->layer; i++) {
-        if (x->program->caches[i].group != cache->group) continue;
-        layer_bytes(x, i, &bytes);
-        offset += bytes;
-    }
     c->attention.desc = *d;
     c->attention.cache = (tn_cpu_cache){
         .pool = x->pools[cache->group],
         .group = cache->group,
         .page_bytes = x->size.page[cache->group],
-        .offset = offset,
+        .offset = layer_offset(x, d->layer),
     };
     tn_cpu_cache_shape(&c->attention.cache, x->config.kv_type, x->config.page_tokens, d->n_head_kv,
                        d->head_dim);
@@ -184,12 +224,6 @@ static int parts_new(tn_cpu_exec *x, tn_error *err) {
     int rc = floats_new(x, most, spans, &x->parts, err);
     if (rc == 0) x->n_part = most * spans;
     return rc;
-}
-
-static void append(tn_cpu_exec *x, const tn_cpu_call *c, tn_cpu_run run) {
-    if (c->out == x->act_of) x->act_of = NULL; /* a new value in that slot */
-    x->calls[x->n_call] = *c;
-    x->calls[x->n_call++].run = run;
 }
 
 /* Layers that read the same value share its quantised rows. */
@@ -253,9 +287,16 @@ static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
         return 0;
     case TN_OP_ATTENTION:
         rc = lower_attention(x, op, &c, err);
-        append(x, &c, tn_cpu_run_store);
+        if (op->in[1]) append(x, &c, tn_cpu_run_store);
         append(x, &c, tn_cpu_run_attention);
         return rc;
+    case TN_OP_CONV: return lower_conv(x, op, &c, err);
+    case TN_OP_DELTA_RULE: return lower_delta_rule(x, op, &c, err);
+    case TN_OP_SLICE:
+        c.first = op->index;
+        c.n = p->values[op->out].cols / (c.cols / c.group);
+        append(x, &c, tn_cpu_run_slice);
+        return 0;
     case TN_OP_TAP:
         c.out = x->taps[op->index];
         if (x->config.taps) append(x, &c, tn_cpu_run_copy);
@@ -276,7 +317,8 @@ static bool holds(const void *const *set, uint32_t n, const void *p) {
     return false;
 }
 
-/* A call's inputs and output; a layer's cache counts by its address in the first page. */
+/* A call's inputs and output; a layer's cache counts by its address in the first page. The state of a conv or
+ * delta_rule does not: no other call of the program touches it, and members have parts of it of their own. */
 static void addresses(const tn_cpu_call *c, const void *in[5], const void **ret_out) {
     const tn_cpu_cache *k = &c->attention.cache;
     const uint8_t *cache = k->pool ? k->pool + k->offset : NULL;

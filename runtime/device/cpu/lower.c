@@ -317,44 +317,53 @@ static bool holds(const void *const *set, uint32_t n, const void *p) {
     return false;
 }
 
-/* A call's inputs and output; a layer's cache counts by its address in the first page. The state of a conv or
- * delta_rule does not: no other call of the program touches it, and members have parts of it of their own. */
-static void addresses(const tn_cpu_call *c, const void *in[5], const void **ret_out) {
+/* What a call reads and what it writes; 0 is nothing. */
+typedef struct touches {
+    const void *in[5], *out[2];
+} touches;
+
+/* A layer's cache and an operation's state count by their addresses in the first page. */
+static touches addresses(const tn_cpu_exec *x, const tn_cpu_call *c) {
     const tn_cpu_cache *k = &c->attention.cache;
     const uint8_t *cache = k->pool ? k->pool + k->offset : NULL;
-    memcpy(in, c->in, sizeof c->in);
-    in[3] = c->w;
-    in[4] = NULL;
-    *ret_out = c->out;
+    touches t = {.in = {c->in[0], c->in[1], c->in[2], c->w}, .out = {c->out}};
     if (c->run == tn_cpu_run_rope_table) {
-        *ret_out = c->table;
+        t.out[0] = c->table;
     } else if (c->run == tn_cpu_run_quantize) {
-        *ret_out = c->act;
+        t.out[0] = c->act;
     } else if (c->run == tn_cpu_run_linear_int8) {
-        in[0] = c->act;
+        t.in[0] = c->act;
     } else if (c->run == tn_cpu_run_store) {
-        in[0] = NULL;
-        *ret_out = cache;
+        t.in[0] = NULL;
+        t.out[0] = cache;
     } else if (c->run == tn_cpu_run_attention) {
-        in[1] = in[2] = NULL;
-        in[4] = cache;
+        t.in[1] = t.in[2] = NULL;
+        t.in[4] = cache;
+        t.out[1] = x->parts;
+    } else if (c->state.pool) {
+        t.out[1] = c->state.pool + c->state.offset;
     }
+    return t;
 }
 
 static int place_barriers(tn_cpu_exec *x, tn_error *err) {
-    const void **sets = calloc(6 * (size_t)x->n_call + 1, sizeof *sets);
+    const void **sets = calloc(7 * (size_t)x->n_call + 1, sizeof *sets);
     if (!sets) return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u calls", x->n_call);
     touched t = {.read = sets, .written = sets + 5 * (size_t)x->n_call};
     for (uint32_t i = 0; i < x->n_call; i++) {
-        const void *in[5], *out;
-        addresses(&x->calls[i], in, &out);
-        bool barrier = holds(t.read, t.n_read, out) || holds(t.written, t.n_written, out);
-        for (int j = 0; j < 5; j++) barrier = barrier || (in[j] && holds(t.written, t.n_written, in[j]));
+        touches now = addresses(x, &x->calls[i]);
+        bool barrier = false;
+        for (int j = 0; j < 5; j++)
+            barrier = barrier || (now.in[j] && holds(t.written, t.n_written, now.in[j]));
+        for (int j = 0; j < 2; j++)
+            barrier = barrier || (now.out[j] && (holds(t.read, t.n_read, now.out[j]) ||
+                                                 holds(t.written, t.n_written, now.out[j])));
         if (barrier) t.n_read = t.n_written = 0;
         x->calls[i].barrier = barrier;
         for (int j = 0; j < 5; j++)
-            if (in[j]) t.read[t.n_read++] = in[j];
-        t.written[t.n_written++] = out;
+            if (now.in[j]) t.read[t.n_read++] = now.in[j];
+        for (int j = 0; j < 2; j++)
+            if (now.out[j]) t.written[t.n_written++] = now.out[j];
     }
     free(sets);
     return 0;

@@ -335,6 +335,7 @@ static void sharer_forward(void *ctx, tn_recorder *r) {
     tn_value k = r->slice(r, x, SHARER_WIDTH, 2 * Q, KV), v = r->slice(r, x, SHARER_WIDTH, 2 * Q + KV, KV);
     tn_value y = r->attention(r, q, k, v, &first);
     y = r->add(r, y, r->attention(r, q2, m->shared ? 0 : k, m->shared ? 0 : v, &second));
+    y = r->add(r, y, q); /* q lives on: the second attention does not write where the first reads */
     r->logits(r, r->output_rows(r, y));
 }
 

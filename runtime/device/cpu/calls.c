@@ -186,11 +186,11 @@ void tn_cpu_run_conv(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member
     }
 }
 
+/* Heads are dealt out in turn: sequences have different numbers of tokens. */
 void tn_cpu_run_delta_rule(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
     const tn_delta_desc *d = &c->delta.desc;
     size_t head_state = (size_t)d->head_dim_k * d->head_dim_v;
-    tn_range r = tn_team_share((uint64_t)x->step.n_seq * d->n_head, 1, member, n_member);
-    for (uint64_t i = r.first; i < r.end; i++) {
+    for (uint64_t i = member; i < (uint64_t)x->step.n_seq * d->n_head; i += n_member) {
         const tn_step_seq *seq = &x->step.seqs[i / d->n_head];
         size_t t = seq->first_token, head = i % d->n_head;
         tn_cpu_delta_item item = {

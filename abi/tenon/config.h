@@ -51,6 +51,9 @@ struct tn_config {
     /* 1 when the checkpoint holds this tensor (spelled as in the file, prefix rules of tn_weight_desc apply).
      */
     int32_t (*has_tensor)(const tn_config *c, const char *hf, const char *gguf);
+    /* How many elements that tensor has along axis, 0 being the outermost; 0 where there is no such tensor or
+     * axis. */
+    uint64_t (*tensor_dim)(const tn_config *c, const char *hf, const char *gguf, uint32_t axis);
     /* Makes the callback fail with this message ("hidden_act: \"relu\" is not supported, only \"silu\""). */
     void (*reject)(const tn_config *c, int32_t status, const char *fmt, ...);
 };

@@ -3,8 +3,8 @@
  *
  * A family does not compute: it records operations once, on symbolic row counts, and the host checks, plans
  * and runs them for every step. All values are matrices of F32, row-major [rows, cols]; rows is one of the
- * symbols of tn_rows. Every operation but attention works row by row, so one program serves prefill, decode
- * and any mix of sequences.
+ * symbols of tn_rows. Every operation works row by row, except those that look back along their sequence
+ * (attention, conv, delta_rule), so one program serves prefill, decode and any mix of sequences.
  *
  * Recording cannot fail halfway: the first mistake (a shape that does not fit, a weight that is absent)
  * sticks, names the operation and the weight, and is reported when record() returns. Calls after it return 0
@@ -31,6 +31,7 @@ enum tn_rows {
 enum tn_weight_flags {
     TN_WEIGHT_OPTIONAL = 1,   /* absent gives 0 instead of an error */
     TN_WEIGHT_ADD_ONE_HF = 2, /* vectors only: the checkpoint stores w - 1 where it is not a GGUF file */
+    TN_WEIGHT_NEG_EXP_HF = 4, /* vectors only: it stores log(-w) where it is not a GGUF file */
 };
 
 /* Names a tensor in both spellings; "%u" stands for the layer. HF names are tried as they stand after each of
@@ -76,7 +77,7 @@ enum tn_rope_flags {
  * grouped heads (Ainslie et al. 2023): query head h reads key/value head h / (n_head / n_head_kv). Token at
  * position p sees positions max(0, p - window + 1) .. p of its own sequence. score = softcap(scale * q.k). */
 typedef struct tn_attention_desc {
-    uint32_t layer; /* the cache slot written and read; each layer once */
+    uint32_t layer; /* the cache slot written and read; each is written once */
     uint32_t n_head, n_head_kv, head_dim;
     uint32_t window; /* tokens; 0: all */
     float scale;
@@ -84,7 +85,40 @@ typedef struct tn_attention_desc {
     uint32_t reserved;
 } tn_attention_desc;
 
-enum tn_activation { TN_ACT_SILU = 1, TN_ACT_GELU_TANH = 2, TN_ACT_GELU_ERF = 3 };
+enum tn_activation { TN_ACT_SILU = 1, TN_ACT_GELU_TANH = 2, TN_ACT_GELU_ERF = 3, TN_ACT_SIGMOID = 4 };
+
+/* Causal depthwise convolution along a sequence: channel c of row t is the activation of
+ *
+ *   bias[c] + sum over j of w[c][j] * x[t - kernel + 1 + j][c]      j = 0 .. kernel - 1
+ *
+ * with zeros before the sequence's first token. The last kernel - 1 rows of x are state of `layer`. */
+typedef struct tn_conv_desc {
+    uint32_t layer;
+    uint32_t kernel;     /* 2 .. 64 */
+    uint32_t activation; /* TN_ACT_SILU, or 0: none */
+    uint32_t reserved;
+} tn_conv_desc;
+
+/* Which query and key head a value head h of n_head reads. */
+enum tn_head_order {
+    TN_HEADS_GROUPED = 1, /* h / (n_head / n_head_k): Hugging Face checkpoints */
+    TN_HEADS_TILED = 2,   /* h % n_head_k: GGUF files, whose value heads are reordered */
+};
+
+/* The gated delta rule (Yang et al. 2024, "Gated Delta Networks", eq. 10), token by token along a sequence.
+ * Each value head has a matrix S [head_dim_k, head_dim_v], zero before the first token, state of `layer`:
+ *
+ *   q, k   = unit(q) * scale, unit(k)                 unit(x) = x / sqrt(sum(x^2) + eps)
+ *   S      = exp(rate * softplus(a + dt_bias)) * S    softplus(x) = log(1 + e^x)
+ *   S      = S + k (sigmoid(b) * (v - S^T k))^T
+ *   out    = S^T q */
+typedef struct tn_delta_desc {
+    uint32_t layer;
+    uint32_t n_head, n_head_k; /* value heads; query and key heads, of which n_head is a multiple */
+    uint32_t head_dim_k, head_dim_v;
+    uint32_t order; /* enum tn_head_order */
+    float scale, eps;
+} tn_delta_desc;
 
 typedef struct tn_recorder tn_recorder;
 /* Owned by the host, valid during record(). [control thread] */
@@ -106,8 +140,20 @@ struct tn_recorder {
     tn_value (*rms_norm)(tn_recorder *r, tn_value x, tn_weight w, float eps);
     /* Rotates the first n_dims of each head of head_dim columns by the row's position. */
     tn_value (*rope)(tn_recorder *r, tn_value x, uint32_t head_dim, tn_rope table);
-    /* q [T, n_head * head_dim], k and v [T, n_head_kv * head_dim] -> [T, n_head * head_dim]. */
+    /* q [T, n_head * head_dim], k and v [T, n_head_kv * head_dim] -> [T, n_head * head_dim]. With k = v = 0
+     * nothing is stored: it reads what an earlier attention stored at a->layer, of the same heads, looking
+     * back no farther than that one does. */
     tn_value (*attention)(tn_recorder *r, tn_value q, tn_value k, tn_value v, const tn_attention_desc *a);
+    /* x [T, cols], w [cols, kernel] (or as many elements in that order), bias [cols] or 0 -> [T, cols]. A
+     * layer keeps attention's keys and values or the state of any number of conv and delta_rule, not both. */
+    tn_value (*conv)(tn_recorder *r, tn_value x, tn_weight w, tn_weight bias, const tn_conv_desc *c);
+    /* qkv [T, 2 * n_head_k * head_dim_k + n_head * head_dim_v]: all heads of q, of k, of v; a and b
+     * [T, n_head]; rate (below 0) and dt_bias [n_head] -> [T, n_head * head_dim_v]. */
+    tn_value (*delta_rule)(tn_recorder *r, tn_value qkv, tn_value a, tn_value b, tn_weight rate,
+                           tn_weight dt_bias, const tn_delta_desc *d);
+    /* [rows, cols(x) / run * n]: of each run of `run` columns of x the n from `first` on. Where x is the
+     * output of a linear layer take rows of its weight instead, if they lie together. */
+    tn_value (*slice)(tn_recorder *r, tn_value x, uint32_t run, uint32_t first, uint32_t n);
     /* act(gate) * up, element by element (Shazeer 2020). */
     tn_value (*glu)(tn_recorder *r, tn_value gate, tn_value up, uint32_t activation);
     /* a + b. */

@@ -10,15 +10,19 @@
 #include "weights/tensor.h"
 
 typedef enum tn_op_kind {
-    TN_OP_EMBED,       /* out[t] = f * w[id[t]] */
-    TN_OP_LINEAR,      /* out = in0 w^T (+ bias) */
-    TN_OP_RMS_NORM,    /* out = in0 / sqrt(mean(in0^2) + f) * w, per run of `group` columns */
-    TN_OP_ROPE,        /* out = in0 rotated by position, heads of `group` columns, table `rope` */
-    TN_OP_ATTENTION,   /* out = attention(in0 = q, in1 = k, in2 = v), k and v stored to the cache first */
-    TN_OP_GLU,         /* out = act(in0) * in1 */
-    TN_OP_ADD,         /* out = in0 + in1 */
-    TN_OP_SCALE,       /* out = in0 * f */
-    TN_OP_SOFTCAP,     /* out = f * tanh(in0 / f) */
+    TN_OP_EMBED,      /* out[t] = f * w[id[t]] */
+    TN_OP_LINEAR,     /* out = in0 w^T (+ bias) */
+    TN_OP_RMS_NORM,   /* out = in0 / sqrt(mean(in0^2) + f) * w, per run of `group` columns */
+    TN_OP_ROPE,       /* out = in0 rotated by position, heads of `group` columns, table `rope` */
+    TN_OP_ATTENTION,  /* out = attention(in0 = q, in1 = k, in2 = v), k and v, where there are, stored first */
+    TN_OP_CONV,       /* out = act(conv(in0, w) + bias), see tn_conv_desc; its tail at `state` */
+    TN_OP_DELTA_RULE, /* out = delta_rule(in0 = q|k|v, in1 = a, in2 = b, w = rate, bias = dt_bias), S at
+                         `state` */
+    TN_OP_SLICE,   /* out = columns index .. index + n of each run of `group` columns of in0, n as out has */
+    TN_OP_GLU,     /* out = act(in0) * in1 */
+    TN_OP_ADD,     /* out = in0 + in1 */
+    TN_OP_SCALE,   /* out = in0 * f */
+    TN_OP_SOFTCAP, /* out = f * tanh(in0 / f) */
     TN_OP_OUTPUT_ROWS, /* out[r] = in0[row[r]] */
     TN_OP_TAP,         /* in0 is kept as tap `index` when the exec was lowered with taps */
 } tn_op_kind;
@@ -31,12 +35,37 @@ typedef struct tn_op {
     tn_value out;
     tn_weight w, bias;
     tn_rope rope;
-    uint32_t group;      /* columns of a head or norm group */
+    uint32_t group;      /* columns of a head, norm group or run */
     uint32_t activation; /* enum tn_activation */
-    uint32_t index;      /* of a tap */
+    uint32_t index;      /* of a tap; of a column */
+    uint32_t state;      /* where its state starts in that of its layer, F32 elements */
     float f;             /* eps, factor or cap */
-    tn_attention_desc attention;
+    union {
+        tn_attention_desc attention;
+        tn_conv_desc conv;
+        tn_delta_desc delta;
+    };
 } tn_op;
+
+/* Limits that recording keeps: of a conv's kernel, and of either dimension of a delta_rule's heads. */
+enum { TN_CONV_KERNEL = 64, TN_DELTA_DIM = 1024 };
+
+/* F32 elements of state: conv has rows t - kernel + 1 .. t - 1 of its input, oldest first, [kernel - 1,
+ * cols]; delta_rule has S of every head, [n_head, head_dim_k, head_dim_v]. */
+static inline uint64_t tn_conv_state(const tn_conv_desc *c, uint32_t cols) {
+    return (uint64_t)(c->kernel - 1) * cols;
+}
+static inline uint64_t tn_delta_state(const tn_delta_desc *d) {
+    return (uint64_t)d->n_head * d->head_dim_k * d->head_dim_v;
+}
+/* The query and key head that value head h reads. */
+static inline uint32_t tn_delta_head_k(const tn_delta_desc *d, uint32_t h) {
+    return d->order == TN_HEADS_TILED ? h % d->n_head_k : h / (d->n_head / d->n_head_k);
+}
+/* Columns of q, k and v together. */
+static inline uint32_t tn_delta_cols(const tn_delta_desc *d) {
+    return 2 * d->n_head_k * d->head_dim_k + d->n_head * d->head_dim_v;
+}
 
 /* A value is [rows, cols] F32, contiguous, in a slot. Values whose lives do not overlap share one. An
  * operation's out may lie in the slot of an input only where the kernel works in place element by element:
@@ -58,6 +87,7 @@ typedef struct tn_weight_info {
     uint64_t first_row;
     uint32_t rows, cols;
     bool add_one; /* the vector's values are stored minus one */
+    bool neg_exp; /* w = -exp(what is stored) */
     char *name;   /* as in the checkpoint */
 } tn_weight_info;
 
@@ -74,7 +104,8 @@ typedef struct tn_rope_info {
 } tn_rope_info;
 
 /* What a layer keeps between steps. Attention: per token k and v of n_head_kv * head_dim elements each.
- * Recurrent layers: one state of n_state F32 elements for the whole sequence, whatever its length. */
+ * Recurrent layers: one state of n_state F32 elements for the whole sequence, whatever its length; each of
+ * the layer's operations has its part of it. */
 typedef struct tn_cache_info {
     uint32_t n_head_kv, head_dim;
     uint32_t window;  /* tokens still looked at; 0: all */

@@ -261,6 +261,11 @@ static int32_t hp_has_tensor(const tn_config *c, const char *hf, const char *ggu
     return tn_hparams_tensor(self(c)->ckpt, hf, gguf) != NULL;
 }
 
+static uint64_t hp_tensor_dim(const tn_config *c, const char *hf, const char *gguf, uint32_t axis) {
+    const tn_tensor *t = tn_hparams_tensor(self(c)->ckpt, hf, gguf);
+    return t && axis < t->n_dim ? t->dim[axis] : 0;
+}
+
 TN_PRINTF(3, 4)
 static void hp_reject(const tn_config *c, int32_t status, const char *fmt, ...) {
     tn_hparams *h = self(c);
@@ -298,6 +303,7 @@ int tn_hparams_init(tn_hparams *h, const tn_checkpoint *c, tn_error *err) {
         .str = hp_str,
         .str_at = hp_str_at,
         .has_tensor = hp_has_tensor,
+        .tensor_dim = hp_tensor_dim,
         .reject = hp_reject,
     };
     return 0;

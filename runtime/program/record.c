@@ -9,6 +9,7 @@
 #include "program/rope.h"
 
 enum { MAX_OPS = 1 << 18, MAX_NAME = 256, MAX_LAYER = 4096, MAX_COLS = 1 << 24 };
+enum { MAX_STATE = 1 << 28, MAX_HEAD = 4096 };
 
 typedef struct recording {
     tn_recorder api; /* first: the family hands it back */
@@ -23,8 +24,9 @@ static recording *self(tn_recorder *r) {
     return r->ctx;
 }
 
-static const char *const op_names[] = {"embed", "linear", "rms_norm", "rope",        "attention", "glu",
-                                       "add",   "scale",  "softcap",  "output_rows", "tap"};
+static const char *const op_names[] = {"embed", "linear",     "rms_norm",    "rope", "attention",
+                                       "conv",  "delta_rule", "slice",       "glu",  "add",
+                                       "scale", "softcap",    "output_rows", "tap"};
 
 const char *tn_op_name(tn_op_kind kind) {
     return op_names[kind];
@@ -129,7 +131,7 @@ static tn_weight find_weight(const tn_program *p, const tn_weight_info *want) {
     for (uint32_t i = 1; i <= p->n_weight; i++) {
         const tn_weight_info *w = &p->weights[i];
         if (w->tensor == want->tensor && w->first_row == want->first_row && w->rows == want->rows &&
-            w->add_one == want->add_one)
+            w->add_one == want->add_one && w->neg_exp == want->neg_exp)
             return i;
     }
     return 0;
@@ -160,7 +162,8 @@ static tn_weight rec_weight(tn_recorder *api, const tn_weight_desc *w, uint32_t 
                            .first_row = w->fused_rows ? w->first_row : 0,
                            .rows = rows_of(t, w),
                            .cols = w->cols,
-                           .add_one = (w->flags & TN_WEIGHT_ADD_ONE_HF) && r->h->config};
+                           .add_one = (w->flags & TN_WEIGHT_ADD_ONE_HF) && r->h->config,
+                           .neg_exp = (w->flags & TN_WEIGHT_NEG_EXP_HF) && r->h->config};
     tn_weight known = find_weight(r->p, &info);
     if (known) return known;
     if (!grow(r, &r->p->weights, r->p->n_weight + 1, &r->weight_cap, sizeof info)) return 0;
@@ -232,43 +235,163 @@ static tn_value rec_rope(tn_recorder *api, tn_value x, uint32_t head_dim, tn_rop
                   xi->cols);
 }
 
-static bool cache_slot(recording *r, const tn_attention_desc *a) {
+/* The cache entry of a layer, made when it is new; NULL (and the failure kept) when there is none. */
+static tn_cache_info *cache_slot(recording *r, tn_op_kind op, uint32_t layer) {
     tn_program *p = r->p;
-    if (a->layer >= MAX_LAYER)
-        return fail(r, TN_ELIMIT, "attention: layer %u, the limit is %d", a->layer, MAX_LAYER);
-    if (a->layer >= p->n_layer) {
-        tn_cache_info *grown = realloc(p->caches, (a->layer + 1) * sizeof *grown);
-        if (!grown) return fail(r, TN_ENOMEM, "out of memory");
-        memset(grown + p->n_layer, 0, (a->layer + 1 - p->n_layer) * sizeof *grown);
-        p->caches = grown;
-        p->n_layer = a->layer + 1;
+    if (layer >= MAX_LAYER) {
+        fail(r, TN_ELIMIT, "%s: layer %u, the limit is %d", op_names[op], layer, MAX_LAYER);
+        return NULL;
     }
-    if (p->caches[a->layer].head_dim)
-        return fail(r, TN_EMODULE, "attention: layer %u appears twice", a->layer);
-    p->caches[a->layer] =
-        (tn_cache_info){.n_head_kv = a->n_head_kv, .head_dim = a->head_dim, .window = a->window};
+    if (layer >= p->n_layer) {
+        tn_cache_info *grown = realloc(p->caches, (layer + 1) * sizeof *grown);
+        if (!grown) {
+            fail(r, TN_ENOMEM, "out of memory");
+            return NULL;
+        }
+        memset(grown + p->n_layer, 0, (layer + 1 - p->n_layer) * sizeof *grown);
+        p->caches = grown;
+        p->n_layer = layer + 1;
+    }
+    return &p->caches[layer];
+}
+
+/* The layer's keys and values are this attention's own. */
+static bool store_keys(recording *r, const tn_attention_desc *a) {
+    tn_cache_info *c = cache_slot(r, TN_OP_ATTENTION, a->layer);
+    if (!c) return false;
+    if (c->head_dim || c->n_state)
+        return fail(r, TN_EMODULE, "attention: layer %u keeps something already", a->layer);
+    *c = (tn_cache_info){.n_head_kv = a->n_head_kv, .head_dim = a->head_dim, .window = a->window};
+    return true;
+}
+
+/* They are those of an earlier one, whose pages are kept as long as its own window needs them. */
+static bool share_keys(recording *r, const tn_attention_desc *a) {
+    const tn_program *p = r->p;
+    const tn_cache_info *c = a->layer < p->n_layer ? &p->caches[a->layer] : NULL;
+    if (!c || !c->head_dim)
+        return fail(r, TN_EMODULE, "attention: no keys and values, and none of layer %u before it", a->layer);
+    if (c->n_head_kv != a->n_head_kv || c->head_dim != a->head_dim)
+        return fail(r, TN_EMODULE, "attention: %u heads of %u over layer %u's %u heads of %u", a->n_head_kv,
+                    a->head_dim, a->layer, c->n_head_kv, c->head_dim);
+    if (c->window && (!a->window || a->window > c->window))
+        return fail(r, TN_EMODULE, "attention: a window of %u tokens over layer %u's of %u", a->window,
+                    a->layer, c->window);
+    return true;
+}
+
+static bool check_attention(recording *r, const tn_attention_desc *a, uint32_t q_cols) {
+    if (!a->n_head || !a->n_head_kv || !a->head_dim || a->n_head % a->n_head_kv)
+        return fail(r, TN_EFORMAT, "attention: %u heads over %u key/value heads of %u", a->n_head,
+                    a->n_head_kv, a->head_dim);
+    if (q_cols != (uint64_t)a->n_head * a->head_dim)
+        return fail(r, TN_EMODULE, "attention: q has %u columns for %u heads of %u", q_cols, a->n_head,
+                    a->head_dim);
+    if (!isfinite(a->scale) || !(a->softcap >= 0)) return fail(r, TN_EFORMAT, "attention: scale or softcap");
+    return true;
+}
+
+/* A value of this many columns whose rows are the step's tokens. */
+static bool check_tokens(recording *r, tn_op_kind op, const char *what, const tn_value_info *v,
+                         uint64_t cols) {
+    if (!v) return false;
+    if (v->rows != TN_ROWS_TOKEN)
+        return fail(r, TN_EMODULE, "%s: rows of %s are not the step's tokens", op_names[op], what);
+    if (v->cols != cols)
+        return fail(r, TN_EMODULE, "%s: %s has %u columns, not %llu", op_names[op], what, v->cols,
+                    (unsigned long long)cols);
     return true;
 }
 
 static tn_value rec_attention(tn_recorder *api, tn_value q, tn_value k, tn_value v,
                               const tn_attention_desc *a) {
     recording *r = self(api);
-    const tn_value_info *qi = value(r, TN_OP_ATTENTION, q), *ki = value(r, TN_OP_ATTENTION, k);
-    const tn_value_info *vi = value(r, TN_OP_ATTENTION, v);
-    if (!qi || !ki || !vi) return 0;
-    if (!a->n_head || !a->n_head_kv || !a->head_dim || a->n_head % a->n_head_kv)
-        return fail(r, TN_EFORMAT, "attention: %u heads over %u key/value heads of %u", a->n_head,
-                    a->n_head_kv, a->head_dim);
-    uint64_t q_cols = (uint64_t)a->n_head * a->head_dim, kv_cols = (uint64_t)a->n_head_kv * a->head_dim;
-    if (qi->cols != q_cols || ki->cols != kv_cols || vi->cols != kv_cols)
-        return fail(r, TN_EMODULE, "attention: q, k, v have %u, %u, %u columns for %u and %u heads of %u",
-                    qi->cols, ki->cols, vi->cols, a->n_head, a->n_head_kv, a->head_dim);
-    if (qi->rows != TN_ROWS_TOKEN || ki->rows != TN_ROWS_TOKEN || vi->rows != TN_ROWS_TOKEN)
-        return fail(r, TN_EMODULE, "attention: rows of q, k, v are not the step's tokens");
-    if (!isfinite(a->scale) || !(a->softcap >= 0)) return fail(r, TN_EFORMAT, "attention: scale or softcap");
-    if (!cache_slot(r, a)) return 0;
+    const tn_value_info *qi = value(r, TN_OP_ATTENTION, q);
+    if (!qi || !check_attention(r, a, qi->cols)) return 0;
+    uint64_t kv_cols = (uint64_t)a->n_head_kv * a->head_dim;
+    if (!check_tokens(r, TN_OP_ATTENTION, "q", qi, qi->cols)) return 0;
+    if (k || v) {
+        if (!check_tokens(r, TN_OP_ATTENTION, "k", value(r, TN_OP_ATTENTION, k), kv_cols) ||
+            !check_tokens(r, TN_OP_ATTENTION, "v", value(r, TN_OP_ATTENTION, v), kv_cols) ||
+            !store_keys(r, a))
+            return 0;
+    } else if (!share_keys(r, a)) {
+        return 0;
+    }
     return append(r, (tn_op){.kind = TN_OP_ATTENTION, .in = {q, k, v}, .attention = *a}, TN_ROWS_TOKEN,
-                  q_cols);
+                  qi->cols);
+}
+
+/* Room for n elements in the state of a layer; *ret: where it starts. */
+static bool take_state(recording *r, tn_op_kind op, uint32_t layer, uint64_t n, uint32_t *ret) {
+    tn_cache_info *c = cache_slot(r, op, layer);
+    if (!c) return false;
+    if (c->head_dim) return fail(r, TN_EMODULE, "%s: layer %u keeps keys and values", op_names[op], layer);
+    if (n > MAX_STATE || c->n_state + n > MAX_STATE)
+        return fail(r, TN_ELIMIT, "%s: a state of more than %d elements", op_names[op], MAX_STATE);
+    *ret = c->n_state;
+    c->n_state += (uint32_t)n;
+    return true;
+}
+
+/* A vector of n elements, in whatever shape it is stored. */
+static bool check_elements(recording *r, tn_op_kind op, tn_weight w, uint64_t n) {
+    const tn_weight_info *wi = weight_info(r, op, w);
+    if (!wi) return false;
+    if ((uint64_t)wi->rows * wi->cols != n)
+        return fail(r, TN_EMODULE, "%s: %s has %llu values, not %llu", op_names[op], wi->name,
+                    (unsigned long long)wi->rows * wi->cols, (unsigned long long)n);
+    return true;
+}
+
+static tn_value rec_conv(tn_recorder *api, tn_value x, tn_weight w, tn_weight bias, const tn_conv_desc *c) {
+    recording *r = self(api);
+    const tn_value_info *xi = value(r, TN_OP_CONV, x);
+    tn_op op = {.kind = TN_OP_CONV, .in = {x}, .w = w, .bias = bias, .conv = *c};
+    if (!xi || !check_tokens(r, TN_OP_CONV, "x", xi, xi->cols)) return 0;
+    if (c->kernel < 2 || c->kernel > TN_CONV_KERNEL || (c->activation && c->activation != TN_ACT_SILU))
+        return fail(r, TN_EFORMAT, "conv: a kernel of %u, activation %u", c->kernel, c->activation);
+    if (!check_elements(r, TN_OP_CONV, w, (uint64_t)xi->cols * c->kernel) ||
+        (bias && !check_elements(r, TN_OP_CONV, bias, xi->cols)) ||
+        !take_state(r, TN_OP_CONV, c->layer, tn_conv_state(c, xi->cols), &op.state))
+        return 0;
+    return append(r, op, xi->rows, xi->cols);
+}
+
+static bool check_delta(recording *r, const tn_delta_desc *d) {
+    if (!d->n_head || !d->n_head_k || d->n_head % d->n_head_k || d->n_head > MAX_HEAD || !d->head_dim_k ||
+        !d->head_dim_v || d->head_dim_k > TN_DELTA_DIM || d->head_dim_v > TN_DELTA_DIM)
+        return fail(r, TN_EFORMAT, "delta_rule: %u heads of %u over %u heads of %u", d->n_head, d->head_dim_v,
+                    d->n_head_k, d->head_dim_k);
+    if (d->order != TN_HEADS_GROUPED && d->order != TN_HEADS_TILED)
+        return fail(r, TN_EMODULE, "delta_rule: order %u", d->order);
+    if (!isfinite(d->scale) || !(d->eps >= 0)) return fail(r, TN_EFORMAT, "delta_rule: scale or eps");
+    return true;
+}
+
+static tn_value rec_delta_rule(tn_recorder *api, tn_value qkv, tn_value a, tn_value b, tn_weight rate,
+                               tn_weight dt_bias, const tn_delta_desc *d) {
+    const tn_op_kind kind = TN_OP_DELTA_RULE;
+    recording *r = self(api);
+    tn_op op = {.kind = kind, .in = {qkv, a, b}, .w = rate, .bias = dt_bias, .delta = *d};
+    if (r->status || !check_delta(r, d)) return 0;
+    if (!check_tokens(r, kind, "qkv", value(r, kind, qkv), tn_delta_cols(d)) ||
+        !check_tokens(r, kind, "a", value(r, kind, a), d->n_head) ||
+        !check_tokens(r, kind, "b", value(r, kind, b), d->n_head) ||
+        !check_elements(r, kind, rate, d->n_head) || !check_elements(r, kind, dt_bias, d->n_head) ||
+        !take_state(r, kind, d->layer, tn_delta_state(d), &op.state))
+        return 0;
+    return append(r, op, TN_ROWS_TOKEN, (uint64_t)d->n_head * d->head_dim_v);
+}
+
+static tn_value rec_slice(tn_recorder *api, tn_value x, uint32_t run, uint32_t first, uint32_t n) {
+    recording *r = self(api);
+    const tn_value_info *xi = value(r, TN_OP_SLICE, x);
+    if (!xi) return 0;
+    if (!run || xi->cols % run || !n || first >= run || n > run - first)
+        return fail(r, TN_EMODULE, "slice: %u from %u on of each %u of %u columns", n, first, run, xi->cols);
+    return append(r, (tn_op){.kind = TN_OP_SLICE, .in = {x}, .group = run, .index = first}, xi->rows,
+                  xi->cols / run * n);
 }
 
 static tn_value same_shape(recording *r, tn_op op) {
@@ -281,7 +404,7 @@ static tn_value same_shape(recording *r, tn_op op) {
 
 static tn_value rec_glu(tn_recorder *api, tn_value gate, tn_value up, uint32_t act) {
     recording *r = self(api);
-    if (act < TN_ACT_SILU || act > TN_ACT_GELU_ERF) return fail(r, TN_EMODULE, "glu: activation %u", act);
+    if (act < TN_ACT_SILU || act > TN_ACT_SIGMOID) return fail(r, TN_EMODULE, "glu: activation %u", act);
     return same_shape(r, (tn_op){.kind = TN_OP_GLU, .in = {gate, up}, .activation = act});
 }
 
@@ -382,6 +505,9 @@ int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn
         .rms_norm = rec_rms_norm,
         .rope = rec_rope,
         .attention = rec_attention,
+        .conv = rec_conv,
+        .delta_rule = rec_delta_rule,
+        .slice = rec_slice,
         .glu = rec_glu,
         .add = rec_add,
         .scale = rec_scale,

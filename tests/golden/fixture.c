@@ -17,6 +17,7 @@ const fixture fixtures[] = {
     {"models/gemma3", NULL, NULL, false},
     {"models/phi3", NULL, NULL, false},
     {"models/phi4_mini", NULL, NULL, false},
+    {"models/qwen3_5", NULL, NULL, false},
     {"models/llama3_wide", NULL, NULL, false},
     {"models/qwen3_wide", NULL, NULL, false},
     {"models/llama2", "config_v5.json", NULL, false},
@@ -28,6 +29,7 @@ const fixture fixtures[] = {
     {"models/gemma3", "config_v5.json", NULL, false},
     {"models/phi3", "config_v5.json", NULL, false},
     {"models/phi4_mini", "config_v5.json", NULL, false},
+    {"models/qwen3_5", "config_v5.json", NULL, false},
     {"gguf/phi3/phi3-F16.gguf", NULL, "gguf/phi3/reference-F16", false},
     {"gguf/gemma3/gemma3-F16.gguf", NULL, "gguf/gemma3/reference-F16", false},
     {"gguf/llama2/llama2-Q8_0.gguf", NULL, "gguf/llama2/reference-Q8_0", true},
@@ -41,6 +43,7 @@ const fixture fixtures[] = {
     {"mlx/llama3_wide-4bit-g64", NULL, NULL, true},
     {"mlx/qwen3_wide-4bit-g64", NULL, NULL, true},
     {"mlx/qwen3_wide-8bit-g32", NULL, NULL, true},
+    {"mlx/qwen3_5-4bit-g64", NULL, NULL, true},
 };
 const size_t n_fixtures = sizeof fixtures / sizeof *fixtures;
 

@@ -406,7 +406,7 @@ static void a_requests_own_limit_of_context(void **unused) {
 }
 
 int main(void) {
-    static const char *const paths[] = {"models/llama3", "models/gemma3", "models/mistral"};
+    static const char *const paths[] = {"models/llama3", "models/gemma3", "models/mistral", "models/qwen3_5"};
     static const struct {
         const char *device, *kv_type;
         tn_compute compute;
@@ -415,7 +415,7 @@ int main(void) {
                {"cpu", "bf16", TN_COMPUTE_AUTO},
                {"cpu", "q8_0", TN_COMPUTE_AUTO},
                {"reference", "f32", TN_COMPUTE_F32}};
-    enum { N_PATH = 3, N_HOW = sizeof how / sizeof *how, N_FIXED = 5 };
+    enum { N_PATH = 4, N_HOW = sizeof how / sizeof *how, N_FIXED = 5 };
     static sharing_case cases[N_PATH * N_HOW];
     struct CMUnitTest tests[N_PATH * N_HOW + N_FIXED] = {
         cmocka_unit_test(nothing_is_computed_twice), cmocka_unit_test(who_arrives_together_computes_once),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device_sim.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/checked.h"
@@ -96,6 +97,7 @@ static int upload_weight(sim_exec *x, tn_weight w, float *row, tn_error *err) {
     for (uint32_t i = 0; !rc && i < wi->rows; i++) {
         tn_tensor_dequantize(wi->tensor, wi->first_row + i, 0, wi->cols, row);
         for (uint32_t j = 0; wi->add_one && j < wi->cols; j++) row[j] += 1;
+        for (uint32_t j = 0; wi->neg_exp && j < wi->cols; j++) row[j] = -expf(row[j]);
         if (sim_buffer_write(x->weights[w], i * bytes, row, bytes) != 0)
             rc = tn_fail(err, TN_EDEVICE, "%s", sim_error());
     }

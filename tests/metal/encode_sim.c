@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "libraries.h"
+#include "program/record.h"
 
 static uint32_t ceil_div(uint32_t n, uint32_t unit) {
     return n / unit + (n % unit != 0);
@@ -111,7 +112,7 @@ static void encode_kv_store(sim_exec *x, const tn_op *op) {
 
 static void encode_attention(sim_exec *x, const tn_op *op) {
     const tn_attention_desc *a = &op->attention;
-    encode_kv_store(x, op);
+    if (op->in[1]) encode_kv_store(x, op);
     sim_command *c = add_command(x, "attention", a->n_head, TN_ATTENTION_THREADS, TN_ROWS_TOKEN);
     bind_value(c, x, op->in[0]);
     bind_buffer(c, x->pools[2 * a->layer]);
@@ -178,6 +179,9 @@ static void encode_op(sim_exec *x, const tn_op *op) {
     case TN_OP_SOFTCAP: encode_element(x, op, "softcap"); break;
     case TN_OP_OUTPUT_ROWS: encode_output_rows(x, op); break;
     case TN_OP_TAP: encode_tap(x, op); break;
+    case TN_OP_CONV:
+    case TN_OP_DELTA_RULE:
+    case TN_OP_SLICE: break; /* refused by sim_check_program */
     }
 }
 
@@ -191,6 +195,8 @@ int sim_check_program(const tn_program *p, const tn_exec_config *config, tn_erro
                            config->n_page[g], config->page_tokens);
     for (uint32_t i = 0; i < p->n_op; i++) {
         const tn_op *op = &p->ops[i];
+        if (op->kind == TN_OP_CONV || op->kind == TN_OP_DELTA_RULE || op->kind == TN_OP_SLICE)
+            return tn_fail(err, TN_ENOTSUP, "msl-sim has no kernel for %s", tn_op_name(op->kind));
         if (op->kind == TN_OP_GLU && !glu_kernel(op->activation))
             return tn_fail(err, TN_ENOTSUP, "msl-sim has no kernel for activation %u", op->activation);
         if (op->kind == TN_OP_ATTENTION && op->attention.head_dim > TN_ATTENTION_MAX_HEAD_DIM)

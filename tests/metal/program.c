@@ -200,6 +200,11 @@ static void refusals_say_why(void **state) {
         if (erf.ops[i].kind == TN_OP_GLU) erf.ops[i].activation = TN_ACT_GELU_ERF;
     assert_int_equal(tn_device_sim.lower(d, &erf.program, &config, NULL, NULL, &x, &err), TN_ENOTSUP);
     assert_non_null(strstr(err.text, "activation"));
+    tiny_model recurrent = model;
+    recurrent.program.ops = recurrent.ops;
+    recurrent.ops[recurrent.program.n_op - 1].kind = TN_OP_DELTA_RULE;
+    assert_int_equal(tn_device_sim.lower(d, &recurrent.program, &config, NULL, NULL, &x, &err), TN_ENOTSUP);
+    assert_non_null(strstr(err.text, "delta_rule"));
     tn_device_sim.close(d);
 
     session s;

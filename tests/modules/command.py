@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from tap import BUILD, TENON, Skip, fails, main, succeed, tenon, test
 
 SAMPLES = os.path.join(BUILD, "tests", "modules", ".libs")
-FAMILIES = ["gemma", "llama", "phi3", "qwen3"]
+FAMILIES = ["gemma", "llama", "phi3", "qwen3", "qwen3_5"]
 
 # The program scans with itself here, and remembers nothing.
 os.environ.pop("TENON_MODULE_SCANNER", None)

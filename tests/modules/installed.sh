@@ -15,7 +15,7 @@ python=${PYTHON:-python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for id in llama qwen3 gemma phi3; do
+for id in llama qwen3 gemma phi3 qwen3_5; do
     "$TENON" modules inspect "$id" > "$work/facts"
     grep -q -e "^file  *$2/$id.so$" -e '(part of the program)' "$work/facts" || {
         echo "module $id is not the installed one:" >&2

@@ -12,3 +12,9 @@ tests_unit_cpu_device_LDADD = $(test_ldadd) -lm
 tests_unit_kv_types_SOURCES = %D%/kv_types.c %D%/cpu_model.c %D%/cpu_model.h %D%/unit.h
 tests_unit_kv_types_CPPFLAGS = $(test_cppflags)
 tests_unit_kv_types_LDADD = $(test_ldadd) -lm
+
+unit_tests += tests/unit/recurrent
+tests_unit_recurrent_SOURCES = %D%/recurrent.c %D%/toy.c %D%/toy.h %D%/cpu_model.c %D%/cpu_model.h %D%/files.h \
+	%D%/model_files.h %D%/unit.h
+tests_unit_recurrent_CPPFLAGS = $(test_cppflags)
+tests_unit_recurrent_LDADD = $(test_ldadd) -lm

@@ -13,9 +13,9 @@ import shutil
 import struct
 import sys
 
-MODELS = ["llama2", "llama3", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3"]
+MODELS = ["llama2", "llama3", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "qwen3_5"]
 GGUF = ["gemma3", "llama2", "qwen2", "llama3_wide", "qwen3_wide"]
-MLX = ["llama3_wide-4bit-g64", "qwen3_wide-4bit-g64", "qwen3_wide-8bit-g32"]
+MLX = ["llama3_wide-4bit-g64", "qwen3_wide-4bit-g64", "qwen3_wide-8bit-g32", "qwen3_5-4bit-g64"]
 # What the tests of a tokenizer do not read.
 SKIP = {"tokenizer.model", "vocab.json", "merges.txt", "vocab.txt"}
 

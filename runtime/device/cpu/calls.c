@@ -167,6 +167,53 @@ void tn_cpu_run_attention(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t m
             x->device->kernels->attention(&c->attention, &it.item, tn_cpu_scratch(x, member));
 }
 
+/* Where the state of a sequence lies; before its first token it is zeros, whatever the page holds. */
+static float *state_of(const tn_cpu_state *st, const tn_step_seq *seq) {
+    return (float *)(void *)(st->pool + seq->pages[st->group][0] * st->page_bytes + st->offset);
+}
+
+void tn_cpu_run_conv(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    const tn_cpu_conv *conv = &c->conv;
+    tn_range r = tn_team_share(conv->cols, TN_CPU_LANES_MAX, member, n_member);
+    if (r.first == r.end) return;
+    for (uint32_t i = 0; i < x->step.n_seq; i++) {
+        const tn_step_seq *seq = &x->step.seqs[i];
+        float *tail = state_of(&c->state, seq);
+        for (uint32_t j = 0; seq->first_pos == 0 && j + 1 < conv->kernel; j++)
+            memset(tail + (size_t)j * conv->cols + r.first, 0, (r.end - r.first) * sizeof *tail);
+        size_t first = (size_t)seq->first_token * conv->cols;
+        x->device->kernels->conv(conv, c->in[0] + first, c->out + first, tail, seq->n_token, r);
+    }
+}
+
+/* Heads are dealt out in turn: sequences have different numbers of tokens. */
+void tn_cpu_run_delta_rule(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    const tn_delta_desc *d = &c->delta.desc;
+    size_t head_state = (size_t)d->head_dim_k * d->head_dim_v;
+    for (uint64_t i = member; i < (uint64_t)x->step.n_seq * d->n_head; i += n_member) {
+        const tn_step_seq *seq = &x->step.seqs[i / d->n_head];
+        size_t t = seq->first_token, head = i % d->n_head;
+        tn_cpu_delta_item item = {
+            .qkv = c->in[0] + t * tn_delta_cols(d),
+            .a = c->in[1] + t * d->n_head,
+            .b = c->in[2] + t * d->n_head,
+            .out = c->out + t * d->n_head * d->head_dim_v,
+            .state = state_of(&c->state, seq) + head * head_state,
+            .n_row = seq->n_token,
+            .head = (uint32_t)head,
+        };
+        if (seq->first_pos == 0) memset(item.state, 0, head_state * sizeof *item.state);
+        x->device->kernels->delta_rule(&c->delta, &item, tn_cpu_scratch(x, member));
+    }
+}
+
+void tn_cpu_run_slice(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    uint64_t n_run = (uint64_t)tn_cpu_rows(x, c->rows) * (c->cols / c->group);
+    tn_range r = tn_team_share(n_run, 1, member, n_member);
+    for (uint64_t i = r.first; i < r.end; i++)
+        memcpy(c->out + i * c->n, c->in[0] + i * c->group + c->first, c->n * sizeof *c->out);
+}
+
 static tn_range share_elements(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member,
                                uint32_t n_member) {
     return tn_team_share((uint64_t)tn_cpu_rows(x, c->rows) * c->cols, GRAIN, member, n_member);

@@ -30,6 +30,7 @@ struct tn_cpu_call {
     uint32_t rows; /* enum tn_rows */
     uint32_t cols; /* of in[0], or of out where there is none */
     uint32_t group, n_pair, style, activation;
+    uint32_t first, n; /* columns of a slice */
     float f;
     const float *in[3];
     float *out;
@@ -40,6 +41,9 @@ struct tn_cpu_call {
     tn_cpu_panels panels;
     tn_cpu_linear linear; /* and the embedding's matrix */
     tn_cpu_attention attention;
+    tn_cpu_state state; /* of conv and delta_rule */
+    tn_cpu_conv conv;
+    tn_cpu_delta delta;
 };
 
 struct tn_cpu_exec {
@@ -51,7 +55,7 @@ struct tn_cpu_exec {
     uint32_t n_call;
 
     float **slots;         /* [n_slot] */
-    float **vectors;       /* [n_weight + 1]: biases and norm weights as F32, NULL for matrices */
+    float **vectors;       /* [n_weight + 1]: biases, norm and conv weights as F32, NULL for matrices */
     float **tables;        /* [n_rope + 1]: rope tables of the step */
     tn_cpu_panels *panels; /* [n_weight + 1]: panel_bytes 0 where the weight is used as it is mapped */
     uint8_t *arena;        /* their data, mapped */
@@ -87,6 +91,9 @@ void tn_cpu_run_rms_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t me
 void tn_cpu_run_rope(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_store(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_attention(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_conv(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_delta_rule(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_slice(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_glu(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_add(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_scale(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
@@ -103,6 +110,8 @@ bool tn_cpu_attention_shared(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_
 int tn_cpu_weights_new(tn_cpu_exec *x, tn_progress_fn progress, void *ctx, tn_error *err);
 /* The weight, a vector, as F32 [cols], decoded once. */
 int tn_cpu_weights_vector(tn_cpu_exec *x, tn_weight w, const float **ret, tn_error *err);
+/* A conv's weight as F32 [kernel, cols], from [cols, kernel] or as many elements in that order. */
+int tn_cpu_weights_conv(tn_cpu_exec *x, tn_weight w, uint32_t kernel, const float **ret, tn_error *err);
 void tn_cpu_weights_free(tn_cpu_exec *x);
 
 /* lower.c. As the members of tn_device_class. */

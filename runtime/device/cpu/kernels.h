@@ -27,6 +27,7 @@ enum {
     TN_CPU_PIECE = 32,        /* positions whose keys or values are brought to scratch at a time */
     TN_CPU_K_GROUP = 16,      /* tokens whose keys lie interleaved in a page */
     TN_CPU_QUERIES = 64,      /* of an attention item */
+    TN_CPU_DELTA_ROWS = 16,   /* rows that a part of a delta_rule's state meets while it is near */
 };
 
 /* y[t][n] = sum over k of x[t][k] w[n][k] (+ bias[n]), the weights decoded to F32. */
@@ -128,6 +129,43 @@ static inline size_t tn_cpu_attention_scratch(const tn_attention_desc *d) {
     return sizeof(float) * (TN_CPU_PIECE * stride + scales + n_query * query);
 }
 
+/* Where an operation's state of each sequence lies, F32. */
+typedef struct tn_cpu_state {
+    uint8_t *pool;
+    uint32_t group;      /* of the program: which page table */
+    uint64_t page_bytes; /* from a page to the next */
+    uint64_t offset;     /* in a page */
+} tn_cpu_state;
+
+/* Of a tn_conv_desc over `cols` channels. */
+typedef struct tn_cpu_conv {
+    uint32_t cols, kernel, activation;
+    const float *w;    /* [kernel, cols] */
+    const float *bias; /* [cols] or NULL */
+} tn_cpu_conv;
+
+typedef struct tn_cpu_delta {
+    tn_delta_desc desc;
+    const float *rate, *dt_bias; /* [n_head] */
+} tn_cpu_delta;
+
+/* Consecutive rows of one sequence, one value head. */
+typedef struct tn_cpu_delta_item {
+    const float *qkv;   /* [n_row, tn_delta_cols] */
+    const float *a, *b; /* [n_row, n_head] */
+    float *out;         /* [n_row, n_head * head_dim_v] */
+    float *state;       /* of the head: [head_dim_k, head_dim_v] */
+    uint32_t n_row, head;
+} tn_cpu_delta_item;
+
+/* Floats of scratch of a token: unit q, unit k, decay, beta. */
+static inline uint32_t tn_cpu_delta_stride(const tn_delta_desc *d) {
+    return 2 * tn_cpu_head_stride(d->head_dim_k) + TN_CPU_LANES_MAX;
+}
+static inline size_t tn_cpu_delta_scratch(const tn_delta_desc *d) {
+    return sizeof(float) * TN_CPU_DELTA_ROWS * tn_cpu_delta_stride(d);
+}
+
 typedef struct tn_cpu_kernels {
     const char *name; /* "avx2" */
     uint32_t lanes;   /* floats in a vector */
@@ -172,6 +210,14 @@ typedef struct tn_cpu_kernels {
                            float *parts, void *scratch);
     void (*attention_fold)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, const float *parts,
                            void *scratch);
+
+    /* Channels `cols` of n_row consecutive rows of a sequence. x, y: [n_row, c->cols]; tail: [kernel - 1,
+     * c->cols], the rows before them, brought to the end of x. Each sum runs over the kernel, oldest first.
+     */
+    void (*conv)(const tn_cpu_conv *c, const float *x, float *y, float *tail, uint32_t n_row, tn_range cols);
+    /* All rows of an item, one after the other. Sums run over head_dim_k, ascending, in each column of S;
+     * those of squares as rms_norm's. */
+    void (*delta_rule)(const tn_cpu_delta *d, const tn_cpu_delta_item *item, void *scratch);
 } tn_cpu_kernels;
 
 extern const tn_cpu_kernels tn_cpu_kernels_generic, tn_cpu_kernels_avx2, tn_cpu_kernels_avx512,

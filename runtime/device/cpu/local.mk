@@ -16,6 +16,7 @@ cpu_kernel_sources = \
 	%D%/kernels/decode.c \
 	%D%/kernels/int8.c \
 	%D%/kernels/linear.c \
+	%D%/kernels/recurrent.c \
 	%D%/kernels/rows.c \
 	%D%/kernels/set.c %D%/kernels/set.h \
 	%D%/kernels/vec.h

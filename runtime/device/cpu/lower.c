@@ -79,6 +79,7 @@ static int slots_new(tn_cpu_exec *x, tn_error *err) {
 /* Bytes of a layer in a page; false when they overflow. */
 static bool layer_bytes(const tn_cpu_exec *x, uint32_t layer, uint64_t *ret) {
     const tn_cache_info *c = &x->program->caches[layer];
+    if (c->n_state) return tn_align_u64((uint64_t)c->n_state * sizeof(float), TN_CPU_ALIGN, ret);
     uint64_t n = 2ull * tn_kv_type_bytes(x->config.kv_type, c->head_dim);
     return tn_mul_u64(n, x->config.page_tokens, &n) && tn_mul_u64(n, c->n_head_kv, &n) &&
            tn_align_u64(n, TN_CPU_ALIGN, ret);
@@ -138,24 +139,63 @@ static int matrix_of(tn_cpu_exec *x, tn_weight w, tn_cpu_linear *ret, tn_error *
     return 0;
 }
 
+static void append(tn_cpu_exec *x, const tn_cpu_call *c, tn_cpu_run run) {
+    if (c->out == x->act_of) x->act_of = NULL; /* a new value in that slot */
+    x->calls[x->n_call] = *c;
+    x->calls[x->n_call++].run = run;
+}
+
+/* Where a layer starts in a page of its group. */
+static uint64_t layer_offset(const tn_cpu_exec *x, uint32_t layer) {
+    uint64_t offset = 0, bytes = 0;
+    for (uint32_t i = 0; i < layer; i++) {
+        if (x->program->caches[i].group != x->program->caches[layer].group) continue;
+        layer_bytes(x, i, &bytes);
+        offset += bytes;
+    }
+    return offset;
+}
+
+static tn_cpu_state state_at(const tn_cpu_exec *x, uint32_t layer, const tn_op *op) {
+    uint32_t group = x->program->caches[layer].group;
+    return (tn_cpu_state){.pool = x->pools[group],
+                          .group = group,
+                          .page_bytes = x->size.page[group],
+                          .offset = layer_offset(x, layer) + op->state * sizeof(float)};
+}
+
+static int lower_conv(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_error *err) {
+    const tn_conv_desc *d = &op->conv;
+    c->conv = (tn_cpu_conv){.cols = c->cols, .kernel = d->kernel, .activation = d->activation};
+    c->state = state_at(x, d->layer, op);
+    int rc = tn_cpu_weights_conv(x, op->w, d->kernel, &c->conv.w, err);
+    if (rc == 0 && op->bias) rc = tn_cpu_weights_vector(x, op->bias, &c->conv.bias, err);
+    append(x, c, tn_cpu_run_conv);
+    return rc;
+}
+
+static int lower_delta_rule(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_error *err) {
+    c->delta.desc = op->delta;
+    c->state = state_at(x, op->delta.layer, op);
+    int rc = tn_cpu_weights_vector(x, op->w, &c->delta.rate, err);
+    if (rc == 0) rc = tn_cpu_weights_vector(x, op->bias, &c->delta.dt_bias, err);
+    scratch_at_least(x, tn_cpu_delta_scratch(&op->delta));
+    append(x, c, tn_cpu_run_delta_rule);
+    return rc;
+}
+
 static int lower_attention(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_error *err) {
     const tn_attention_desc *d = &op->attention;
     const tn_cache_info *cache = &x->program->caches[d->layer];
     if (cache->n_head_kv != d->n_head_kv || cache->head_dim != d->head_dim)
         return tn_fail(err, TN_EBUG, "layer %u: attention of %u heads of %u, cache of %u heads of %u",
                        d->layer, d->n_head_kv, d->head_dim, cache->n_head_kv, cache->head_dim);
-    uint64_t offset = 0, bytes = 0;
-    for (uint32_t i = 0; i < d->layer; i++) {
-        if (x->program->caches[i].group != cache->group) continue;
-        layer_bytes(x, i, &bytes);
-        offset += bytes;
-    }
     c->attention.desc = *d;
     c->attention.cache = (tn_cpu_cache){
         .pool = x->pools[cache->group],
         .group = cache->group,
         .page_bytes = x->size.page[cache->group],
-        .offset = offset,
+        .offset = layer_offset(x, d->layer),
     };
     tn_cpu_cache_shape(&c->attention.cache, x->config.kv_type, x->config.page_tokens, d->n_head_kv,
                        d->head_dim);
@@ -184,12 +224,6 @@ static int parts_new(tn_cpu_exec *x, tn_error *err) {
     int rc = floats_new(x, most, spans, &x->parts, err);
     if (rc == 0) x->n_part = most * spans;
     return rc;
-}
-
-static void append(tn_cpu_exec *x, const tn_cpu_call *c, tn_cpu_run run) {
-    if (c->out == x->act_of) x->act_of = NULL; /* a new value in that slot */
-    x->calls[x->n_call] = *c;
-    x->calls[x->n_call++].run = run;
 }
 
 /* Layers that read the same value share its quantised rows. */
@@ -253,9 +287,16 @@ static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
         return 0;
     case TN_OP_ATTENTION:
         rc = lower_attention(x, op, &c, err);
-        append(x, &c, tn_cpu_run_store);
+        if (op->in[1]) append(x, &c, tn_cpu_run_store);
         append(x, &c, tn_cpu_run_attention);
         return rc;
+    case TN_OP_CONV: return lower_conv(x, op, &c, err);
+    case TN_OP_DELTA_RULE: return lower_delta_rule(x, op, &c, err);
+    case TN_OP_SLICE:
+        c.first = op->index;
+        c.n = p->values[op->out].cols / (c.cols / c.group);
+        append(x, &c, tn_cpu_run_slice);
+        return 0;
     case TN_OP_TAP:
         c.out = x->taps[op->index];
         if (x->config.taps) append(x, &c, tn_cpu_run_copy);
@@ -276,43 +317,53 @@ static bool holds(const void *const *set, uint32_t n, const void *p) {
     return false;
 }
 
-/* A call's inputs and output; a layer's cache counts by its address in the first page. */
-static void addresses(const tn_cpu_call *c, const void *in[5], const void **ret_out) {
+/* What a call reads and what it writes; 0 is nothing. */
+typedef struct touches {
+    const void *in[5], *out[2];
+} touches;
+
+/* A layer's cache and an operation's state count by their addresses in the first page. */
+static touches addresses(const tn_cpu_exec *x, const tn_cpu_call *c) {
     const tn_cpu_cache *k = &c->attention.cache;
     const uint8_t *cache = k->pool ? k->pool + k->offset : NULL;
-    memcpy(in, c->in, sizeof c->in);
-    in[3] = c->w;
-    in[4] = NULL;
-    *ret_out = c->out;
+    touches t = {.in = {c->in[0], c->in[1], c->in[2], c->w}, .out = {c->out}};
     if (c->run == tn_cpu_run_rope_table) {
-        *ret_out = c->table;
+        t.out[0] = c->table;
     } else if (c->run == tn_cpu_run_quantize) {
-        *ret_out = c->act;
+        t.out[0] = c->act;
     } else if (c->run == tn_cpu_run_linear_int8) {
-        in[0] = c->act;
+        t.in[0] = c->act;
     } else if (c->run == tn_cpu_run_store) {
-        in[0] = NULL;
-        *ret_out = cache;
+        t.in[0] = NULL;
+        t.out[0] = cache;
     } else if (c->run == tn_cpu_run_attention) {
-        in[1] = in[2] = NULL;
-        in[4] = cache;
+        t.in[1] = t.in[2] = NULL;
+        t.in[4] = cache;
+        t.out[1] = x->parts;
+    } else if (c->state.pool) {
+        t.out[1] = c->state.pool + c->state.offset;
     }
+    return t;
 }
 
 static int place_barriers(tn_cpu_exec *x, tn_error *err) {
-    const void **sets = calloc(6 * (size_t)x->n_call + 1, sizeof *sets);
+    const void **sets = calloc(7 * (size_t)x->n_call + 1, sizeof *sets);
     if (!sets) return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u calls", x->n_call);
     touched t = {.read = sets, .written = sets + 5 * (size_t)x->n_call};
     for (uint32_t i = 0; i < x->n_call; i++) {
-        const void *in[5], *out;
-        addresses(&x->calls[i], in, &out);
-        bool barrier = holds(t.read, t.n_read, out) || holds(t.written, t.n_written, out);
-        for (int j = 0; j < 5; j++) barrier = barrier || (in[j] && holds(t.written, t.n_written, in[j]));
+        touches now = addresses(x, &x->calls[i]);
+        bool barrier = false;
+        for (int j = 0; j < 5; j++)
+            barrier = barrier || (now.in[j] && holds(t.written, t.n_written, now.in[j]));
+        for (int j = 0; j < 2; j++)
+            barrier = barrier || (now.out[j] && (holds(t.read, t.n_read, now.out[j]) ||
+                                                 holds(t.written, t.n_written, now.out[j])));
         if (barrier) t.n_read = t.n_written = 0;
         x->calls[i].barrier = barrier;
         for (int j = 0; j < 5; j++)
-            if (in[j]) t.read[t.n_read++] = in[j];
-        t.written[t.n_written++] = out;
+            if (now.in[j]) t.read[t.n_read++] = now.in[j];
+        for (int j = 0; j < 2; j++)
+            if (now.out[j]) t.written[t.n_written++] = now.out[j];
     }
     free(sets);
     return 0;

@@ -3,6 +3,7 @@
  * kernels take as panels, in one mapping. All other matrices are used where they are. */
 #include "device/cpu/cpu.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -12,16 +13,39 @@
 #    define MAP_ANONYMOUS MAP_ANON
 #endif
 
-int tn_cpu_weights_vector(tn_cpu_exec *x, tn_weight w, const float **ret, tn_error *err) {
+/* Room for the weight's elements as F32, and those in the order of the file. */
+static int decode_elements(tn_cpu_exec *x, tn_weight w, float **ret, tn_error *err) {
     const tn_weight_info *info = &x->program->weights[w];
+    size_t n = (size_t)info->rows * info->cols;
+    float *v = aligned_alloc(TN_CPU_ALIGN, (n * sizeof(float) / TN_CPU_ALIGN + 1) * TN_CPU_ALIGN);
+    if (!v) return tn_fail(err, TN_ENOMEM, "out of memory for %s, %zu floats", info->name, n);
+    for (uint32_t r = 0; r < info->rows; r++)
+        tn_tensor_dequantize(info->tensor, info->first_row + r, 0, info->cols, v + (size_t)r * info->cols);
+    for (size_t i = 0; info->add_one && i < n; i++) v[i] += 1.0f;
+    for (size_t i = 0; info->neg_exp && i < n; i++) v[i] = -expf(v[i]);
+    x->size.weights += n * sizeof(float);
+    *ret = v;
+    return 0;
+}
+
+int tn_cpu_weights_vector(tn_cpu_exec *x, tn_weight w, const float **ret, tn_error *err) {
+    int rc = x->vectors[w] ? 0 : decode_elements(x, w, &x->vectors[w], err);
+    if (rc == 0) *ret = x->vectors[w];
+    return rc;
+}
+
+int tn_cpu_weights_conv(tn_cpu_exec *x, tn_weight w, uint32_t kernel, const float **ret, tn_error *err) {
+    const tn_weight_info *info = &x->program->weights[w];
+    size_t cols = (size_t)info->rows * info->cols / kernel;
+    float *by_channel;
     if (!x->vectors[w]) {
-        float *v =
-            aligned_alloc(TN_CPU_ALIGN, (info->cols * sizeof(float) / TN_CPU_ALIGN + 1) * TN_CPU_ALIGN);
-        if (!v) return tn_fail(err, TN_ENOMEM, "out of memory for %s, %u floats", info->name, info->cols);
-        x->vectors[w] = v;
-        x->size.weights += info->cols * sizeof(float);
-        tn_tensor_dequantize(info->tensor, info->first_row, 0, info->cols, v);
-        for (uint32_t i = 0; info->add_one && i < info->cols; i++) v[i] += 1.0f;
+        int rc = decode_elements(x, w, &x->vectors[w], err);
+        if (rc == 0) rc = decode_elements(x, w, &by_channel, err);
+        if (rc) return rc;
+        x->size.weights -= cols * kernel * sizeof(float);
+        for (size_t c = 0; c < cols; c++)
+            for (uint32_t j = 0; j < kernel; j++) x->vectors[w][j * cols + c] = by_channel[c * kernel + j];
+        free(by_channel);
     }
     *ret = x->vectors[w];
     return 0;

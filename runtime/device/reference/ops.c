@@ -31,6 +31,7 @@ float tn_ref_glu(float gate, float up, uint32_t activation) {
     double g = gate;
     switch (activation) {
     case TN_ACT_SILU: g = g / (1 + exp(-g)); break;
+    case TN_ACT_SIGMOID: g = tn_ref_sigmoid(g); break;
     case TN_ACT_GELU_TANH: g = 0.5 * g * (1 + tanh(0.7978845608028654 * (g + 0.044715 * g * g * g))); break;
     case TN_ACT_GELU_ERF: g = 0.5 * g * (1 + erf(g * 0.7071067811865476)); break;
     }
@@ -55,4 +56,39 @@ void tn_ref_attention(const float *q, tn_ref_kv_fn k, tn_ref_kv_fn v, const void
         for (uint32_t i = 0; i < a->head_dim; i++) acc[i] += w * vp[i];
     }
     for (uint32_t i = 0; i < a->head_dim; i++) y[i] = (float)(acc[i] / sum);
+}
+
+double tn_ref_sigmoid(double x) {
+    return 1 / (1 + exp(-x));
+}
+
+/* log(1 + e^x) is x to the last bit of a double from 40 on, and e^x overflows later. */
+double tn_ref_decay(double rate, double x) {
+    return exp(rate * (x > 40 ? x : log1p(exp(x))));
+}
+
+float tn_ref_conv(const float *x, uint32_t stride, const float *w, uint32_t kernel, float bias,
+                  uint32_t activation) {
+    double sum = 0;
+    for (uint32_t j = 0; j < kernel; j++) sum += (double)w[j] * x[(size_t)j * stride];
+    sum += bias;
+    return (float)(activation == TN_ACT_SILU ? sum * tn_ref_sigmoid(sum) : sum);
+}
+
+void tn_ref_delta_rule(const tn_delta_desc *d, const float *q, const float *k, const float *v, double decay,
+                       double beta, float *s, float *y) {
+    double unit_k = 1 / sqrt(tn_ref_dot(k, k, d->head_dim_k) + d->eps);
+    double unit_q = d->scale / sqrt(tn_ref_dot(q, q, d->head_dim_k) + d->eps);
+    for (uint32_t j = 0; j < d->head_dim_v; j++) {
+        double found = 0, out = 0;
+        for (uint32_t i = 0; i < d->head_dim_k; i++)
+            found += decay * s[i * d->head_dim_v + j] * (k[i] * unit_k);
+        double correction = beta * (v[j] - found);
+        for (uint32_t i = 0; i < d->head_dim_k; i++) {
+            float *at = &s[i * d->head_dim_v + j];
+            *at = (float)(decay * *at + k[i] * unit_k * correction);
+            out += *at * (q[i] * unit_q);
+        }
+        y[j] = (float)out;
+    }
 }

@@ -26,4 +26,17 @@ typedef const float *(*tn_ref_kv_fn)(const void *ctx, uint32_t pos);
 void tn_ref_attention(const float *q, tn_ref_kv_fn k, tn_ref_kv_fn v, const void *ctx,
                       const tn_attention_desc *a, uint32_t pos, float *scores, float *y);
 
+/* One channel of a causal convolution, kernel values of w and x each, oldest first.   See tn_conv_desc. */
+float tn_ref_conv(const float *x, uint32_t stride, const float *w, uint32_t kernel, float bias,
+                  uint32_t activation);
+
+/* One token of one value head of the gated delta rule.   Yang et al. 2024, "Gated Delta Networks", eq. 10
+ * q, k: [head_dim_k] before they are normalised. v, y: [head_dim_v]. decay: what S is multiplied by. beta: of
+ * the correction. s: [head_dim_k, head_dim_v], brought up to date. */
+void tn_ref_delta_rule(const tn_delta_desc *d, const float *q, const float *k, const float *v, double decay,
+                       double beta, float *s, float *y);
+/* exp(rate * log(1 + e^x)) and 1 / (1 + e^-x). */
+double tn_ref_decay(double rate, double x);
+double tn_ref_sigmoid(double x);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device/reference/reference.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,12 +16,13 @@ typedef struct ref_exec {
     tn_exec_config config;
     float **slots; /* [n_slot]: [max rows, cols] */
     /* [n_layer]: pages of [2, page_tokens, n_head_kv * head_dim], k then v: F32 numbers, those that are left
-     * of them where config.kv_type is a narrower type. */
+     * of them where config.kv_type is a narrower type; or pages of states. */
     float **kv;
     size_t *kv_bytes; /* [n_layer]: of the whole layer */
     float **taps;     /* [n_tap]: [max_tokens, cols], or NULL without taps */
-    float *row;       /* one dequantised weight row */
+    float *row;       /* one dequantised weight row, or all of a vector's or a convolution's */
     float *bias;      /* one dequantised bias */
+    float *window;    /* [kernel, cols]: inputs that a convolution sees */
     float *scores;    /* one query's scores */
     const tn_step *step;
 } ref_exec;
@@ -41,6 +43,13 @@ static void weight_row(const ref_exec *x, tn_weight w, uint32_t row, float *ret)
     const tn_weight_info *wi = &x->p->weights[w];
     tn_tensor_dequantize(wi->tensor, wi->first_row + row, 0, wi->cols, ret);
     for (uint32_t i = 0; wi->add_one && i < wi->cols; i++) ret[i] += 1;
+    for (uint32_t i = 0; wi->neg_exp && i < wi->cols; i++) ret[i] = (float)-exp(ret[i]);
+}
+
+/* All rows, one after the other. */
+static void weight_rows(const ref_exec *x, tn_weight w, float *ret) {
+    const tn_weight_info *wi = &x->p->weights[w];
+    for (uint32_t i = 0; i < wi->rows; i++) weight_row(x, w, i, ret + (size_t)i * wi->cols);
 }
 
 static void run_embed(ref_exec *x, const tn_op *op) {
@@ -125,7 +134,7 @@ static void store_kv(ref_exec *x, const tn_op *op) {
 static void run_attention(ref_exec *x, const tn_op *op) {
     const tn_attention_desc *a = &op->attention;
     float q[TN_REF_MAX_HEAD_DIM];
-    store_kv(x, op);
+    if (op->in[1]) store_kv(x, op);
     for (uint32_t t = 0; t < x->step->n_token; t++)
         for (uint32_t h = 0; h < a->n_head; h++) {
             kv_head kv = {.x = x,
@@ -138,6 +147,70 @@ static void run_attention(ref_exec *x, const tn_op *op) {
             tn_ref_attention(q, k_at, v_at, &kv, a, x->step->pos[t], x->scores, y);
             tn_kv_type_turn(x->config.kv_type, y, a->head_dim, y);
         }
+}
+
+static size_t layer_page(const tn_program *p, const tn_exec_config *config, uint32_t layer);
+
+/* An operation's n elements of the state of a sequence, as they are before the step. */
+static float *state_of(const ref_exec *x, const tn_step_seq *s, uint32_t layer, const tn_op *op, size_t n) {
+    const uint32_t page = s->pages[x->p->caches[layer].group][0];
+    float *state = x->kv[layer] + page * layer_page(x->p, &x->config, layer) + op->state;
+    if (s->first_pos == 0) memset(state, 0, n * sizeof *state);
+    return state;
+}
+
+static void run_conv(ref_exec *x, const tn_op *op) {
+    const tn_conv_desc *c = &op->conv;
+    const size_t cols = x->p->values[op->out].cols, tail = tn_conv_state(c, (uint32_t)cols);
+    weight_rows(x, op->w, x->row);
+    if (op->bias) weight_rows(x, op->bias, x->bias);
+    for (uint32_t i = 0; i < x->step->n_seq; i++) {
+        const tn_step_seq *s = &x->step->seqs[i];
+        float *state = state_of(x, s, c->layer, op, tail);
+        memcpy(x->window, state, tail * sizeof *state);
+        for (size_t t = s->first_token; t < s->first_token + s->n_token; t++) {
+            memcpy(x->window + tail, data(x, op->in[0]) + t * cols, cols * sizeof *state);
+            for (size_t k = 0; k < cols; k++)
+                data(x, op->out)[t * cols + k] =
+                    tn_ref_conv(x->window + k, (uint32_t)cols, x->row + k * c->kernel, c->kernel,
+                                op->bias ? x->bias[k] : 0, c->activation);
+            memmove(x->window, x->window + cols, tail * sizeof *state);
+        }
+        memcpy(state, x->window, tail * sizeof *state);
+    }
+}
+
+/* One sequence's tokens of one value head. */
+static void run_delta_head(ref_exec *x, const tn_op *op, const tn_step_seq *s, uint32_t h, float *state) {
+    const tn_delta_desc *d = &op->delta;
+    const size_t dk = d->head_dim_k, dv = d->head_dim_v, head_k = tn_delta_head_k(d, h);
+    for (size_t t = s->first_token; t < s->first_token + s->n_token; t++) {
+        const float *q = data(x, op->in[0]) + t * tn_delta_cols(d), *k = q + d->n_head_k * dk;
+        const float *v = k + d->n_head_k * dk;
+        double a = data(x, op->in[1])[t * d->n_head + h], b = data(x, op->in[2])[t * d->n_head + h];
+        tn_ref_delta_rule(d, q + head_k * dk, k + head_k * dk, v + h * dv,
+                          tn_ref_decay(x->row[h], a + x->bias[h]), tn_ref_sigmoid(b), state + h * dk * dv,
+                          data(x, op->out) + (t * d->n_head + h) * dv);
+    }
+}
+
+static void run_delta_rule(ref_exec *x, const tn_op *op) {
+    const tn_delta_desc *d = &op->delta;
+    weight_rows(x, op->w, x->row);
+    weight_rows(x, op->bias, x->bias);
+    for (uint32_t i = 0; i < x->step->n_seq; i++) {
+        const tn_step_seq *s = &x->step->seqs[i];
+        float *state = state_of(x, s, d->layer, op, tn_delta_state(d));
+        for (uint32_t h = 0; h < d->n_head; h++) run_delta_head(x, op, s, h, state);
+    }
+}
+
+static void run_slice(ref_exec *x, const tn_op *op) {
+    const uint32_t cols = x->p->values[op->in[0]].cols, out_cols = x->p->values[op->out].cols;
+    const uint32_t n_run = cols / op->group, n = out_cols / n_run;
+    const uint64_t total = (uint64_t)step_rows(x, x->p->values[op->out].rows) * n_run;
+    for (uint64_t i = 0; i < total; i++)
+        memcpy(data(x, op->out) + i * n, data(x, op->in[0]) + i * op->group + op->index, n * sizeof(float));
 }
 
 static void run_elementwise(ref_exec *x, const tn_op *op) {
@@ -180,6 +253,9 @@ static int ref_step(tn_exec *base, const tn_step *s, tn_error *err) {
         case TN_OP_RMS_NORM: run_rms_norm(x, op); break;
         case TN_OP_ROPE: run_rope(x, op); break;
         case TN_OP_ATTENTION: run_attention(x, op); break;
+        case TN_OP_CONV: run_conv(x, op); break;
+        case TN_OP_DELTA_RULE: run_delta_rule(x, op); break;
+        case TN_OP_SLICE: run_slice(x, op); break;
         case TN_OP_OUTPUT_ROWS: run_output_rows(x, op); break;
         case TN_OP_TAP: run_tap(x, op); break;
         case TN_OP_GLU:
@@ -206,8 +282,9 @@ static int ref_tap(tn_exec *base, uint32_t index, const float **ret, tn_error *e
     return 0;
 }
 
-/* A layer's share of a page, in floats; small, as head_dim is. */
+/* A layer's share of a page, in floats; small, as head_dim and states are. */
 static size_t layer_page(const tn_program *p, const tn_exec_config *config, uint32_t layer) {
+    if (p->caches[layer].n_state) return p->caches[layer].n_state;
     return (size_t)2 * config->page_tokens * p->caches[layer].n_head_kv * p->caches[layer].head_dim;
 }
 
@@ -256,6 +333,7 @@ static void ref_exec_free(tn_exec *base) {
     free(x->taps);
     free(x->row);
     free(x->bias);
+    free(x->window);
     free(x->scores);
     free(x);
 }
@@ -264,7 +342,7 @@ static void ref_exec_free(tn_exec *base) {
 static int reserve_pages(ref_exec *x, uint32_t layer, tn_error *err) {
     const tn_cache_info *c = &x->p->caches[layer];
     size_t bytes;
-    if (!tn_mul_size((size_t)c->n_head_kv * c->head_dim, 2 * sizeof(float) * x->config.page_tokens, &bytes) ||
+    if (!tn_mul_size(layer_page(x->p, &x->config, layer), sizeof(float), &bytes) ||
         !tn_mul_size(bytes, x->config.n_page[c->group], &bytes))
         return tn_fail(err, TN_ELIMIT, "the KV cache of %u pages is too large", x->config.n_page[c->group]);
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -274,21 +352,41 @@ static int reserve_pages(ref_exec *x, uint32_t layer, tn_error *err) {
     return 0;
 }
 
+static size_t at_least(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+static size_t elements(const tn_program *p, tn_weight w) {
+    return w ? (size_t)p->weights[w].rows * p->weights[w].cols : 0;
+}
+
+/* Scratch for the widest weight row, or all of a weight where an operation wants that, and for what a
+ * convolution sees. */
+static bool allocate_scratch(ref_exec *x) {
+    const tn_program *p = x->p;
+    size_t widest = 0, window = 0, pages = 0;
+    for (uint32_t g = 0; g < p->n_group; g++) pages = at_least(pages, x->config.n_page[g]);
+    for (uint32_t i = 1; i <= p->n_weight; i++) widest = at_least(widest, p->weights[i].cols);
+    for (uint32_t i = 0; i < p->n_op; i++) {
+        const tn_op *op = &p->ops[i];
+        if (op->kind != TN_OP_CONV && op->kind != TN_OP_DELTA_RULE) continue;
+        widest = at_least(widest, at_least(elements(p, op->w), elements(p, op->bias)));
+        if (op->kind == TN_OP_CONV)
+            window = at_least(window, (size_t)op->conv.kernel * p->values[op->out].cols);
+    }
+    x->row = calloc(widest, sizeof(float));
+    x->bias = calloc(widest, sizeof(float));
+    x->window = calloc(window + 1, sizeof(float));
+    x->scores = calloc(pages * x->config.page_tokens + 1, sizeof(float));
+    return x->row && x->bias && x->window && x->scores;
+}
+
 static bool allocate(ref_exec *x) {
     const tn_program *p = x->p;
-    uint32_t widest = 0, most_pages = 0;
-    for (uint32_t g = 0; g < p->n_group; g++)
-        if (x->config.n_page[g] > most_pages) most_pages = x->config.n_page[g];
-    for (uint32_t i = 1; i <= p->n_weight; i++) {
-        if (p->weights[i].cols > widest) widest = p->weights[i].cols;
-    }
     x->slots = calloc(p->n_slot, sizeof *x->slots);
     x->kv = calloc(p->n_layer, sizeof *x->kv);
     x->kv_bytes = calloc(p->n_layer, sizeof *x->kv_bytes);
-    x->row = calloc(widest, sizeof(float));
-    x->bias = calloc(widest, sizeof(float));
-    x->scores = calloc((size_t)most_pages * x->config.page_tokens, sizeof(float));
-    bool ok = x->slots && x->kv && x->kv_bytes && x->row && x->bias && x->scores;
+    bool ok = allocate_scratch(x) && x->slots && x->kv && x->kv_bytes;
     for (uint32_t i = 0; ok && i < p->n_slot; i++) {
         x->slots[i] =
             calloc((size_t)max_rows(&x->config, p->slots[i].rows) * p->slots[i].cols, sizeof(float));

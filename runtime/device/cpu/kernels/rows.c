@@ -3,25 +3,8 @@
  * the end of a row, so rows may be cut anywhere. */
 #include "device/cpu/kernels/set.h"
 
-/* Sums of squares in 4 vectors in turn: independent chains, one fixed order. */
-static float square_sum(const float *x, uint32_t n) {
-    vf sum[4] = {{0}, {0}, {0}, {0}};
-    uint32_t i = 0;
-    for (; i + 4 * VN <= n; i += 4 * VN) {
-        UNROLL for (int j = 0; j < 4; j++) {
-            vf v = vf_load(x + i + j * VN);
-            sum[j] = vf_fma(v, v, sum[j]);
-        }
-    }
-    for (int j = 0; i < n; i += VN, j++) {
-        vf v = n - i >= VN ? vf_load(x + i) : vf_load_part(x + i, n - i);
-        sum[j] = vf_fma(v, v, sum[j]);
-    }
-    return vf_sum((sum[0] + sum[2]) + (sum[1] + sum[3]));
-}
-
 void SET(tn_cpu_rms_norm)(float *y, const float *x, const float *w, uint32_t n, float eps) {
-    float r = 1.0f / sqrtf(square_sum(x, n) / (float)n + eps);
+    float r = 1.0f / sqrtf(vf_square_sum(x, n) / (float)n + eps);
     uint32_t i = 0;
     for (; i + VN <= n; i += VN) vf_store(y + i, vf_load(x + i) * r * vf_load(w + i));
     for (; i < n; i++) y[i] = x[i] * r * w[i];
@@ -68,7 +51,8 @@ ALWAYS_INLINE vf gelu_erf(vf x) {
 }
 
 ALWAYS_INLINE vf activate(vf x, const uint32_t activation) {
-    if (activation == TN_ACT_SILU) return x / (1.0f + vf_exp(-x));
+    if (activation == TN_ACT_SILU) return vf_silu(x);
+    if (activation == TN_ACT_SIGMOID) return 1.0f / (1.0f + vf_exp(-x));
     if (activation == TN_ACT_GELU_ERF) return gelu_erf(x);
     /* sqrt(2 / pi) (x + 0.044715 x^3) */
     vf inner = 0x1.988454p-1f * vf_fma(x * x * x, vf_set1(0.044715f), x);
@@ -87,6 +71,8 @@ ALWAYS_INLINE void glu(float *y, const float *gate, const float *up, size_t n, c
 void SET(tn_cpu_glu)(float *y, const float *gate, const float *up, size_t n, uint32_t activation) {
     if (activation == TN_ACT_SILU)
         glu(y, gate, up, n, TN_ACT_SILU);
+    else if (activation == TN_ACT_SIGMOID)
+        glu(y, gate, up, n, TN_ACT_SIGMOID);
     else if (activation == TN_ACT_GELU_TANH)
         glu(y, gate, up, n, TN_ACT_GELU_TANH);
     else

@@ -21,4 +21,6 @@ const tn_cpu_kernels SET(tn_cpu_kernels) = {
     .attention = SET(tn_cpu_attention),
     .attention_part = SET(tn_cpu_attention_part),
     .attention_fold = SET(tn_cpu_attention_fold),
+    .conv = SET(tn_cpu_conv),
+    .delta_rule = SET(tn_cpu_delta_rule),
 };

@@ -27,5 +27,8 @@ void SET(tn_cpu_attention_part)(const tn_cpu_attention *a, const tn_cpu_attentio
                                 float *parts, void *scratch);
 void SET(tn_cpu_attention_fold)(const tn_cpu_attention *a, const tn_cpu_attention_item *item,
                                 const float *parts, void *scratch);
+void SET(tn_cpu_conv)(const tn_cpu_conv *c, const float *x, float *y, float *tail, uint32_t n_row,
+                      tn_range cols);
+void SET(tn_cpu_delta_rule)(const tn_cpu_delta *d, const tn_cpu_delta_item *item, void *scratch);
 
 #endif

@@ -321,4 +321,26 @@ ALWAYS_INLINE vf vf_tanh(vf x) {
     return vf_select(a < 0.625f, near, far);
 }
 
+/* x / (1 + e^-x). */
+ALWAYS_INLINE vf vf_silu(vf x) {
+    return x / (1.0f + vf_exp(-x));
+}
+
+/* Sums of squares in 4 vectors in turn: independent chains, one fixed order. */
+ALWAYS_INLINE float vf_square_sum(const float *x, uint32_t n) {
+    vf sum[4] = {{0}, {0}, {0}, {0}};
+    uint32_t i = 0;
+    for (; i + 4 * VN <= n; i += 4 * VN) {
+        UNROLL for (int j = 0; j < 4; j++) {
+            vf v = vf_load(x + i + j * VN);
+            sum[j] = vf_fma(v, v, sum[j]);
+        }
+    }
+    for (int j = 0; i < n; i += VN, j++) {
+        vf v = n - i >= VN ? vf_load(x + i) : vf_load_part(x + i, n - i);
+        sum[j] = vf_fma(v, v, sum[j]);
+    }
+    return vf_sum((sum[0] + sum[2]) + (sum[1] + sum[3]));
+}
+
 #endif

@@ -21,7 +21,7 @@ from tap import TENON, main, test  # noqa: E402
 
 SECONDS = float(os.environ.get("TN_SOAK_S", "20"))
 SEED = int(os.environ.get("TN_SEED", time.time()))
-PARALLEL, CLIENTS, LIMIT = 8, 80, 20 << 20
+PARALLEL, CLIENTS, LIMIT = 8, 80, 19 << 20
 # Code, stacks, buffers of connections and answers, and what the C library keeps: not the budget's. A sanitizer has
 # shadow memory and a quarantine besides, and what it maps is not told apart.
 BESIDES = 96 << 20
@@ -194,7 +194,7 @@ def ten_times_more_than_fits():
     assert sanitized or seen["rss"] <= LIMIT + BESIDES, seen
     for what in "200", "503", "stream", "left", "planted":
         assert counts[what] > 0, (what, counts)
-    assert model["cached_tokens"] > 0 and (SECONDS < 15 or model["preemptions"] > 0)
+    assert model["cached_tokens"] > 0
 
 
 main()

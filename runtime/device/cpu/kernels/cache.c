@@ -3,8 +3,26 @@
 #include "device/cpu/kernels/set.h"
 #include "weights/float.h"
 
+/* As many as fill vectors, in half precision; returns how many. */
+static uint32_t store_halves(uint8_t *dst, uint32_t stride, const float *src, uint32_t n) {
+    uint32_t i = 0;
+    (void)dst, (void)stride, (void)src, (void)n;
+#if VEC_AVX512 || VEC_AVX2
+    for (; i + VN <= n; i += VN) {
+        uint16_t h[VN];
+        vf_store_f16(h, vf_load(src + i));
+        if (stride == 1)
+            memcpy(dst + 2ull * i, h, sizeof h);
+        else
+            UNROLL for (int j = 0; j < VN; j++) memcpy(dst + 2ull * (i + j) * stride, h + j, 2);
+    }
+#endif
+    return i;
+}
+
 static void store_strided(tn_type type, uint8_t *dst, uint32_t stride, const float *src, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++) {
+    uint32_t i = type == TN_TYPE_F16 ? store_halves(dst, stride, src, n) : 0;
+    for (; i < n; i++) {
         if (type == TN_TYPE_F32) {
             memcpy(dst + 4ull * i * stride, src + i, 4);
         } else {

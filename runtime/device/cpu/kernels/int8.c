@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Linear layers with activations rounded to 8 bits, on panels (panels.h).
  *
- * Per output and block of 32 k: the products of integers are summed exactly, scales of 16 included (Q6_K),
- * the sum becomes a float once, and one fma with (weight scale * activation scale) adds it to the output; for
- * types with minima a second fma adds minimum * (- activation scale * activation sum). Blocks come in
- * ascending order and every output has one accumulator, so a result depends on its row and the weights alone;
- * and as integers are exact, all sets that have an fma give the same bits. */
+ * Per output and block of 32 k: the products of integers are summed exactly, the sum becomes a float once,
+ * and one fma with (weight scale * activation scale) adds it to the output; for types with minima a second
+ * fma adds minimum * (- activation scale * activation sum). Q6_K has two sums of 16 with a scale each, which
+ * an fma joins. Blocks come in ascending order and every output has one accumulator, so a result depends on
+ * its row and the weights alone; and as integers are exact, all sets that have an fma give the same bits. */
 #include "device/cpu/kernels/set.h"
 
 enum {
@@ -28,15 +28,13 @@ static void quantize_block(const float *x, int32_t *a, uint32_t g) {
     bool flat = top < 0x1p-100f; /* nothing, or too small to divide by */
     float scale = flat ? 0.0f : top / 127.0f, inverse = flat ? 0.0f : 127.0f / top;
     int8_t q[32];
-    for (int i = 0; i < 32 / VN; i++) {
+    vi half[2] = {{0}, {0}};
+    UNROLL for (int i = 0; i < 32 / VN; i++) {
         vi n = __builtin_convertvector(vf_round(v[i] * inverse), vi);
-        for (int j = 0; j < VN; j++) q[i * VN + j] = (int8_t)n[j];
+        vi_store_bytes(q + i * VN, n);
+        half[i * VN / 16] += n;
     }
-    int32_t low = 0, high = 0;
-    for (int i = 0; i < 16; i++) {
-        low += q[i];
-        high += q[16 + i];
-    }
+    int32_t low = vi_sum(half[0]), high = vi_sum(half[1]);
     for (int i = 0; i < TN_CPU_ACT_WORDS; i++) memcpy(a + i * g, q + 4 * i, 4);
     float minus = -scale * (float)(low + high);
     a[TN_CPU_ACT_LOW * g] = -32 * low;
@@ -180,10 +178,10 @@ ALWAYS_INLINE void q5_k(const int mr, const int g, const uint8_t *w, const int32
     }
 }
 
-/* The 16 elements from 16 * half on of block b (0 .. 3) of half h of a Q6_K unit, times their scale, added to
- * sum. */
+/* The 16 elements from 16 * half on of block b (0 .. 3) of half h of a Q6_K unit, times their scale and d,
+ * added to sum. */
 ALWAYS_INLINE void q6_k_half(const int mr, const int g, const uint8_t *w, const int32_t *a, int h, int b,
-                             int half, vi *sum) {
+                             int half, vf d, vf *sum) {
     const uint8_t *low = w + (16 * h + 8 * (b % 2) + 4 * half) * LINE,
                   *up = w + (32 + 8 * h + 4 * half) * LINE;
     vi s[GROUP];
@@ -197,7 +195,9 @@ ALWAYS_INLINE void q6_k_half(const int mr, const int g, const uint8_t *w, const 
     vi scale =
         (line(w + (48 + 2 * h + b / 2) * LINE, b % 2 == 0 && half == 0) << (24 - 8 * (2 * (b % 2) + half))) >>
         24;
-    UNROLL for (int m = 0; m < mr; m++) sum[m] += s[m] * scale;
+    vf factor = d * vf_from_i32(scale);
+    UNROLL for (int m = 0; m < mr; m++) sum[m] =
+        half ? vf_fma(vf_from_i32(s[m]), factor, sum[m]) : vf_from_i32(s[m]) * factor;
 }
 
 ALWAYS_INLINE void q6_k(const int mr, const int g, const uint8_t *w, const int32_t *a, uint32_t n_unit,
@@ -206,11 +206,11 @@ ALWAYS_INLINE void q6_k(const int mr, const int g, const uint8_t *w, const int32
         vf d = vf_load(w + 52 * LINE);
         for (int h = 0; h < 2; h++) {
             UNROLL for (int b = 0; b < 4; b++, a += STRIDE * g) {
-                vi sum[GROUP];
-                UNROLL for (int m = 0; m < mr; m++) sum[m] = (vi){0};
-                q6_k_half(mr, g, w, a, h, b, 0, sum);
-                q6_k_half(mr, g, w, a, h, b, 1, sum);
-                add_scaled(mr, g, a, sum, d, f);
+                vf sum[GROUP];
+                q6_k_half(mr, g, w, a, h, b, 0, d, sum);
+                q6_k_half(mr, g, w, a, h, b, 1, d, sum);
+                UNROLL for (int m = 0; m < mr; m++) f[m] =
+                    vf_fma(sum[m], number(a, g, TN_CPU_ACT_SCALE, m), f[m]);
             }
         }
     }

@@ -124,11 +124,45 @@ ALWAYS_INLINE float vf_sum(vf x) {
     v4 y = vf_fold4(x);
     return (y[0] + y[2]) + (y[1] + y[3]);
 }
+/* The largest lane. Lanes that are no number count as they come. */
 ALWAYS_INLINE float vf_max_lane(vf x) {
+#if VEC_AVX512
+    return _mm512_reduce_max_ps((__m512)x);
+#else
     float m = x[0];
     UNROLL for (int i = 1; i < VN; i++) m = x[i] > m ? x[i] : m;
     return m;
+#endif
 }
+/* The sum of all lanes. */
+ALWAYS_INLINE int32_t vi_sum(vi x) {
+#if VEC_AVX512
+    return _mm512_reduce_add_epi32((__m512i)x);
+#else
+    int32_t sum = 0;
+    UNROLL for (int i = 0; i < VN; i++) sum += x[i];
+    return sum;
+#endif
+}
+/* The lowest bytes of all lanes. */
+ALWAYS_INLINE void vi_store_bytes(int8_t *p, vi x) {
+#if VEC_AVX512
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8((__m512i)x));
+#else
+    for (int i = 0; i < VN; i++) p[i] = (int8_t)x[i];
+#endif
+}
+
+#if VEC_AVX512
+/* VN values rounded to half precision, to the nearest and even ones. */
+ALWAYS_INLINE void vf_store_f16(uint16_t *p, vf x) {
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT));
+}
+#elif VEC_AVX2
+ALWAYS_INLINE void vf_store_f16(uint16_t *p, vf x) {
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT));
+}
+#endif
 
 /* VN half-precision values, and the same as bfloat16, from any address. */
 ALWAYS_INLINE vf vf_load_f16(const void *p) {

@@ -6,8 +6,7 @@
 
 #include "cache/kv_internal.h"
 
-/* Tokens of context over which attention multiplies as often as all linear layers do for a token: a cost
- * model for eviction, no more. */
+/* By multiplications: a model of cost for eviction and for the lengths of steps, no more. */
 static double linear_reach(const tn_program *p) {
     double linear = 0, attention = 0;
     for (uint32_t i = 0; i < p->n_op; i++) {
@@ -68,6 +67,10 @@ void tn_kv_free(tn_kv *kv) {
     free(kv->ids);
     free(kv->heap);
     free(kv);
+}
+
+double tn_kv_linear_reach(const tn_kv *kv) {
+    return kv->linear_reach;
 }
 
 void tn_kv_begin_step(tn_kv *kv) {

@@ -90,6 +90,9 @@ uint64_t tn_kv_missing(const tn_kv *kv, const tn_chain *c, uint32_t n, uint32_t 
 /* By how many bytes there is too little room for that and `spare` bytes more, counting what is cached as
  * free. 0: it fits; UINT64_MAX: not even the pools have so many pages. */
 uint64_t tn_kv_short(const tn_kv *kv, const tn_chain *c, uint32_t n, uint32_t step_tokens, uint64_t spare);
+/* Tokens of context over which attention computes as much for a token as all linear layers do; very many
+ * where every layer has a window. */
+double tn_kv_linear_reach(const tn_kv *kv);
 /* A new step is being built. */
 void tn_kv_begin_step(tn_kv *kv);
 /* Gives up to `bytes` back to the budget: free pages, then cached ones. Returns how many. */

@@ -71,11 +71,10 @@ static int run_prompt(tn_engine *e, const tn_model *m, tn_seq *prompt, samples *
     int rc = 0;
     bool busy = true;
     while (!rc && busy && !tn_seq_finish(prompt)) {
-        uint64_t before = tn_engine_get_stats(e).n_step_tokens;
+        uint64_t before = tn_engine_get_stats(e).n_full_step;
         double start = tn_clock_s();
         rc = tn_engine_step(e, &busy, err);
-        if (tn_engine_get_stats(e).n_step_tokens - before == m->config.max_tokens)
-            add(full, tn_clock_s() - start);
+        if (tn_engine_get_stats(e).n_full_step > before) add(full, tn_clock_s() - start);
     }
     return rc;
 }

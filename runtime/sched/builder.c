@@ -155,17 +155,36 @@ static void add_to_step(tn_engine *e, tn_seq *s, uint32_t n) {
     st->n_row += s->step_rows;
 }
 
+/* How many of the next n tokens of s the budget covers: at least a page's, so that a long prompt gets on. */
+static uint32_t affordable(const tn_engine *e, const tn_seq *s, uint32_t n) {
+    double most = n < e->budget ? n : e->budget;
+    double each = 1 + (s->chain->n_past + most / 2) / tn_kv_linear_reach(e->kv);
+    double covered = e->budget / each;
+    if (covered < TN_PAGE_TOKENS) covered = TN_PAGE_TOKENS;
+    return n < covered ? n : (uint32_t)covered;
+}
+
+static void spend(tn_engine *e, const tn_seq *s, uint32_t n) {
+    double each = tn_seq_is_decoding(s) ? 1 : 1 + (s->chain->n_past + n / 2.0) / tn_kv_linear_reach(e->kv);
+    e->budget -= n * each;
+}
+
 /* Gives s a share of at most n tokens; nothing when the step is full or there are no pages. */
 static void join(tn_engine *e, tn_seq *s, uint32_t n) {
     tn_step *st = &e->step;
     const tn_exec_config *c = &e->m->config;
     uint32_t room = c->max_tokens - st->n_token, row_room = c->max_rows - st->n_row;
     if (st->n_seq == c->max_seqs || room == 0) return;
-    if (n > room) n = room;
+    uint32_t paid = tn_seq_is_decoding(s) ? n : affordable(e, s, n);
+    if (paid > room) paid = room;
+    e->is_full = e->is_full || paid < n;
+    n = paid;
     if (s->config.all_logits && n > row_room) n = row_room;
     if (n && rows_wanted(s, n) > row_room) n--; /* the last token waits for a row */
     if (n) n = tn_chain_grow(e->kv, s->chain, s->ids, s->n_ids, n);
-    if (n) add_to_step(e, s, n);
+    if (n == 0) return;
+    spend(e, s, n);
+    add_to_step(e, s, n);
 }
 
 /* As join, but others are preempted for it; if there are none, s is. */
@@ -187,7 +206,8 @@ static int join_by_force(tn_engine *e, tn_seq *s, uint32_t n, tn_error *err) {
 static void reset(tn_engine *e) {
     e->step = (tn_step){.ids = e->ids, .pos = e->pos, .seq = e->seq, .seqs = e->step_seqs, .rows = e->rows};
     e->now_ns = tn_clock_ns();
-    e->starved = false;
+    e->starved = e->is_full = false;
+    e->budget = e->m->config.max_tokens;
     e->stats.n_step++;
     tn_kv_begin_step(e->kv);
     for (tn_seq *s = e->seqs; s; s = s->next) s->step_tokens = 0;
@@ -197,7 +217,8 @@ static void reset(tn_engine *e) {
 static void add_prompts(tn_engine *e) {
     tn_seq *s;
     bool full = false; /* nobody overtakes one that waits for room */
-    while (e->step.n_token < e->m->config.max_tokens && (s = next_seq(e, false))) {
+    while (!e->is_full && e->budget > 0 && e->step.n_token < e->m->config.max_tokens &&
+           (s = next_seq(e, false))) {
         if (!s->admitted && (full || !admit(e, s)))
             full = true;
         else if (match(e, s))
@@ -219,5 +240,6 @@ int tn_engine_build(tn_engine *e, tn_error *err) {
     for (tn_seq *s; !rc && (s = next_seq(e, true));) rc = join_by_force(e, s, 1, err);
     if (!rc) add_prompts(e);
     if (!rc && e->step.n_token == 0 && e->n_running) rc = unblock(e, err);
+    e->stats.n_full_step += e->is_full;
     return rc;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine: sequences in, steps run, tokens out. Decoding sequences go first in every step, prompts fill
- * what is left of the token budget, cut into chunks as needed. What a sequence gets depends on nobody else.
+ * what is left of the token budget, cut into chunks as needed; a token with much context before it counts for
+ * more, so that a step deep in a long prompt takes about as long as any. What a sequence gets depends on nobody
+ * else.
  *
  * Who goes next: the higher priority, which grows with waiting; then the client that has been served less
  * (virtual token counters, Sheng et al. 2024, "Fairness in Serving Large Language Models"); then who came
@@ -98,6 +100,7 @@ void tn_engine_clear_cache(tn_engine *e);
 typedef struct tn_engine_stats {
     uint32_t n_running, n_waiting; /* sequences now */
     uint64_t n_step, n_preempted;
+    uint64_t n_full_step;     /* steps that could not have computed more of the prompts there were */
     uint64_t n_prompt, n_hit; /* prompt tokens computed; found in the index instead */
     uint64_t n_generated;     /* tokens chosen */
     uint64_t n_step_tokens;   /* computed, all sequences and kinds together */

@@ -42,10 +42,12 @@ struct tn_engine {
     tn_client *clients;
     uint32_t n_client;
     bool held, starved;
+    bool is_full;        /* the step being built: a prompt got less than it wanted */
     uint64_t n_admitted; /* ever */
     uint32_t n_running;
     tn_engine_stats stats;
     int64_t now_ns; /* when the step being built began */
+    double budget;  /* what it may still compute, in tokens without context */
     tn_step step;
     int32_t *ids;
     uint32_t *pos, *seq, *rows;

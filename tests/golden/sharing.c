@@ -325,7 +325,8 @@ static void streams_do_not_stall_behind_a_prompt(void **unused) {
         assert_int_equal(tn_engine_step(e, &busy, &err), 0);
         for (uint32_t i = 0; i < 3; i++) assert_int_equal(n[i], steps + 2);
     }
-    assert_true(steps >= 1900 / 64 && steps <= 1900 / 60 + 2);
+    assert_true(steps >= 1900 / 64 &&
+                steps <= 1900 / 32 + 2); /* deep in the prompt a step has fewer tokens */
     tn_engine_free(e);
     run_close(&r);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine: sequences in, steps run, tokens out. Decoding sequences go first in every step, prompts fill
  * what is left of the token budget, cut into chunks as needed; a token with much context before it counts for
- * more, so that a step deep in a long prompt takes about as long as any. What a sequence gets depends on nobody
- * else.
+ * more, so that a step deep in a long prompt takes about as long as any. What a sequence gets depends on
+ * nobody else.
  *
  * Who goes next: the higher priority, which grows with waiting; then the client that has been served less
  * (virtual token counters, Sheng et al. 2024, "Fairness in Serving Large Language Models"); then who came

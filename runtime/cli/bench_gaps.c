@@ -67,7 +67,7 @@ static int add_streams(tn_engine *e, stream *streams, uint32_t n, const int32_t 
 }
 
 /* Steps until the prompt is through; durations of full steps. */
-static int run_prompt(tn_engine *e, const tn_model *m, tn_seq *prompt, samples *full, tn_error *err) {
+static int run_prompt(tn_engine *e, tn_seq *prompt, samples *full, tn_error *err) {
     int rc = 0;
     bool busy = true;
     while (!rc && busy && !tn_seq_finish(prompt)) {
@@ -79,8 +79,8 @@ static int run_prompt(tn_engine *e, const tn_model *m, tn_seq *prompt, samples *
     return rc;
 }
 
-static int run_all(tn_engine *e, const tn_model *m, const int32_t *ids, uint32_t n_prompt, stream *streams,
-                   uint32_t n_stream, samples *gaps, samples *full, tn_error *err) {
+static int run_all(tn_engine *e, const int32_t *ids, uint32_t n_prompt, stream *streams, uint32_t n_stream,
+                   samples *gaps, samples *full, tn_error *err) {
     enum { WARM_UP = 4 };
     tn_seq *prompt = NULL;
     bool busy;
@@ -89,7 +89,7 @@ static int run_all(tn_engine *e, const tn_model *m, const int32_t *ids, uint32_t
     for (uint32_t i = 0; i < n_stream; i++) streams[i].gaps = gaps;
     tn_seq_config c = {.prompt = ids, .n_prompt = n_prompt, .isolated = true};
     if (!rc) rc = tn_engine_add(e, &c, &prompt, err);
-    if (!rc) rc = run_prompt(e, m, prompt, full, err);
+    if (!rc) rc = run_prompt(e, prompt, full, err);
     return rc ? rc : gaps->full || full->full ? tn_fail(err, TN_ENOMEM, "out of memory") : 0;
 }
 
@@ -101,7 +101,7 @@ int tn_bench_gaps(tn_model *m, const int32_t *ids, uint32_t n_prompt, uint32_t n
     if (!streams) return tn_fail(err, TN_ENOMEM, "out of memory");
     int rc = tn_engine_new(m, NULL, &e, err);
     if (!rc) {
-        rc = run_all(e, m, ids, n_prompt, streams, n_stream, &gaps, &full, err);
+        rc = run_all(e, ids, n_prompt, streams, n_stream, &gaps, &full, err);
         tn_engine_free(e);
     }
     double step = median(&full), gap = median(&gaps);

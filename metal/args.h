@@ -18,16 +18,44 @@ enum {
     TN_LINEAR_ROWS = 4,              /* linear: output columns of a threadgroup, one simdgroup each */
     TN_ATTENTION_THREADS = 128,      /* attention: also the positions of a piece */
     TN_ATTENTION_MAX_HEAD_DIM = 512, /* a multiple of TN_ATTENTION_THREADS */
+    TN_ATTENTION_SPAN = 512,         /* positions whose softmax a threadgroup of the split attention makes */
+    TN_QUERY_TILE = 32,              /* prompt rows that the tiled attention takes together */
     TN_SIMD_WIDTH = 32,
+};
+
+/* Function constants, one numbering for all kernels; values are uint. */
+enum tn_metal_constant {
+    TN_FC_TYPE = 0,       /* of a weight: enum tn_type */
+    TN_FC_ROWS = 1,       /* rows of a pass: 1, 2, 4, 8, 16 */
+    TN_FC_BITS = 2,       /* types with separate scales: bits of a code, */
+    TN_FC_GROUP = 3,      /* elements of a scale, */
+    TN_FC_SCALE_TYPE = 4, /* the scales' type: enum tn_type */
+    TN_FC_KV_TYPE = 5,    /* how keys and values are stored: enum tn_type */
+    TN_FC_HEAD_DIM = 6,
+    TN_FC_ACTIVATION = 7, /* enum tn_activation, 0: none */
 };
 
 /* A token of the step: what row t of every [T, ...] matrix belongs to. */
 typedef struct tn_metal_token {
     uint32_t id;           /* row of the embedding */
     uint32_t pos;          /* in its sequence */
-    uint32_t seq;          /* row of the page table */
+    uint32_t seq;          /* row of the page tables */
     uint32_t rope_variant; /* 0 or 1 */
 } tn_metal_token;
+
+/* Prompt rows first_row .. first_row + n_row of one sequence, at most TN_QUERY_TILE, positions ascending by one. */
+typedef struct tn_metal_tile {
+    uint32_t first_row, n_row;
+    uint32_t seq;
+    uint32_t first_pos;
+} tn_metal_tile;
+
+/* A sequence of the step: its tokens are rows first_row .. first_row + n_row, at positions first_pos .. */
+typedef struct tn_metal_seq {
+    uint32_t first_row, n_row;
+    uint32_t first_pos;
+    uint32_t reserved;
+} tn_metal_seq;
 
 typedef struct tn_embed_args {
     uint32_t cols;

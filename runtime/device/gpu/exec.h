@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the GPU devices: what lower() makes of a program and step() runs, for any tn_gpu_api.
+ *
+ * A lowered program is an array of commands: a kernel, its arguments, and how its grid follows from the step. All of
+ * it but the grid is fixed when the program is lowered. What differs from step to step (tokens, page tables, rows) lies
+ * in one input buffer, of which there are two: a step is staged while the one before it runs.
+ *
+ * Roles: a row is a generated row when its token was chosen by sampling, else a prompt row. Which kernels a row of a T
+ * value goes through follows from its role; rows of R values (logits) are treated as generated rows. Both kinds keep
+ * one order of sums whatever else is in the step. */
+#ifndef TN_DEVICE_GPU_EXEC_H
+#define TN_DEVICE_GPU_EXEC_H
+
+#include "device/device.h"
+#include "device/gpu/gpu.h"
+
+enum { TN_GPU_COMMAND_ARGS = 12, TN_GPU_VARIANTS = 5, TN_GPU_N_INPUT = 2 };
+
+typedef struct tn_gpu_device {
+    tn_device base;
+    tn_gpu *gpu;
+    char text[128];
+} tn_gpu_device;
+
+/* How many of what a step has. */
+typedef enum tn_gpu_count {
+    TN_GPU_ONE,
+    TN_GPU_TOKENS,    /* T */
+    TN_GPU_OUTPUT,    /* R */
+    TN_GPU_GENERATED, /* generated rows of T */
+    TN_GPU_PROMPT,    /* prompt rows of T */
+    TN_GPU_TILES,     /* pieces of at most TN_QUERY_TILE prompt rows of one sequence */
+    TN_GPU_SEQS,
+    TN_GPU_SPANS, /* of TN_ATTENTION_SPAN positions that the generated row with the longest past has */
+    TN_GPU_N_COUNT,
+} tn_gpu_count;
+
+/* The arrays of the input buffer (structs in metal/args.h). */
+typedef enum tn_gpu_input {
+    TN_GPU_IN_TOKENS,    /* [T] tn_metal_token */
+    TN_GPU_IN_ROWS,      /* [R] uint: rows of T whose logits are wanted */
+    TN_GPU_IN_GENERATED, /* [generated] uint: rows of T */
+    TN_GPU_IN_PROMPT,    /* [prompt] uint: rows of T */
+    TN_GPU_IN_TILES,     /* [tiles] tn_metal_tile */
+    TN_GPU_IN_SEQS,      /* [seqs] tn_metal_seq */
+    TN_GPU_IN_PAGES,     /* of group g at TN_GPU_IN_PAGES + g: [seqs, max_seq_pages] uint */
+    TN_GPU_N_IN = TN_GPU_IN_PAGES + TN_CACHE_GROUPS,
+} tn_gpu_input;
+
+typedef struct tn_gpu_exec tn_gpu_exec;
+typedef struct tn_gpu_command tn_gpu_command;
+
+struct tn_gpu_command {
+    tn_gpu_kernel *kernel[TN_GPU_VARIANTS]; /* [0] unless choose picks another */
+    uint32_t n_thread;
+    tn_gpu_arg args[TN_GPU_COMMAND_ARGS];
+    bool is_input[TN_GPU_COMMAND_ARGS]; /* args[i].buffer is the step's input buffer */
+    bool writes[TN_GPU_COMMAND_ARGS];
+    uint32_t n_arg;
+    bool barrier; /* before it */
+    /* The grid: {groups[0], ceil(count / per_group), groups[2]}. */
+    uint32_t groups[3];
+    tn_gpu_count count;
+    uint32_t per_group;
+    /* Where that is not enough: sets *kernel and grid for this step. Grids with a 0 are left out. */
+    void (*choose)(const tn_gpu_exec *x, const tn_gpu_command *c, const uint32_t n[TN_GPU_N_COUNT],
+                   tn_gpu_kernel **kernel, uint32_t grid[3]);
+    union { /* what the kernel gets by value */
+        uint32_t words[16];
+        uint64_t align;
+    } bytes;
+};
+
+/* A weight where kernels find it. Matrices keep the bytes of the file (tn_tensor says how types with separate scales
+ * lie); vectors and what a conv or delta_rule reads are F32. */
+typedef struct tn_gpu_weight {
+    tn_type type;
+    uint32_t bits, group; /* types with separate scales */
+    tn_type scale_type;
+    tn_gpu_arg data, scales, biases; /* buffer NULL where there is none */
+    uint64_t row_bytes;              /* of data */
+} tn_gpu_weight;
+
+struct tn_gpu_exec {
+    tn_exec base;
+    tn_gpu *gpu;
+    const tn_program *p;
+    tn_exec_config config;
+
+    tn_gpu_command *commands;
+    uint32_t n_command, max_command;
+
+    tn_gpu_weight *weights; /* [n_weight + 1] */
+    tn_gpu_buffer **owned;  /* [n_owned]: what weights lie in */
+    uint32_t n_owned, max_owned;
+    tn_gpu_buffer **ropes;              /* [n_rope + 1]: [2, n_dims / 2] F32 */
+    tn_gpu_buffer **slots;              /* [n_slot]: [max rows, cols] F32 */
+    tn_gpu_buffer **taps;               /* [n_tap] or NULL */
+    tn_gpu_buffer *pools[TN_CACHE_GROUPS]; /* [n_page, page_bytes] */
+    uint64_t page_bytes[TN_CACHE_GROUPS];
+    uint64_t *layer_offset; /* [n_layer]: bytes from the start of a page to the layer's part, a multiple of 16 */
+    tn_gpu_buffer *scratch; /* parts of attention; scratch_bytes is what encoding asked for */
+    uint64_t scratch_bytes;
+
+    tn_gpu_buffer *inputs[TN_GPU_N_INPUT];
+    uint64_t input_offset[TN_GPU_N_IN], input_bytes;
+    uint8_t *stage; /* [input_bytes] */
+    uint64_t tickets[TN_GPU_N_INPUT];
+    uint32_t turn; /* the input buffer of the step given last */
+    uint32_t n[TN_GPU_N_COUNT];
+
+    float *host_logits, *host_tap;
+    tn_exec_size size;
+    bool dry; /* only size is wanted */
+};
+
+/* ---- encoding: what encode_*.c use. The first failure sticks (x's encoder returns it in the end). ---- */
+
+/* The next command. kernel: name with constants, compiled now (not when dry). */
+tn_gpu_command *tn_gpu_add(tn_gpu_exec *x, const char *kernel, const tn_gpu_constant *constants,
+                           uint32_t n_constant, uint32_t n_thread, tn_error *err);
+/* A further variant of the kernel of c. */
+int tn_gpu_add_variant(tn_gpu_exec *x, tn_gpu_command *c, uint32_t variant, const char *kernel,
+                       const tn_gpu_constant *constants, uint32_t n_constant, tn_error *err);
+void tn_gpu_grid(tn_gpu_command *c, uint32_t width, tn_gpu_count count, uint32_t per_group, uint32_t depth);
+void tn_gpu_bind_value(tn_gpu_exec *x, tn_gpu_command *c, tn_value v, bool writes);
+void tn_gpu_bind_input(tn_gpu_exec *x, tn_gpu_command *c, tn_gpu_input in);
+void tn_gpu_bind_pool(tn_gpu_exec *x, tn_gpu_command *c, uint32_t group, bool writes);
+void tn_gpu_bind_scratch(tn_gpu_exec *x, tn_gpu_command *c, bool writes);
+/* Any buffer that no command writes. */
+void tn_gpu_bind(tn_gpu_command *c, const tn_gpu_arg *arg);
+/* c->bytes, filled by the caller, as the next argument. */
+void tn_gpu_bind_bytes(tn_gpu_command *c, size_t n);
+
+/* encode_linear.c: LINEAR, EMBED. encode_attention.c: ATTENTION. encode_recurrent.c: CONV, DELTA_RULE.
+ * encode_rows.c: the rest. Each appends the commands of op; TN_ENOTSUP names what it cannot do. */
+int tn_gpu_encode_linear(tn_gpu_exec *x, const tn_op *op, tn_error *err);
+int tn_gpu_encode_embed(tn_gpu_exec *x, const tn_op *op, tn_error *err);
+int tn_gpu_encode_attention(tn_gpu_exec *x, const tn_op *op, tn_error *err);
+int tn_gpu_encode_conv(tn_gpu_exec *x, const tn_op *op, tn_error *err);
+int tn_gpu_encode_delta_rule(tn_gpu_exec *x, const tn_op *op, tn_error *err);
+int tn_gpu_encode_rows(tn_gpu_exec *x, const tn_op *op, tn_error *err);
+
+/* Bytes of a layer's part of a page; encode_attention.c (keys and values) knows their layout. States are F32 as
+ * tn_cache_info says. */
+uint64_t tn_gpu_kv_layer_bytes(const tn_cache_info *c, const tn_exec_config *config);
+
+#endif

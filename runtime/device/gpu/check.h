@@ -21,7 +21,7 @@ extern const tn_gpu_check *const tn_gpu_checks[];
 extern const tn_gpu_check tn_gpu_checks_linear[], tn_gpu_checks_attention[], tn_gpu_checks_recurrent[],
     tn_gpu_checks_rows[];
 
-/* One launch being put together: host data, buffers, arguments. Everything is freed by tn_gpu_launch_run (or _end). */
+/* One launch being put together: host data, buffers, arguments. Everything is freed by _end. */
 typedef struct tn_gpu_launch tn_gpu_launch;
 tn_gpu_launch *tn_gpu_launch_new(tn_gpu *g, uint32_t seed);
 /* A number in -1 .. 1; an integer below n; n numbers, which live as long as the launch; room for n expected ones. */
@@ -30,16 +30,14 @@ uint32_t tn_gpu_launch_below(tn_gpu_launch *l, uint32_t n);
 float *tn_gpu_launch_floats(tn_gpu_launch *l, size_t n);
 void *tn_gpu_launch_host(tn_gpu_launch *l, size_t bytes); /* zeroed */
 double *tn_gpu_launch_expected(tn_gpu_launch *l, size_t n);
-/* A buffer with these bytes (NULL: NaN everywhere) as the next argument; returns its index. */
+/* A new buffer with these bytes (NULL: NaN everywhere) as the next argument; returns its number. */
 uint32_t tn_gpu_launch_buffer(tn_gpu_launch *l, const void *data, size_t bytes);
-/* Argument `index` once more, offset bytes farther on. */
-void tn_gpu_launch_again(tn_gpu_launch *l, uint32_t index, size_t offset);
 void tn_gpu_launch_bytes(tn_gpu_launch *l, const void *bytes, size_t n); /* copied */
 void tn_gpu_launch_constant(tn_gpu_launch *l, uint32_t index, uint32_t value);
 /* Runs the kernel with the arguments and constants given since the last dispatch; they are forgotten, buffers stay. */
 void tn_gpu_launch_dispatch(tn_gpu_launch *l, const char *kernel, uint32_t gx, uint32_t gy, uint32_t gz,
                             uint32_t n_thread);
-/* A buffer made earlier (the n-th, from 0) as the next argument. */
+/* A buffer made before, from offset on, as the next argument. */
 void tn_gpu_launch_use(tn_gpu_launch *l, uint32_t nth, size_t offset);
 /* Waits and compares n floats at the start of the n-th buffer with what is expected. The worst difference, INFINITY
  * after a failure (*err). */

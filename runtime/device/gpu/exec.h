@@ -55,6 +55,7 @@ struct tn_gpu_command {
     uint32_t n_thread;
     tn_gpu_arg args[TN_GPU_COMMAND_ARGS];
     bool is_input[TN_GPU_COMMAND_ARGS]; /* args[i].buffer is the step's input buffer */
+    bool is_scratch[TN_GPU_COMMAND_ARGS];
     bool writes[TN_GPU_COMMAND_ARGS];
     uint32_t n_arg;
     bool barrier; /* before it */
@@ -106,10 +107,13 @@ struct tn_gpu_exec {
     uint64_t input_offset[TN_GPU_N_IN], input_bytes;
     uint8_t *stage; /* [input_bytes] */
     uint64_t tickets[TN_GPU_N_INPUT];
-    uint32_t turn; /* the input buffer of the step given last */
+    uint32_t turn;        /* the input buffer of the step given last */
+    uint64_t last_ticket; /* whatever was submitted last */
     uint32_t n[TN_GPU_N_COUNT];
 
-    float *host_logits, *host_tap;
+    float *host_logits; /* [max_rows, n_vocab] */
+    float *host_tap;    /* [max tokens or rows, widest tap] */
+    tn_gpu_kernel *copy_page; /* NULL without pages */
     tn_exec_size size;
     bool dry; /* only size is wanted */
 };
@@ -144,5 +148,20 @@ int tn_gpu_encode_rows(tn_gpu_exec *x, const tn_op *op, tn_error *err);
 /* Bytes of a layer's part of a page; encode_attention.c (keys and values) knows their layout. States are F32 as
  * tn_cache_info says. */
 uint64_t tn_gpu_kv_layer_bytes(const tn_cache_info *c, const tn_exec_config *config);
+
+/* ---- between lower.c, weights.c and step.c ---- */
+
+/* weights.c: fills x->weights and x->owned. TN_ENOMEM, TN_ECANCELED, TN_EDEVICE. */
+int tn_gpu_weights_new(tn_gpu_exec *x, tn_progress_fn progress, void *ctx, tn_error *err);
+
+/* Bytes of an input array at most. */
+uint64_t tn_gpu_input_room(const tn_gpu_exec *x, tn_gpu_input in);
+/* Rows of a value at most, and in the step given last. */
+static inline uint32_t tn_gpu_max_rows(const tn_gpu_exec *x, uint32_t rows) {
+    return rows == TN_ROWS_OUTPUT ? x->config.max_rows : x->config.max_tokens;
+}
+static inline uint32_t tn_gpu_rows(const tn_gpu_exec *x, uint32_t rows) {
+    return x->n[rows == TN_ROWS_OUTPUT ? TN_GPU_OUTPUT : TN_GPU_TOKENS];
+}
 
 #endif

@@ -194,7 +194,7 @@ static int finish_step(sim_exec *x, tn_error *err) {
     for (uint32_t i = 0; i < x->n_command; i++) {
         const sim_command *c = &x->commands[i];
         const uint32_t groups[3] = {c->groups, sim_step_rows(x, c->rows), 1};
-        if (sim_dispatch(c->kernel, c->bindings, c->n_binding, groups, c->n_thread) != 0)
+        if (sim_dispatch(c->kernel, NULL, 0, c->bindings, c->n_binding, groups, c->n_thread) != 0)
             return tn_fail(err, TN_EDEVICE, "%s", sim_error());
     }
     x->pending = false;

@@ -58,7 +58,7 @@ static double run(launch *l, const sim_kernel *kernel, uint32_t gx, uint32_t gy,
     double worst = 0;
     float *got = malloc(n * sizeof *got);
     const uint32_t groups[3] = {gx, gy, 1};
-    if (sim_dispatch(kernel, l->bindings, l->n_binding, groups, threads) != 0 ||
+    if (sim_dispatch(kernel, NULL, 0, l->bindings, l->n_binding, groups, threads) != 0 ||
         sim_buffer_read(l->bindings[index].buffer, 0, got, n * sizeof *got) != 0)
         worst = INFINITY;
     for (size_t i = 0; i < n && worst < INFINITY; i++) {

@@ -3,9 +3,9 @@
  * cache; the host owns sequences, page tables and sampling. Nothing here assumes that the host can see the
  * device's memory.
  *
- * Numerics that every device keeps: the order of each floating-point sum follows from the row (on devices with roles,
- * its role too) and the model alone, never from the number of rows, sequences, pages or threads. Attention reads k and v as stored, those
- * of the same step included, over positions in ascending order.
+ * Numerics that every device keeps: the order of each floating-point sum follows from the row (on devices
+ * with roles, its role too) and the model alone, never from the number of rows, sequences, pages or threads.
+ * Attention reads k and v as stored, those of the same step included, over positions in ascending order.
  *
  * Threads: one thread at a time per exec (the engine's); open and lower on the control thread. */
 #ifndef TN_DEVICE_DEVICE_H
@@ -79,8 +79,8 @@ typedef int (*tn_progress_fn)(void *ctx, uint64_t done, uint64_t total);
 typedef struct tn_device_class {
     const char *name;    /* "cpu" */
     const char *summary; /* one line for humans */
-    /* A row goes through other kernels as a generated token than as a prompt's, so its numbers differ a little;
-     * which ones follows from n_generated. false: all rows are alike. */
+    /* A row goes through other kernels as a generated token than as a prompt's, so its numbers differ a
+     * little; which ones follows from n_generated. false: all rows are alike. */
     bool has_roles;
     /* TN_ENOTSUP where this machine cannot; the device is the caller's (close). */
     int (*open)(const tn_device_options *options, tn_device **ret, tn_error *err);

@@ -145,7 +145,7 @@ static void add_to_step(tn_engine *e, tn_seq *s, uint32_t n) {
     for (uint32_t i = 0; i < s->step_rows; i++) e->rows[st->n_row + i] = st->n_token + n - s->step_rows + i;
     e->step_seqs[st->n_seq] = (tn_step_seq){.first_token = st->n_token,
                                             .n_token = n,
-                                            .n_generated = past >= n_prompt       ? n
+                                            .n_generated = past >= n_prompt      ? n
                                                            : past + n > n_prompt ? past + n - n_prompt
                                                                                  : 0,
                                             .first_pos = past,

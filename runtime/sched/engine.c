@@ -125,7 +125,8 @@ static void seq_free(tn_engine *e, tn_seq *s) {
     free(s);
 }
 
-/* Where a generated token's numbers differ from a prompt token's, the index takes them for different tokens. */
+/* Where a generated token's numbers differ from a prompt token's, the index takes them for different tokens.
+ */
 static bool roles_matter(const tn_engine *e) {
     return e->m->device->cls->has_roles && !e->config.mix_roles;
 }

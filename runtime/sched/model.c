@@ -156,7 +156,8 @@ static uint32_t least_pages(const tn_model *m, uint32_t group) {
     return tn_model_seq_pages(m, group, m->n_ctx) + (m->program->groups[group].is_state ? STATE_COPIES : 0);
 }
 
-/* A GPU allocates pools whole, from memory of its own: all groups shrink alike until they fit beside the rest. */
+/* A GPU allocates pools whole, from memory of its own: all groups shrink alike until they fit beside the
+ * rest. */
 static int fit_device(tn_model *m, tn_error *err) {
     const uint32_t n_group = m->program->n_group;
     uint64_t memory = m->device->cls->memory ? m->device->cls->memory(m->device) : 0;
@@ -169,11 +170,12 @@ static int fit_device(tn_model *m, tn_error *err) {
     }
     if (memory == 0 || rest + pools <= memory) return 0;
     if (rest + least > memory)
-        return tn_fail(err, TN_ENOMEM,
-                       "%s has %llu MiB: weights and activations take %llu, a context of %u tokens %llu; choose a smaller "
-                       "context, kv_type or model",
-                       m->device->cls->name, (unsigned long long)memory >> 20, (unsigned long long)rest >> 20, m->n_ctx,
-                       (unsigned long long)least >> 20);
+        return tn_fail(
+            err, TN_ENOMEM,
+            "%s has %llu MiB: weights and activations take %llu, a context of %u tokens %llu; choose a smaller "
+            "context, kv_type or model",
+            m->device->cls->name, (unsigned long long)memory >> 20, (unsigned long long)rest >> 20, m->n_ctx,
+            (unsigned long long)least >> 20);
     double share = (double)(memory - rest - least) / (double)(pools - least);
     for (uint32_t g = 0; g < n_group; g++) {
         uint32_t must = least_pages(m, g);

@@ -75,7 +75,8 @@ static int sim_buffer_create(tn_gpu *base, uint64_t bytes, tn_gpu_buffer **ret, 
     return 0;
 }
 
-static int sim_buffer_wrap(tn_gpu *base, const void *ptr, uint64_t bytes, tn_gpu_buffer **ret, tn_error *err) {
+static int sim_buffer_wrap(tn_gpu *base, const void *ptr, uint64_t bytes, tn_gpu_buffer **ret,
+                           tn_error *err) {
     (void)base;
     (void)ptr;
     (void)bytes;
@@ -89,7 +90,8 @@ static void sim_buffer_destroy(tn_gpu *base, tn_gpu_buffer *b) {
     free(b);
 }
 
-static int sim_write(tn_gpu *base, tn_gpu_buffer *b, uint64_t offset, const void *src, uint64_t n, tn_error *err) {
+static int sim_write(tn_gpu *base, tn_gpu_buffer *b, uint64_t offset, const void *src, uint64_t n,
+                     tn_error *err) {
     (void)base;
     return sim_buffer_write(b->memory, offset, src, n) == 0 ? 0 : tn_fail(err, TN_EDEVICE, "%s", sim_error());
 }
@@ -108,14 +110,15 @@ static bool same_constants(const tn_gpu_kernel *k, const tn_gpu_constant *consta
     return k->n_constant == n;
 }
 
-static int sim_kernel_get(tn_gpu *base, const char *name, const tn_gpu_constant *constants, uint32_t n_constant,
-                          tn_gpu_kernel **ret, tn_error *err) {
+static int sim_kernel_get(tn_gpu *base, const char *name, const tn_gpu_constant *constants,
+                          uint32_t n_constant, tn_gpu_kernel **ret, tn_error *err) {
     sim_gpu *g = (sim_gpu *)base;
     const sim_kernel *kernel = replaced.kernel && strcmp(name, replaced.kernel) == 0
                                    ? replaced.wrong
                                    : sim_kernel_find(&metal_kernels, name);
     if (!kernel) return tn_fail(err, TN_EDEVICE, "there is no kernel %s", name);
-    if (n_constant > TN_GPU_MAX_CONSTANTS) return tn_fail(err, TN_EDEVICE, "%s: %u constants", name, n_constant);
+    if (n_constant > TN_GPU_MAX_CONSTANTS)
+        return tn_fail(err, TN_EDEVICE, "%s: %u constants", name, n_constant);
     for (tn_gpu_kernel *k = g->kernels; k; k = k->next)
         if (k->kernel == kernel && same_constants(k, constants, n_constant)) {
             *ret = k;
@@ -164,7 +167,10 @@ static void sim_launch(tn_gpu *base, tn_gpu_kernel *kernel, const tn_gpu_arg *ar
         g->max_todo = n;
     }
     launch *l = &g->todo[g->n_todo++];
-    *l = (launch){.kernel = kernel, .n_binding = n_arg, .groups = {groups[0], groups[1], groups[2]}, .n_thread = n_thread};
+    *l = (launch){.kernel = kernel,
+                  .n_binding = n_arg,
+                  .groups = {groups[0], groups[1], groups[2]},
+                  .n_thread = n_thread};
     for (uint32_t i = 0; i < n_arg; i++) {
         l->bindings[i] = (sim_binding){.index = i, .n_bytes = args[i].n_bytes};
         if (args[i].buffer) {
@@ -193,8 +199,8 @@ static int sim_wait(tn_gpu *base, uint64_t ticket, tn_error *err) {
     (void)ticket; /* all that were submitted */
     for (uint32_t i = 0; i < g->n_todo; i++) {
         launch *l = &g->todo[i];
-        if (!g->failed && sim_dispatch(l->kernel->kernel, l->kernel->constants, l->kernel->n_constant, l->bindings,
-                                       l->n_binding, l->groups, l->n_thread) != 0)
+        if (!g->failed && sim_dispatch(l->kernel->kernel, l->kernel->constants, l->kernel->n_constant,
+                                       l->bindings, l->n_binding, l->groups, l->n_thread) != 0)
             fail_with(g, TN_EDEVICE, sim_error());
         forget(l);
     }
@@ -240,4 +246,5 @@ static int open_device(const tn_device_options *options, tn_device **ret, tn_err
     return tn_gpu_device_open(&tn_gpu_sim, &tn_device_sim, ret, err);
 }
 
-const tn_device_class tn_device_sim = TN_GPU_DEVICE_CLASS("msl-sim", "the GPU kernels on a simulator, for tests", open_device);
+const tn_device_class tn_device_sim =
+    TN_GPU_DEVICE_CLASS("msl-sim", "the GPU kernels on a simulator, for tests", open_device);

@@ -26,7 +26,8 @@ struct tn_gpu_launch {
     tn_error err;
 };
 
-/* Checks are small and have nobody to report to when the host itself is out of memory or a check is written wrong. */
+/* Checks are small and have nobody to report to when the host itself is out of memory or a check is written
+ * wrong. */
 static void *must(void *p) {
     if (!p) abort();
     return p;
@@ -146,7 +147,8 @@ void *tn_gpu_launch_read(tn_gpu_launch *l, uint32_t nth, size_t n, tn_error *err
     return NULL;
 }
 
-double tn_gpu_launch_compare(tn_gpu_launch *l, uint32_t nth, const double *expected, size_t n, tn_error *err) {
+double tn_gpu_launch_compare(tn_gpu_launch *l, uint32_t nth, const double *expected, size_t n,
+                             tn_error *err) {
     const float *got = tn_gpu_launch_read(l, nth, n * sizeof *got, err);
     double worst = 0;
     if (!got) return INFINITY;

@@ -13,7 +13,8 @@ int tn_gpu_device_open(const tn_gpu_api *api, const tn_device_class *cls, tn_dev
 void tn_gpu_device_close(tn_device *d);
 const char *tn_gpu_device_describe(const tn_device *d);
 uint64_t tn_gpu_device_memory(const tn_device *d);
-int tn_gpu_size(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_exec_size *ret, tn_error *err);
+int tn_gpu_size(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_exec_size *ret,
+                tn_error *err);
 int tn_gpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,
                  void *ctx, tn_exec **ret, tn_error *err);
 void tn_gpu_exec_free(tn_exec *x);

@@ -107,7 +107,8 @@ static int allocate_inputs(tn_gpu_exec *x, tn_error *err) {
     int rc = 0;
     for (uint32_t i = 0; i < TN_GPU_N_IN; i++) {
         x->input_offset[i] = x->input_bytes;
-        x->input_bytes += (tn_gpu_input_room(x, (tn_gpu_input)i) + INPUT_ALIGN - 1) / INPUT_ALIGN * INPUT_ALIGN;
+        x->input_bytes +=
+            (tn_gpu_input_room(x, (tn_gpu_input)i) + INPUT_ALIGN - 1) / INPUT_ALIGN * INPUT_ALIGN;
     }
     for (uint32_t i = 0; !rc && i < TN_GPU_N_INPUT; i++)
         rc = new_activations(x, x->input_bytes, 1, &x->inputs[i], err);
@@ -129,8 +130,8 @@ static int upload_ropes(tn_gpu_exec *x, tn_error *err) {
         const uint64_t bytes = r->n_dims / 2 * sizeof(float);
         rc = new_activations(x, 2, bytes, &x->ropes[i], err);
         for (uint32_t v = 0; !rc && !x->dry && v < 2; v++)
-            rc = x->gpu->api->write(x->gpu, x->ropes[i], v * bytes, r->inv_freq[r->n_variant > 1 ? v : 0], bytes,
-                                    err);
+            rc = x->gpu->api->write(x->gpu, x->ropes[i], v * bytes, r->inv_freq[r->n_variant > 1 ? v : 0],
+                                    bytes, err);
     }
     return rc;
 }
@@ -234,7 +235,8 @@ static int encode(tn_gpu_exec *x, tn_error *err) {
 
 /* ---- barriers ---- */
 
-/* Rows of T by role: what works on prompt rows alone and what works on generated rows alone do not meet in a value. */
+/* Rows of T by role: what works on prompt rows alone and what works on generated rows alone do not meet in a
+ * value. */
 static int role_of(const tn_gpu_command *c) {
     if (c->count == TN_GPU_PROMPT || c->count == TN_GPU_TILES) return 1;
     return c->count == TN_GPU_GENERATED ? 2 : 0;
@@ -257,8 +259,8 @@ static bool conflicts(const tn_gpu_exec *x, const tn_gpu_command *a, const tn_gp
     return false;
 }
 
-/* A barrier stands before a command only where it touches what one since the last barrier wrote, or writes what one
- * reads. */
+/* A barrier stands before a command only where it touches what one since the last barrier wrote, or writes
+ * what one reads. */
 static void place_barriers(tn_gpu_exec *x) {
     uint32_t since = 0;
     for (uint32_t i = 0; i < x->n_command; i++)
@@ -312,8 +314,8 @@ static int fill(tn_gpu_exec *x, tn_progress_fn progress, void *ctx, tn_error *er
     return rc;
 }
 
-static int make(tn_device *d, const tn_program *p, const tn_exec_config *config, bool dry, tn_progress_fn progress,
-                void *ctx, tn_gpu_exec **ret, tn_error *err) {
+static int make(tn_device *d, const tn_program *p, const tn_exec_config *config, bool dry,
+                tn_progress_fn progress, void *ctx, tn_gpu_exec **ret, tn_error *err) {
     tn_gpu_exec *x = calloc(1, sizeof *x);
     if (!x) return out_of_memory(err);
     x->base.cls = d->cls;
@@ -338,7 +340,8 @@ int tn_gpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config
     return rc;
 }
 
-int tn_gpu_size(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_exec_size *ret, tn_error *err) {
+int tn_gpu_size(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_exec_size *ret,
+                tn_error *err) {
     tn_gpu_exec *x;
     int rc = make(d, p, config, true, NULL, NULL, &x, err);
     if (rc) return rc;

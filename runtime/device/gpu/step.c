@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Running a step: what it brings goes into one of the input buffers while the step before it may still run, then the
- * commands go to the GPU as one batch. */
+/* Running a step: what it brings goes into one of the input buffers while the step before it may still run,
+ * then the commands go to the GPU as one batch. */
 #include <string.h>
 
 #include "device/gpu/device.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights where kernels find them. Matrices keep the bytes of the file: used in place where the GPU shares the host's
- * memory, else copied. Vectors, and whatever else is not multiplied with rows, become F32 in one buffer. */
+/* Weights where kernels find them. Matrices keep the bytes of the file: used in place where the GPU shares
+ * the host's memory, else copied. Vectors, and whatever else is not multiplied with rows, become F32 in one
+ * buffer. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,10 @@ static void find_matrices(const tn_program *p, bool *is_matrix) {
 /* ---- bytes of a matrix ---- */
 
 static uint64_t scale_row_bytes(const tn_tensor *t) {
-    return tn_tensor_cols(t) / t->group * (t->scale_type == TN_TYPE_F32 ? 4 : t->scale_type == TN_TYPE_U8 ? 1 : 2);
+    return tn_tensor_cols(t) / t->group *
+           (t->scale_type == TN_TYPE_F32  ? 4
+            : t->scale_type == TN_TYPE_U8 ? 1
+                                          : 2);
 }
 
 static int report(loading *l, uint64_t bytes, tn_error *err) {
@@ -79,7 +83,8 @@ static int place_bytes(loading *l, const uint8_t *data, uint64_t n, tn_gpu_arg *
     if (page == 0 || (uintptr_t)data % DATA_ALIGN) return copy_bytes(l, data, n, ret, err);
     const uint64_t before = (uintptr_t)data % page;
     uint64_t bytes;
-    if (!tn_align_u64(before + n, page, &bytes) || (most && bytes > most)) return copy_bytes(l, data, n, ret, err);
+    if (!tn_align_u64(before + n, page, &bytes) || (most && bytes > most))
+        return copy_bytes(l, data, n, ret, err);
     if (l->x->dry) return 0;
     tn_gpu_buffer *b;
     tn_error why;
@@ -98,11 +103,13 @@ static int load_matrix(loading *l, tn_weight w, tn_error *err) {
     to->group = t->group;
     to->scale_type = t->scale_type;
     to->row_bytes = tn_tensor_row_bytes(t);
-    int rc = place_bytes(l, t->data + wi->first_row * to->row_bytes, wi->rows * to->row_bytes, &to->data, err);
+    int rc =
+        place_bytes(l, t->data + wi->first_row * to->row_bytes, wi->rows * to->row_bytes, &to->data, err);
     if (rc || !t->scales) return rc;
     const uint64_t row = scale_row_bytes(t);
     rc = place_bytes(l, t->scales + wi->first_row * row, wi->rows * row, &to->scales, err);
-    if (!rc && t->biases) rc = place_bytes(l, t->biases + wi->first_row * row, wi->rows * row, &to->biases, err);
+    if (!rc && t->biases)
+        rc = place_bytes(l, t->biases + wi->first_row * row, wi->rows * row, &to->biases, err);
     return rc;
 }
 
@@ -136,7 +143,8 @@ static int load_vectors(loading *l, const bool *is_matrix, tn_error *err) {
     x->size.weights += bytes;
     if (x->dry || bytes == 0) return 0;
     uint8_t *host = calloc(bytes, 1);
-    if (!host) return tn_fail(err, TN_ENOMEM, "out of memory for %llu bytes of vectors", (unsigned long long)bytes);
+    if (!host)
+        return tn_fail(err, TN_ENOMEM, "out of memory for %llu bytes of vectors", (unsigned long long)bytes);
     tn_gpu_buffer *b;
     int rc = x->gpu->api->buffer_new(x->gpu, bytes, &b, err);
     if (!rc) rc = own(x, b, err);

@@ -2,11 +2,14 @@
 # metal
 # The Metal device. Until its host layer is here, only its kernels are, which tests/metal runs in a simulator.
 metal_kernels = \
-	metal/kernels/attention.metal \
+	metal/kernels/attention_rows.metal \
+	metal/kernels/attention_tiles.metal \
 	metal/kernels/elementwise.metal \
+	metal/kernels/kv_store.metal \
 	metal/kernels/linear.metal \
 	metal/kernels/norm.metal \
+	metal/kernels/recurrent.metal \
 	metal/kernels/rope.metal \
 	metal/kernels/rows.metal
-metal_headers = metal/args.h
+metal_headers = metal/args.h metal/kernels/kv.h
 EXTRA_DIST += $(metal_kernels) $(metal_headers)

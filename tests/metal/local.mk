@@ -3,7 +3,7 @@
 # skipped test says why.
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM;
 
-metal_tests = tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/models tests/metal/program
+metal_tests = tests/metal/company tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/models tests/metal/program
 EXTRA_DIST += %D%/README.md %D%/faults.metal %D%/language.metal %D%/lint.py %D%/skip.sh
 
 if HAVE_PYTHON
@@ -88,3 +88,13 @@ tests_metal_models_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
 nodist_EXTRA_tests_metal_models_SOURCES = dummy.cpp
 tests_metal_models_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
 EXTRA_tests_metal_models_DEPENDENCIES = $(preopen_modules)
+
+tests_metal_company_SOURCES = \
+	%D%/company.c \
+	tests/golden/company.c tests/golden/company.h \
+	tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_company_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_company_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
+nodist_EXTRA_tests_metal_company_SOURCES = dummy.cpp
+tests_metal_company_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_company_DEPENDENCIES = $(preopen_modules)

@@ -57,10 +57,8 @@ void simdgroup_load(simdgroup_matrix<T, 8, 8> &m, const T *from, ulong stride = 
     sim::simdgroup_wait(sim_agree, &p, at);
 }
 
-template <class T>
-void simdgroup_store(simdgroup_matrix<T, 8, 8> m, T *to, ulong stride = 8, ulong2 origin = ulong2(0),
-                     bool transposed = false, SIM_SITE) {
-    sim_matrix_place p = {to, stride, origin.x, origin.y, transposed, true, 0};
+template <class T> void simdgroup_store(simdgroup_matrix<T, 8, 8> m, T *to, ulong stride, SIM_SITE) {
+    sim_matrix_place p = {to, stride, 0, 0, false, true, 0};
     sim::simdgroup_wait(sim_agree, &p, at);
     for (uint32_t i = 0; i < 2; i++) to[sim_matrix_offset(p, i)] = m.element[i];
 }

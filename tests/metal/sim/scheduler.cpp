@@ -5,7 +5,9 @@
  * kernel's mistake. */
 #include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,6 +102,12 @@ int fail_apart(const char *unit, const thread &a, const thread &b) {
     return fail_in_kernel(&a, text);
 }
 
+int fail_at_operation(const thread &t, const char *what) {
+    char text[200];
+    snprintf(text, sizeof text, "%s:%d: %s", file_name(t.at), t.at.line, what);
+    return fail_in_kernel(&t, text);
+}
+
 void thread_main() {
     kernel->entry(*args);
     running->now = state::returned;
@@ -141,7 +149,8 @@ int advance_simdgroup(thread *first, uint32_t n) {
             return fail_apart("simdgroup", *waiting, t);
         values[i] = t.value;
     }
-    waiting->combine(values, n);
+    const char *mistake = waiting->combine(values, n);
+    if (mistake) return fail_at_operation(*waiting, mistake);
     for (uint32_t i = 0; i < n; i++) first[i].now = state::ready;
     return 1;
 }
@@ -266,10 +275,30 @@ int run_groups(const grid &g) {
 
 } // namespace
 
+void stop_thread(const char *format, ...) {
+    char text[300];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    if (!position) { // in what a simdgroup does together, of which no kernel should be able
+        fprintf(stderr, "simulator: %s\n", text);
+        abort();
+    }
+    fail_in_kernel(running, text);
+    park(state::failed, site());
+    abort(); // nobody resumes it
+}
+
 void simdgroup_wait(combine_fn combine, void *value, site at) {
     running->combine = combine;
     running->value = value;
     park(state::at_operation, at);
+}
+
+void simdgroup_barrier_wait(site at) {
+    if (at.line == kernel->left_out) return;
+    simdgroup_wait([](void *const *, uint32_t) -> const char * { return nullptr; }, nullptr, at);
 }
 
 void barrier_wait(site at) {
@@ -283,11 +312,8 @@ void *threadgroup_memory(uint32_t slot, size_t bytes) {
     size_t total = bytes;
     for (const guarded &other : variables) total += other.bytes;
     if (!v || total > SIM_MAX_GROUP_BYTES || (!v->map && !guarded_new(v, SIM_MAX_GROUP_BYTES))) {
-        char text[120];
-        snprintf(text, sizeof text, "threadgroup variable %u makes %zu bytes, %d are allowed", slot, total,
-                 SIM_MAX_GROUP_BYTES);
-        fail_in_kernel(running, text);
-        park(state::failed, site());
+        stop_thread("threadgroup variable %u makes %zu bytes, %d are allowed", slot, total,
+                    SIM_MAX_GROUP_BYTES);
     }
     guarded_shrink(v, bytes);
     return v->data;

@@ -46,9 +46,7 @@ tests/metal/metal-faults.cpp: tests/metal/faults.metal $(mslx_sources)
 	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --library metal_faults -o $@ tests/metal/faults.metal
 
 # msl-sim, with its kernels.
-tests_metal_libdevice_la_SOURCES = \
-	%D%/device_sim.c %D%/device_sim.h \
-	%D%/encode_sim.c %D%/exec_sim.h
+tests_metal_libdevice_la_SOURCES = %D%/gpu_sim.c %D%/gpu_sim.h
 nodist_tests_metal_libdevice_la_SOURCES = tests/metal/metal-kernels.cpp
 tests_metal_libdevice_la_CPPFLAGS = $(metal_cppflags)
 tests_metal_libdevice_la_CXXFLAGS = $(TN_CXXFLAGS)
@@ -61,8 +59,6 @@ tests_metal_faults_LDADD = $(metal_test_ldadd)
 
 tests_metal_kernels_SOURCES = \
 	%D%/kernels.c \
-	%D%/check_random.c \
-	%D%/kernel_check.c %D%/kernel_check.h \
 	%D%/libraries.h
 tests_metal_kernels_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_kernels_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
@@ -71,7 +67,7 @@ nodist_EXTRA_tests_metal_kernels_SOURCES = dummy.cpp
 
 tests_metal_program_SOURCES = \
 	%D%/program.c \
-	%D%/check_random.c \
+	%D%/check_random.c %D%/check_random.h \
 	%D%/tiny_model.c %D%/tiny_model.h
 tests_metal_program_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_program_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)

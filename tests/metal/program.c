@@ -13,7 +13,8 @@ enum { N_TOKEN = 24, N_SEQ = 3, PAGE_TOKENS = 4, PAGES_PER_SEQ = N_TOKEN / PAGE_
 static tiny_model model;
 static int32_t ids[N_SEQ][N_TOKEN];
 static const uint32_t rope_variants[N_SEQ] = {0, 1, 0};
-static float alone[N_SEQ][N_TOKEN][TINY_VOCAB]; /* logits of each sequence run by itself, whole */
+static const uint32_t n_prompt[N_SEQ] = {N_TOKEN, 10, 1}; /* tokens after that are generated ones */
+static float alone[N_SEQ][N_TOKEN][TINY_VOCAB];           /* logits of each sequence run by itself, whole */
 
 static const tn_exec_config config = {.max_tokens = N_SEQ * N_TOKEN,
                                       .max_seqs = N_SEQ,
@@ -48,6 +49,11 @@ static void close_session(session *s) {
     s->device->cls->close(s->device);
 }
 
+/* How many of n tokens after n_past are not of the prompt. */
+static uint32_t n_generated(uint32_t n_past, uint32_t n, uint32_t n_prompt_) {
+    return n_past >= n_prompt_ ? n : n_past + n > n_prompt_ ? n_past + n - n_prompt_ : 0;
+}
+
 /* One step with the next n[i] tokens of each sequence i, all rows wanted. The arrays are gone when it
  * returns. */
 static void run_step(session *s, const uint32_t n[N_SEQ], bool look, float got[][N_TOKEN][TINY_VOCAB]) {
@@ -61,6 +67,7 @@ static void run_step(session *s, const uint32_t n[N_SEQ], bool look, float got[]
         if (!n[i]) continue;
         seqs[step.n_seq] = (tn_step_seq){.first_token = step.n_token,
                                          .n_token = n[i],
+                                         .n_generated = n_generated(s->n_past[i], n[i], n_prompt[i]),
                                          .first_pos = s->n_past[i],
                                          .rope_variant = rope_variants[i],
                                          .pages = {s->pages[i], s->pages[i]},
@@ -190,21 +197,26 @@ static void refusals_say_why(void **state) {
     tn_error err = {0};
     int calls = 0;
     assert_int_equal(tn_device_sim.open(&(tn_device_options){0}, &d, &err), 0);
-    tn_exec_config half = config;
-    half.kv_type = TN_TYPE_F16;
-    assert_int_equal(tn_device_sim.lower(d, &model.program, &half, NULL, NULL, &x, &err), TN_ENOTSUP);
+    tn_exec_config odd = config;
+    odd.kv_type = TN_TYPE_Q4_0;
+    assert_int_equal(tn_device_sim.lower(d, &model.program, &odd, NULL, NULL, &x, &err), TN_ENOTSUP);
+    assert_non_null(strstr(err.text, "Q4_0"));
     assert_int_equal(tn_device_sim.lower(d, &model.program, &config, cancel, &calls, &x, &err), TN_ECANCELED);
-    tiny_model erf = model;
-    erf.program.ops = erf.ops;
-    for (uint32_t i = 0; i < erf.program.n_op; i++)
-        if (erf.ops[i].kind == TN_OP_GLU) erf.ops[i].activation = TN_ACT_GELU_ERF;
-    assert_int_equal(tn_device_sim.lower(d, &erf.program, &config, NULL, NULL, &x, &err), TN_ENOTSUP);
-    assert_non_null(strstr(err.text, "activation"));
-    tiny_model recurrent = model;
-    recurrent.program.ops = recurrent.ops;
-    recurrent.ops[recurrent.program.n_op - 1].kind = TN_OP_DELTA_RULE;
-    assert_int_equal(tn_device_sim.lower(d, &recurrent.program, &config, NULL, NULL, &x, &err), TN_ENOTSUP);
-    assert_non_null(strstr(err.text, "delta_rule"));
+    tiny_model wide = model;
+    wide.program.ops = wide.ops;
+    wide.program.caches = wide.caches;
+    for (uint32_t i = 0; i < wide.program.n_op; i++)
+        if (wide.ops[i].kind == TN_OP_ATTENTION)
+            wide.ops[i].attention.head_dim = TN_ATTENTION_MAX_HEAD_DIM + 1;
+    assert_int_equal(tn_device_sim.lower(d, &wide.program, &config, NULL, NULL, &x, &err), TN_ENOTSUP);
+    assert_non_null(strstr(err.text, "513"));
+    tiny_model integers = model;
+    integers.program.weights = integers.weights;
+    tn_tensor whole = *model.weights[1].tensor;
+    whole.type = TN_TYPE_I32;
+    integers.weights[1].tensor = &whole;
+    assert_int_equal(tn_device_sim.lower(d, &integers.program, &config, NULL, NULL, &x, &err), TN_ENOTSUP);
+    assert_non_null(strstr(err.text, "I32"));
     tn_device_sim.close(d);
 
     session s;

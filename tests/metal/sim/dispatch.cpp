@@ -88,7 +88,8 @@ static int set_constants(const sim_kernel &k, const sim_constant *given, size_t 
         const constant &c = k.constants[i];
         bool found = !c.used;
         for (size_t j = 0; j < n; j++) found = found || given[j].index == c.index;
-        if (!found) return fail("kernel %s: function_constant(%u), %s, is not given", k.name, c.index, c.name);
+        if (!found)
+            return fail("kernel %s: function_constant(%u), %s, is not given", k.name, c.index, c.name);
     }
     return 0;
 }

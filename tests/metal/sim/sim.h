@@ -8,11 +8,10 @@
  *   - threads of a simdgroup that do not arrive at the same simdgroup operation together;
  *   - threads of a threadgroup that wait at different barriers, or not all of them at one;
  *   - an access beyond the bytes of a buffer or of a threadgroup variable, or past a thread's stack;
- *   - an argument or function constant that the kernel does not have, that is absent, or whose size is not the
- *     kernel's.
- * Fresh buffers and the threadgroup memory of each group are filled with NaN bytes, and with sim_seed() the
- * threads run in random order, so that a result which needs a barrier that is not there changes or becomes
- * NaN.
+ *   - an argument or function constant that the kernel does not have, that is absent, or whose size is not
+ * the kernel's. Fresh buffers and the threadgroup memory of each group are filled with NaN bytes, and with
+ * sim_seed() the threads run in random order, so that a result which needs a barrier that is not there
+ * changes or becomes NaN.
  *
  * One thread at a time. Functions that return int give 0 or -1; sim_error() then has the reason. */
 #ifndef TN_TESTS_METAL_SIM_H
@@ -50,7 +49,8 @@ int sim_buffer_write(sim_buffer *b, size_t offset, const void *src, size_t n);
 int sim_buffer_read(const sim_buffer *b, size_t offset, void *dst, size_t n);
 
 /* A kernel by its name in the .metal file, or NULL. Static. In a library of kernels without barriers
- * (mslx.py --without-barriers) "kernel@48" is the kernel whose barrier on line 48 of its file does nothing. */
+ * (mslx.py --without-barriers) "kernel@48" is the kernel whose barrier on line 48 of its file does nothing.
+ */
 const sim_kernel *sim_kernel_find(const sim_library *l, const char *name);
 /* The i-th kernel, NULL past the last. */
 const sim_kernel *sim_kernel_at(const sim_library *l, size_t i);

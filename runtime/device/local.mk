@@ -8,3 +8,4 @@ libtenon_la_SOURCES += \
 
 include runtime/device/cpu/local.mk
 include runtime/device/gpu/local.mk
+include runtime/device/cuda/local.mk

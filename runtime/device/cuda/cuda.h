@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A tn_gpu_api over NVIDIA's driver. */
+#ifndef TN_DEVICE_CUDA_CUDA_H
+#define TN_DEVICE_CUDA_CUDA_H
+
+#include "device/gpu/gpu.h"
+
+extern const tn_gpu_api tn_gpu_cuda;
+
+#endif

@@ -145,7 +145,7 @@ typedef struct tn_state_place {
 
 typedef struct tn_conv_args {
     tn_state_place state;
-    uint32_t cols, kernel;
+    uint32_t cols, kernel_size;
     uint32_t has_bias; /* 0: the buffer bound as bias is not read */
     uint32_t reserved;
 } tn_conv_args;

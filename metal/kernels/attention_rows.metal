@@ -138,13 +138,15 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
                            uint  lane [[thread_index_in_simdgroup]],
                            uint  simd [[simdgroup_index_in_threadgroup]])
 {
-    threadgroup float query[TN_ATTENTION_QUERY];                 /* [HEADS, padded], times kv_query_factor */
-    threadgroup float weights[SIMDS * TN_ATTENTION_HEADS * STEP]; /* of a step; later the numbers of a pass, [SIMDS, PASS] */
+    threadgroup float query[TN_ATTENTION_QUERY];                  /* [HEADS, padded], times kv_query_factor */
+    threadgroup float weights[SIMDS * TN_ATTENTION_HEADS * STEP]; /* of a step; later numbers of a pass, [SIMDS, PASS] */
     threadgroup ulong places[TN_ATTENTION_SPAN];
-    threadgroup float tops[SIMDS * TN_ATTENTION_HEADS], sums[SIMDS * TN_ATTENTION_HEADS]; /* of each part */
-    threadgroup float factors[SIMDS * TN_ATTENTION_HEADS];  /* of the parts in their span */
-    threadgroup float keeps[TN_ATTENTION_HEADS], adds[TN_ATTENTION_HEADS]; /* factors of the spans so far and of this one */
-    threadgroup float row_sums[TN_ATTENTION_HEADS];         /* of all spans */
+    threadgroup float tops[SIMDS * TN_ATTENTION_HEADS];    /* of each part: the largest score, */
+    threadgroup float sums[SIMDS * TN_ATTENTION_HEADS];    /* the sum of weights, */
+    threadgroup float factors[SIMDS * TN_ATTENTION_HEADS]; /* what its sums are multiplied by in the span's */
+    threadgroup float keeps[TN_ATTENTION_HEADS];           /* the same of the spans so far in the row's, */
+    threadgroup float adds[TN_ATTENTION_HEADS];            /* and of this span */
+    threadgroup float row_sums[TN_ATTENTION_HEADS];
 
     const uint padded = kv_padded(), dims = lane_dims() * reads();
     const uint group = a.n_head / a.n_head_kv, batches = (group + HEADS - 1) / HEADS;

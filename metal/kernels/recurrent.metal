@@ -58,18 +58,18 @@ kernel void conv(device const float          *x          [[buffer(0)]],
     const uint col = at.x * TN_RECURRENT_THREADS + tid;
     if (col >= a.cols)
         return;
-    const uint seq = tokens[at.y].seq, tail = a.kernel - 1;
+    const uint seq = tokens[at.y].seq, tail = a.kernel_size - 1;
     const uint n = at.y - seqs[seq].first_row; /* rows of the step before this one */
     const bool fresh = seqs[seq].first_pos == 0;
     device const float *state = (device const float *)(pool + state_of(a.state, page_table, seq));
     float sum = 0.0f;
-    for (uint j = 0; j < a.kernel; j++) {
+    for (uint j = 0; j < a.kernel_size; j++) {
         float value = 0.0f;
         if (n + j >= tail)
             value = x[ulong(at.y + j - tail) * a.cols + col];
         else if (!fresh)
             value = state[ulong(n + j) * a.cols + col];
-        sum = fma(weight[ulong(col) * a.kernel + j], value, sum);
+        sum = fma(weight[ulong(col) * a.kernel_size + j], value, sum);
     }
     if (a.has_bias != 0)
         sum += bias[col];
@@ -92,7 +92,7 @@ kernel void conv_state(device const float        *x          [[buffer(0)]],
     if (col >= a.cols)
         return;
     const tn_metal_seq seq = seqs[at.y];
-    const uint tail = a.kernel - 1;
+    const uint tail = a.kernel_size - 1;
     device float *state = (device float *)(pool + state_of(a.state, page_table, at.y));
     for (uint j = 0; j < tail; j++) {
         float value = 0.0f;
@@ -147,8 +147,10 @@ kernel void delta_rule(device const float        *qkv        [[buffer(0)]],
                        uint  lane [[thread_index_in_simdgroup]],
                        uint  simd [[simdgroup_index_in_threadgroup]])
 {
-    threadgroup float qs[MAX_NUMBERS], ks[MAX_NUMBERS]; /* [tokens, padded_dim()], unit(q) * scale and unit(k) */
-    threadgroup float decays[MAX_TOKENS], betas[MAX_TOKENS];
+    threadgroup float qs[MAX_NUMBERS]; /* [tokens, padded_dim()]: unit(q) * scale, */
+    threadgroup float ks[MAX_NUMBERS]; /* and unit(k) */
+    threadgroup float decays[MAX_TOKENS];
+    threadgroup float betas[MAX_TOKENS];
 
     const uint lanes = column_lanes(), fours = lane_fours(), padded = padded_dim();
     const uint tokens = min(MAX_NUMBERS / padded, uint(MAX_TOKENS));

@@ -69,7 +69,7 @@ def rewrite_directive(source, token, headers):
     if header:
         text = rewrite_file(headers.pop(header), headers) if header in headers else ''
         return '%s#line %d "%s"' % (text, token.line + 1, source.name)
-    return '' if re.match(r'#\s*(include|pragma\s+once)', token.text) else token.text
+    return '' if re.match(r'#\s*(include|pragma\s+(once|unroll))', token.text) else token.text
 
 
 def rewrite(source, headers):

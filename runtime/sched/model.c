@@ -156,6 +156,34 @@ static uint32_t least_pages(const tn_model *m, uint32_t group) {
     return tn_model_seq_pages(m, group, m->n_ctx) + (m->program->groups[group].is_state ? STATE_COPIES : 0);
 }
 
+/* A GPU allocates pools whole, from memory of its own: all groups shrink alike until they fit beside the
+ * rest. */
+static int fit_device(tn_model *m, tn_error *err) {
+    const uint32_t n_group = m->program->n_group;
+    uint64_t memory = m->device->cls->memory ? m->device->cls->memory(m->device) : 0;
+    uint64_t file = tn_checkpoint_bytes(m->checkpoint);
+    uint64_t weights = m->size.weights > file ? m->size.weights : file;
+    uint64_t rest = weights + m->size.activations, least = 0, pools = 0;
+    for (uint32_t g = 0; g < n_group; g++) {
+        least += m->size.page[g] * least_pages(m, g);
+        pools += m->size.page[g] * m->config.n_page[g];
+    }
+    if (memory == 0 || rest + pools <= memory) return 0;
+    if (rest + least > memory)
+        return tn_fail(
+            err, TN_ENOMEM,
+            "%s has %llu MiB: weights and activations take %llu, a context of %u tokens %llu; choose a smaller "
+            "context, kv_type or model",
+            m->device->cls->name, (unsigned long long)memory >> 20, (unsigned long long)rest >> 20, m->n_ctx,
+            (unsigned long long)least >> 20);
+    double share = (double)(memory - rest - least) / (double)(pools - least);
+    for (uint32_t g = 0; g < n_group; g++) {
+        uint32_t must = least_pages(m, g);
+        m->config.n_page[g] = must + (uint32_t)((m->config.n_page[g] - must) * share);
+    }
+    return 0;
+}
+
 /* How many pages there may be. With a limit in bytes each group's pool could take all of it: what is reserved
  * is addresses, and the engine keeps the sum. */
 static int size_pools(tn_model *m, tn_error *err) {
@@ -169,7 +197,7 @@ static int size_pools(tn_model *m, tn_error *err) {
                            m->n_ctx, (unsigned long long)n, MAX_PAGES);
         m->config.n_page[g] = (uint32_t)n;
     }
-    return 0;
+    return fit_device(m, err);
 }
 
 /* What m takes as it is configured. */
@@ -188,22 +216,31 @@ static int measure(tn_model *m, tn_error *err) {
     return 0;
 }
 
+static int no_such_device(const char *name, tn_error *err) {
+    tn_buf names;
+    tn_buf_init(&names, 256);
+    for (size_t i = 0; tn_device_classes[i]; i++)
+        tn_buf_addf(&names, "%s%s", i ? ", " : "", tn_device_classes[i]->name);
+    int rc = tn_fail(err, TN_EINVAL, "there is no device \"%s\" (this build has %s)", name, names.data);
+    tn_buf_free(&names);
+    return rc;
+}
+
+static int open_class(const tn_model_config *o, const tn_device_class *cls, tn_model *m, tn_error *err) {
+    tn_device_options options = {.n_thread = o->n_thread};
+    int rc = configure(o, cls, m, err);
+    return rc ? rc : cls->open(&options, &m->device, err);
+}
+
+/* The device asked for, or the first that this machine has. */
 static int open_device(const tn_model_config *o, tn_model *m, tn_error *err) {
     const tn_device_class *cls = o->device ? tn_device_class_find(o->device) : tn_device_classes[0];
-    if (!cls) {
-        tn_buf names;
-        tn_buf_init(&names, 256);
-        for (size_t i = 0; tn_device_classes[i]; i++)
-            tn_buf_addf(&names, "%s%s", i ? ", " : "", tn_device_classes[i]->name);
-        int rc =
-            tn_fail(err, TN_EINVAL, "there is no device \"%s\" (this build has %s)", o->device, names.data);
-        tn_buf_free(&names);
-        return rc;
+    if (!cls) return no_such_device(o->device, err);
+    int rc = open_class(o, cls, m, err);
+    for (size_t i = 1; rc == TN_ENOTSUP && !o->device && tn_device_classes[i]; i++) {
+        tn_log(TN_LOG_WARN, "models", "%s; taking %s instead", err->text, tn_device_classes[i]->name);
+        rc = open_class(o, tn_device_classes[i], m, err);
     }
-    int rc = configure(o, cls, m, err);
-    if (rc) return rc;
-    tn_device_options options = {.n_thread = o->n_thread};
-    rc = cls->open(&options, &m->device, err);
     return rc ? rc : measure(m, err);
 }
 

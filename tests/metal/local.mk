@@ -3,7 +3,7 @@
 # skipped test says why.
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM;
 
-metal_tests = tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/models tests/metal/program
+metal_tests = tests/metal/company tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/models tests/metal/program
 EXTRA_DIST += %D%/README.md %D%/faults.metal %D%/language.metal %D%/lint.py %D%/skip.sh
 
 if HAVE_PYTHON
@@ -49,9 +49,7 @@ tests/metal/metal-language.cpp: tests/metal/language.metal $(mslx_sources)
 	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --library metal_language -o $@ tests/metal/language.metal
 
 # msl-sim, with its kernels.
-tests_metal_libdevice_la_SOURCES = \
-	%D%/device_sim.c %D%/device_sim.h \
-	%D%/encode_sim.c %D%/exec_sim.h
+tests_metal_libdevice_la_SOURCES = %D%/gpu_sim.c %D%/gpu_sim.h
 nodist_tests_metal_libdevice_la_SOURCES = tests/metal/metal-kernels.cpp
 tests_metal_libdevice_la_CPPFLAGS = $(metal_cppflags)
 tests_metal_libdevice_la_CXXFLAGS = $(TN_CXXFLAGS)
@@ -70,8 +68,6 @@ tests_metal_language_LDADD = $(metal_test_ldadd)
 
 tests_metal_kernels_SOURCES = \
 	%D%/kernels.c \
-	%D%/check_random.c \
-	%D%/kernel_check.c %D%/kernel_check.h \
 	%D%/libraries.h
 tests_metal_kernels_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_kernels_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
@@ -80,7 +76,7 @@ nodist_EXTRA_tests_metal_kernels_SOURCES = dummy.cpp
 
 tests_metal_program_SOURCES = \
 	%D%/program.c \
-	%D%/check_random.c \
+	%D%/check_random.c %D%/check_random.h \
 	%D%/tiny_model.c %D%/tiny_model.h
 tests_metal_program_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_program_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
@@ -92,3 +88,13 @@ tests_metal_models_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
 nodist_EXTRA_tests_metal_models_SOURCES = dummy.cpp
 tests_metal_models_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
 EXTRA_tests_metal_models_DEPENDENCIES = $(preopen_modules)
+
+tests_metal_company_SOURCES = \
+	%D%/company.c \
+	tests/golden/company.c tests/golden/company.h \
+	tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_company_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_company_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
+nodist_EXTRA_tests_metal_company_SOURCES = dummy.cpp
+tests_metal_company_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_company_DEPENDENCIES = $(preopen_modules)

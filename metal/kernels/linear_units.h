@@ -62,7 +62,7 @@ static inline uint quad_at(uint type, uint u, uint q)
 /* Blocks of 32 whose byte j has elements j and j + 16. */
 static inline unit load_half_block(uint type, device const uchar *row, uint u)
 {
-    unit w;
+    unit w = {};
     const uint j = u % 4 * 4;
     if (type == TYPE_Q4_0 || type == TYPE_IQ4_NL) {
         device const uchar *block = row + (ulong)(u / 4) * 18;
@@ -103,7 +103,7 @@ static inline unit load_half_block(uint type, device const uchar *row, uint u)
 /* Q4_K, Q5_K: eight lanes a super-block. A lane has 8 bytes of two of the four pairs of groups. */
 static inline unit load_k4_block(uint type, device const uchar *row, uint u)
 {
-    unit w;
+    unit w = {};
     device const uchar *block = row + (ulong)(u / 8) * (type == TYPE_Q4_K ? 144 : 176);
     device const uchar *q = block + (type == TYPE_Q4_K ? 16 : 48) + u % 8 / 4 * 32 + u % 4 * 8;
     device const uchar *s = block + 4 + u % 8 / 4 * 2;
@@ -135,7 +135,7 @@ static inline unit load_k4_block(uint type, device const uchar *row, uint u)
 /* Super-blocks in planes: eight lanes a half of 128 elements, whose quads are 32 elements apart. */
 static inline unit load_planes(uint type, device const uchar *row, uint u)
 {
-    unit w;
+    unit w = {};
     const uint h = u / 8 % 2, c = u % 8 * 4;
     if (type == TYPE_Q2_K) {
         device const uchar *block = row + (ulong)(u / 16) * 84;
@@ -178,7 +178,7 @@ static inline unit load_planes(uint type, device const uchar *row, uint u)
 
 static inline unit load_unit(uint type, uint bits, uint group, uint scale_type, weight_row row, uint u)
 {
-    unit w;
+    unit w = {};
     if (has_half_blocks(type))
         return load_half_block(type, row.data, u);
     if (has_k4_blocks(type))

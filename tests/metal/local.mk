@@ -76,8 +76,7 @@ nodist_EXTRA_tests_metal_kernels_SOURCES = dummy.cpp
 
 tests_metal_program_SOURCES = \
 	%D%/program.c \
-	%D%/check_random.c %D%/check_random.h \
-	%D%/tiny_model.c %D%/tiny_model.h
+	%D%/tiny_forward.c %D%/tiny_forward.h
 tests_metal_program_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_program_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
 nodist_EXTRA_tests_metal_program_SOURCES = dummy.cpp

@@ -3,8 +3,10 @@
 #ifndef TN_DEVICE_CUDA_CUDA_H
 #define TN_DEVICE_CUDA_CUDA_H
 
+#include "device/device.h"
 #include "device/gpu/gpu.h"
 
 extern const tn_gpu_api tn_gpu_cuda;
+extern const tn_device_class tn_device_cuda;
 
 #endif

@@ -10,6 +10,7 @@ libtenon_la_SOURCES += \
 	%D%/cache.c %D%/cache.h \
 	%D%/compile.c %D%/compile.h \
 	%D%/cuda.h %D%/cuda_internal.h \
+	%D%/device.c \
 	%D%/gpu.c \
 	%D%/hash.c %D%/hash.h \
 	%D%/libraries.c %D%/libraries.h \

@@ -33,4 +33,4 @@ mslx_sources = \
 	tools/mslx/mslx.py \
 	tools/mslx/sources.py \
 	tools/mslx/tokens.py
-EXTRA_DIST += $(mslx_sources) tools/mslx/lint.py
+EXTRA_DIST += $(mslx_sources) tools/mslx/cuda.py tools/mslx/lint.py

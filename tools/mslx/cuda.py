@@ -16,7 +16,7 @@ import argparse
 import os
 import sys
 
-from kernels import ADDRESS_SPACES, find_constants, is_threadgroup_variable, threadgroup_variable, words_reached
+from kernels import ADDRESS_SPACES, find_constants, is_threadgroup_variable, words_reached
 from sources import Source, SourceError, located
 from tokens import MslError, find_close, is_code, next_code, text_of
 
@@ -73,17 +73,12 @@ class Rewriter:
         if token.kind != 'name':
             return token.text, i + 1
         if token.text == 'threadgroup' and is_threadgroup_variable(self.tokens, i):
-            return self.threadgroup_variable(i)
+            return '__shared__ alignas(16)', i + 1
         if token.text == 'constant':
             return self.constant(i, depth)
         if token.text == 'inline':
             return '__forceinline__', i + 1
         return '' if token.text in ADDRESS_SPACES else token.text, i + 1
-
-    def threadgroup_variable(self, i):
-        element, name, brackets, end = threadgroup_variable(self.tokens, i)
-        text = '__shared__ alignas(16) %s %s%s' % (text_of(element), name.text, text_of(brackets))
-        return text + self.lines(i, end), end
 
     def constant(self, i, depth):
         """A function constant, a table or number of the file, or the qualifier of a pointer or reference."""

@@ -6,7 +6,7 @@
 
 #include "device/cuda/cuda_internal.h"
 
-enum { OLDEST_ARCH = 75 }; /* movmatrix and mma.m16n8k8 of halves, which the library's matrices use */
+enum { OLDEST_ARCH = 80 }; /* of which the tensor cores take what the library's matrices give them */
 
 /* ---- errors ---- */
 

@@ -439,32 +439,49 @@ template <class T> TN_INLINE vec<T, 2> straight(simdgroup_matrix<T, 8, 8> m) {
     return m.turned ? transpose(m.pair) : m.pair;
 }
 
-/* d = a b + c, a product and a sum after the other over ascending k. b: its pairs, or those of its transpose. */
-TN_INLINE float2 multiply_exact(float2 a, float2 b, bool b_turned, float2 c) {
-    const uint lane = lane_index(), row = lane / 4 * 4, col = lane % 4;
-    TN_UNROLL for (uint k = 0; k < 8; k++) {
-        const float a_k = __shfl_sync(~0u, k % 2 ? a.y : a.x, row + k / 2);
-        float2 b_k;
-        if (b_turned) {
-            b_k.x = __shfl_sync(~0u, k % 2 ? b.y : b.x, col * 8 + k / 2);
-            b_k.y = __shfl_sync(~0u, k % 2 ? b.y : b.x, col * 8 + 4 + k / 2);
-        } else {
-            b_k.x = __shfl_sync(~0u, b.x, k * 4 + col);
-            b_k.y = __shfl_sync(~0u, b.y, k * 4 + col);
-        }
-        c.x = ::fmaf(a_k, b_k.x, c.x);
-        c.y = ::fmaf(a_k, b_k.y, c.y);
-    }
-    return c;
+template <class T> TN_INLINE vec<T, 2> turned(simdgroup_matrix<T, 8, 8> m) {
+    return m.turned ? m.pair : transpose(m.pair);
 }
 
-/* The same on the tensor cores: exact products, F32 sums. The lower half of the instruction's 16 rows is zero. */
-TN_INLINE float2 multiply_half(half2 a, half2 b_transposed, float2 c) {
-    float unused0 = 0.0f, unused1 = 0.0f;
+/* A float as the sum of two of 11 bits, which is what the tensor cores take: all but the last bit or two of it. */
+struct split {
+    uint high, low;
+};
+TN_INLINE split split_of(float x) {
+    split s;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(s.high) : "f"(x));
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(s.low) : "f"(x - __uint_as_float(s.high)));
+    return s;
+}
+/* Of a half there is no rest. */
+TN_INLINE split split_of(half x) {
+    return {__float_as_uint(float(x)), 0};
+}
+
+/* The eight products of each element added up, of parts of a and of the transpose of b; the upper 8 rows of the instruction
+ * take a's high parts and the lower ones its low parts. Column k of a lies where the instruction has k / 2 + k % 2 * 4,
+ * and so do the rows of b. The sums so far stay out of it, since it does not round to nearest. */
+TN_INLINE float2 multiply_tf32(split ax, split ay, uint bx, uint by) {
+    float d[4] = {};
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, "
+                 "%2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(ax.high), "r"(ax.low), "r"(ay.high), "r"(ay.low), "r"(bx), "r"(by));
+    return float2(d[0] + d[2], d[1] + d[3]);
+}
+template <class A, class B> TN_INLINE float2 multiply(vec<A, 2> a, vec<B, 2> b_turned) {
+    const split ax = split_of(a.x), ay = split_of(a.y), bx = split_of(b_turned.x), by = split_of(b_turned.y);
+    float2 product = multiply_tf32(ax, ay, bx.high, by.high);
+    if constexpr (same<B, float>) product += multiply_tf32(ax, ay, bx.low, by.low);
+    return product;
+}
+/* The same of halves, whose products are exact. The lower 8 rows are not used. */
+TN_INLINE float2 multiply(half2 a, half2 b_turned) {
+    float d[4] = {};
     asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
-                 : "+f"(c.x), "+f"(c.y), "+f"(unused0), "+f"(unused1)
-                 : "r"(as_type<uint>(a)), "r"(0), "r"(as_type<uint>(b_transposed)));
-    return c;
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(as_type<uint>(a)), "r"(0), "r"(as_type<uint>(b_turned)));
+    return float2(d[0], d[1]);
 }
 } // namespace detail
 
@@ -498,15 +515,11 @@ TN_INLINE void simdgroup_store(simdgroup_matrix<T, 8, 8> m, T *p, ulong stride =
     }
 }
 
-/* d = a b + c. Two half factors go through the tensor cores, others through FMAs in the order of k. */
+/* d = a b + c. */
 template <class A, class B>
 TN_INLINE void simdgroup_multiply_accumulate(simdgroup_float8x8 &d, simdgroup_matrix<A, 8, 8> a,
                                              simdgroup_matrix<B, 8, 8> b, simdgroup_float8x8 c) {
-    if constexpr (detail::same<A, half> && detail::same<B, half>)
-        d.pair = detail::multiply_half(detail::straight(a), b.turned ? b.pair : detail::transpose(b.pair),
-                                       detail::straight(c));
-    else
-        d.pair = detail::multiply_exact(float2(detail::straight(a)), float2(b.pair), b.turned, detail::straight(c));
+    d.pair = detail::straight(c) + detail::multiply(detail::straight(a), detail::turned(b));
     d.turned = false;
 }
 

@@ -39,4 +39,4 @@ mslx_sources = \
 	tools/mslx/sizes.py \
 	tools/mslx/sources.py \
 	tools/mslx/tokens.py
-EXTRA_DIST += $(mslx_sources)
+EXTRA_DIST += $(mslx_sources) tools/mslx/cuda.py

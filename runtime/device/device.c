@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
 #include "device/device.h"
 
 #include <string.h>
 
 #include "device/cpu/cpu.h"
 #include "device/reference/reference.h"
+#ifdef TN_CUDA_DEVICE
+#    include "device/cuda/cuda.h"
+#endif
 
-const tn_device_class *const tn_device_classes[] = {&tn_device_cpu, &tn_device_reference, NULL};
+const tn_device_class *const tn_device_classes[] = {
+    &tn_device_cpu,
+    &tn_device_reference,
+#ifdef TN_CUDA_DEVICE
+    &tn_device_cuda,
+#endif
+    NULL,
+};
 
 enum { MAX_OFFERED = 4 };
 static const tn_device_class *offered[MAX_OFFERED];

@@ -85,13 +85,15 @@ nodist_EXTRA_tests_metal_kernels_SOURCES = dummy.cpp
 
 tests_metal_program_SOURCES = \
 	%D%/program.c \
-	%D%/check_random.c %D%/check_random.h \
-	%D%/tiny_model.c %D%/tiny_model.h
+	%D%/tiny_forward.c %D%/tiny_forward.h
 tests_metal_program_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_program_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
 nodist_EXTRA_tests_metal_program_SOURCES = dummy.cpp
 
-tests_metal_models_SOURCES = %D%/models.c tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_models_SOURCES = \
+	%D%/models.c \
+	%D%/tested.h %D%/tested_sim.c \
+	tests/golden/fixture.c tests/golden/fixture.h
 tests_metal_models_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_models_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
 nodist_EXTRA_tests_metal_models_SOURCES = dummy.cpp
@@ -100,6 +102,7 @@ EXTRA_tests_metal_models_DEPENDENCIES = $(preopen_modules)
 
 tests_metal_company_SOURCES = \
 	%D%/company.c \
+	%D%/tested.h %D%/tested_sim.c \
 	tests/golden/company.c tests/golden/company.h \
 	tests/golden/fixture.c tests/golden/fixture.h
 tests_metal_company_CPPFLAGS = $(metal_test_cppflags)

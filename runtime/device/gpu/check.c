@@ -8,7 +8,7 @@
 const tn_gpu_check *const tn_gpu_checks[] = {tn_gpu_checks_linear, tn_gpu_checks_attention,
                                              tn_gpu_checks_recurrent, tn_gpu_checks_rows, NULL};
 
-enum { MAX_BUFFERS = 24, MAX_HOST = 64 };
+enum { MAX_BUFFERS = 64, MAX_HOST = 192 };
 
 struct tn_gpu_launch {
     tn_gpu *gpu;

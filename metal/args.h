@@ -15,7 +15,12 @@
 enum {
     TN_ELEMENT_THREADS = 128,        /* of kernels that work element by element */
     TN_NORM_THREADS = 128,           /* rms_norm */
-    TN_LINEAR_ROWS = 4,              /* linear: output columns of a threadgroup, one simdgroup each */
+    TN_LINEAR_SIMDS = 4,             /* linear_rows: simdgroups of a threadgroup, */
+    TN_LINEAR_COLS = 4,              /* columns of a simdgroup, */
+    TN_LINEAR_MAX_ROWS = 16,         /* rows of a pass at most */
+    TN_TILE_SIMDS = 4,               /* linear_tiles: simdgroups of a threadgroup, */
+    TN_TILE_ROWS = 32,               /* its rows */
+    TN_TILE_COLS = 64,               /* and columns */
     TN_ATTENTION_THREADS = 128,      /* attention: also the positions of a piece */
     TN_ATTENTION_MAX_HEAD_DIM = 512, /* a multiple of TN_ATTENTION_THREADS */
     TN_ATTENTION_SPAN = 512,         /* positions whose softmax a threadgroup of the split attention makes */
@@ -57,14 +62,22 @@ typedef struct tn_metal_seq {
     uint32_t reserved;
 } tn_metal_seq;
 
+/* What a list of rows is padded with. */
+#define TN_NO_ROW 0xffffffffu
+
 typedef struct tn_embed_args {
     uint32_t cols;
+    uint32_t row_bytes; /* of the weight */
     float factor;
 } tn_embed_args;
 
+/* linear_rows, linear_tiles. */
 typedef struct tn_linear_args {
     uint32_t n_in, n_out;
-    uint32_t has_bias; /* 0: the buffer bound as bias is not read */
+    uint32_t row_bytes;       /* of the weight */
+    uint32_t has_bias;        /* 0: the buffer bound as bias is not read */
+    uint32_t rows_are_listed; /* linear_rows; 0: entry i of the list stands for row i */
+    uint32_t split;           /* linear_rows: simdgroups that share the sum of a column: 1, 2, 4 */
 } tn_linear_args;
 
 typedef struct tn_rms_norm_args {

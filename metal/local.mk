@@ -4,9 +4,15 @@
 metal_kernels = \
 	metal/kernels/attention.metal \
 	metal/kernels/elementwise.metal \
-	metal/kernels/linear.metal \
+	metal/kernels/embed.metal \
+	metal/kernels/linear_rows.metal \
+	metal/kernels/linear_tiles.metal \
 	metal/kernels/norm.metal \
 	metal/kernels/rope.metal \
 	metal/kernels/rows.metal
-metal_headers = metal/args.h
+metal_headers = \
+	metal/args.h \
+	metal/kernels/dequant.h \
+	metal/kernels/iq_tables.h \
+	metal/kernels/linear_units.h
 EXTRA_DIST += $(metal_kernels) $(metal_headers)

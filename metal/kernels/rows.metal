@@ -1,26 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kernels that move whole rows: from the embedding, to the KV cache, to the rows whose logits are wanted. */
+/* Kernels that move whole rows: to the KV cache, to the rows whose logits are wanted. */
 #include <metal_stdlib>
 
 #include "metal/args.h"
 
 using namespace metal;
-
-/* out[t] = factor * weight[id of token t].
- *
- * weight: [vocabulary, cols]. tokens: [rows]. out: [rows, cols].
- * Grid: (ceil(cols / TN_ELEMENT_THREADS), rows) threadgroups of TN_ELEMENT_THREADS. TN_OP_EMBED. */
-kernel void embed(device const float          *weight [[buffer(0)]],
-                  device const tn_metal_token *tokens [[buffer(1)]],
-                  device float                *out    [[buffer(2)]],
-                  constant tn_embed_args      &a      [[buffer(3)]],
-                  uint3 at  [[threadgroup_position_in_grid]],
-                  uint  tid [[thread_index_in_threadgroup]])
-{
-    const uint col = at.x * TN_ELEMENT_THREADS + tid;
-    if (col < a.cols)
-        out[(ulong)at.y * a.cols + col] = a.factor * weight[(ulong)tokens[at.y].id * a.cols + col];
-}
 
 /* out[r] = x[rows[r]].
  *

@@ -102,4 +102,11 @@ typedef struct tn_element_args {
     float f; /* scale: the factor; softcap: the cap */
 } tn_element_args;
 
+/* copy_page: page `to` of a pool gets what page `from` holds, n_vec times TN_COPY_PAGE_VEC bytes. */
+enum { TN_COPY_PAGE_VEC = 16 };
+typedef struct tn_copy_page_args {
+    uint32_t from, to;
+    uint32_t n_vec;
+} tn_copy_page_args;
+
 #endif

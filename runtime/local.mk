@@ -2,7 +2,7 @@
 # The runtime is one convenience library, linked into the program and into the tests. Each part lists its own sources.
 noinst_LTLIBRARIES += libtenon.la
 libtenon_la_SOURCES =
-libtenon_la_CPPFLAGS = $(AM_CPPFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS)
+libtenon_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS)
 libtenon_la_LIBADD = $(JANSSON_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS) $(LTDL_LIBS) $(BASE_LIBS)
 
 include runtime/base/local.mk

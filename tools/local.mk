@@ -31,5 +31,6 @@ EXTRA_DIST += \
 mslx_sources = \
 	tools/mslx/kernels.py \
 	tools/mslx/mslx.py \
+	tools/mslx/sources.py \
 	tools/mslx/tokens.py
 EXTRA_DIST += $(mslx_sources) tools/mslx/lint.py

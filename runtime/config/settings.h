@@ -71,6 +71,7 @@ typedef enum tn_cache_share { TN_SHARE_ALL, TN_SHARE_KEY } tn_cache_share;
 /* cache {}: for models that do not say otherwise. */
 typedef struct tn_cache_settings {
     tn_cache_share share; /* by what requests are kept apart */
+    bool exact;           /* on GPUs prompts do not go on from what answers left */
     const char *kv_type;  /* "f32", "f16", "bf16", "q8_0"; NULL: what device and compute ask for */
     uint64_t context;     /* tokens of one sequence; 0: what the model was made for */
 } tn_cache_settings;

@@ -68,6 +68,8 @@ const tn_setting_row tn_setting_rows[] = {
      .help = "how keys and values are stored, for models that do not say"},
     {CACHE(CHOICE, "share", share), .def = "all", .words = "all|key",
      .help = "who may go on from whose computed prompts: all, or only requests with the same API key"},
+    {CACHE(BOOL, "exact", exact), .def = "true",
+     .help = "on a GPU, earlier answers in a prompt are computed again, so that a hit changes no bit; off takes them as they are"},
     {CACHE(UINT, "context", context), .def = "0", .max = 1 << 24,
      .help = "tokens of one sequence, for models that do not say; 0 is what the model was made for"},
 

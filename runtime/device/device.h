@@ -3,9 +3,9 @@
  * cache; the host owns sequences, page tables and sampling. Nothing here assumes that the host can see the
  * device's memory.
  *
- * Numerics that every device keeps: the order of each floating-point sum follows from the row and the model
- * alone, never from the number of rows, sequences, pages or threads. Attention reads k and v as stored, those
- * of the same step included, over positions in ascending order.
+ * Numerics that every device keeps: the order of each floating-point sum follows from the row (on devices
+ * with roles, its role too) and the model alone, never from the number of rows, sequences, pages or threads.
+ * Attention reads k and v as stored, those of the same step included, over positions in ascending order.
  *
  * Threads: one thread at a time per exec (the engine's); open and lower on the control thread. */
 #ifndef TN_DEVICE_DEVICE_H
@@ -42,6 +42,7 @@ typedef struct tn_exec_config {
  * order, at positions first_pos .. first_pos + n_token; everything before first_pos is in its pages. */
 typedef struct tn_step_seq {
     uint32_t first_token, n_token;
+    uint32_t n_generated; /* of them, the last ones, were chosen by sampling; the others are prompt */
     uint32_t first_pos;
     uint32_t rope_variant;
     /* Of each group, the page of positions i * page_tokens ..; n_page of them cover first_pos + n_token
@@ -78,11 +79,16 @@ typedef int (*tn_progress_fn)(void *ctx, uint64_t done, uint64_t total);
 typedef struct tn_device_class {
     const char *name;    /* "cpu" */
     const char *summary; /* one line for humans */
+    /* A row goes through other kernels as a generated token than as a prompt's, so its numbers differ a
+     * little; which ones follows from n_generated. false: all rows are alike. */
+    bool has_roles;
     /* TN_ENOTSUP where this machine cannot; the device is the caller's (close). */
     int (*open)(const tn_device_options *options, tn_device **ret, tn_error *err);
     void (*close)(tn_device *d);
     /* What this device is on this machine, for --version and logs: "avx512, 2 threads". Borrowed. */
     const char *(*describe)(const tn_device *d);
+    /* Bytes that may be in use on it at once; 0, or a NULL function: no limit but the host's memory. */
+    uint64_t (*memory)(const tn_device *d);
     /* What lower() would hold, without doing it. Errors as lower's. */
     int (*size)(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_exec_size *ret,
                 tn_error *err);

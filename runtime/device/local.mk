@@ -5,3 +5,4 @@ libtenon_la_SOURCES += \
 	%D%/reference/reference.c %D%/reference/reference.h
 
 include runtime/device/cpu/local.mk
+include runtime/device/gpu/local.mk

@@ -38,7 +38,7 @@ static bool can_be_preempted(const tn_seq *s) {
 
 void tn_engine_leave(tn_engine *e, tn_seq *s) {
     if (!s->admitted) return;
-    tn_chain_release(e->kv, s->chain, s->ids);
+    tn_chain_release(e->kv, s->chain, s->keys);
     s->admitted = false;
     e->n_running--;
 }
@@ -83,7 +83,7 @@ static uint64_t too_little(const tn_engine *e, const tn_seq *s) {
 /* Takes what the index has of s. false: another sequence computes the next page in this step. */
 static bool match(tn_engine *e, tn_seq *s) {
     bool wait;
-    uint32_t n = tn_chain_match(e->kv, s->chain, s->ids, s->n_ids - 1, &wait);
+    uint32_t n = tn_chain_match(e->kv, s->chain, s->keys, s->n_ids - 1, &wait);
     if (s->chain->n_past <= s->config.n_prompt && s->n_preempted == 0) {
         s->n_cached += n;
         e->stats.n_hit += n;
@@ -102,7 +102,7 @@ static bool has_room(tn_engine *e, tn_seq *s) {
     if (bytes && bytes != UINT64_MAX && e->config.reclaim && e->config.reclaim(e->config.ctx, bytes))
         bytes = too_little(e, s);
     if (bytes == 0) return true;
-    tn_chain_release(e->kv, s->chain, s->ids);
+    tn_chain_release(e->kv, s->chain, s->keys);
     s->n_cached = n_cached;
     e->stats.n_hit = n_hit;
     return false;
@@ -132,7 +132,7 @@ static uint32_t rows_wanted(const tn_seq *s, uint32_t n) {
 
 static void add_to_step(tn_engine *e, tn_seq *s, uint32_t n) {
     tn_step *st = &e->step;
-    uint32_t past = s->chain->n_past;
+    uint32_t past = s->chain->n_past, n_prompt = s->config.n_prompt;
     s->step_tokens = n;
     s->step_first = st->n_token;
     s->step_first_row = st->n_row;
@@ -145,6 +145,9 @@ static void add_to_step(tn_engine *e, tn_seq *s, uint32_t n) {
     for (uint32_t i = 0; i < s->step_rows; i++) e->rows[st->n_row + i] = st->n_token + n - s->step_rows + i;
     e->step_seqs[st->n_seq] = (tn_step_seq){.first_token = st->n_token,
                                             .n_token = n,
+                                            .n_generated = past >= n_prompt      ? n
+                                                           : past + n > n_prompt ? past + n - n_prompt
+                                                                                 : 0,
                                             .first_pos = past,
                                             .rope_variant = s->rope_variant,
                                             .n_page = s->chain->n_page};
@@ -181,7 +184,7 @@ static void join(tn_engine *e, tn_seq *s, uint32_t n) {
     n = paid;
     if (s->config.all_logits && n > row_room) n = row_room;
     if (n && rows_wanted(s, n) > row_room) n--; /* the last token waits for a row */
-    if (n) n = tn_chain_grow(e->kv, s->chain, s->ids, s->n_ids, n);
+    if (n) n = tn_chain_grow(e->kv, s->chain, s->keys, s->n_ids, n);
     if (n == 0) return;
     spend(e, s, n);
     add_to_step(e, s, n);

@@ -120,8 +120,19 @@ static tn_client *client_of(tn_engine *e, uint64_t id) {
 static void seq_free(tn_engine *e, tn_seq *s) {
     tn_chain_free(e->kv, s->chain);
     free(s->watch);
+    if (s->keys != s->ids) free(s->keys);
     free(s->ids);
     free(s);
+}
+
+/* Where a generated token's numbers differ from a prompt token's, the index takes them for different tokens.
+ */
+static bool roles_matter(const tn_engine *e) {
+    return e->m->device->cls->has_roles && !e->config.mix_roles;
+}
+
+static int32_t generated_key(const tn_seq *s, int32_t id) {
+    return s->keys == s->ids ? id : id ^ INT32_MIN;
 }
 
 static int seq_init(tn_engine *e, tn_seq *s, tn_error *err) {
@@ -135,12 +146,14 @@ static int seq_init(tn_engine *e, tn_seq *s, tn_error *err) {
     s->arrived_ns = tn_clock_ns();
     s->rope_variant = rope_variant(e->m->program, c->n_prompt);
     s->ids = malloc(((size_t)s->n_max + 1) * sizeof *s->ids);
+    s->keys = roles_matter(e) ? malloc(((size_t)s->n_max + 1) * sizeof *s->keys) : s->ids;
     s->client = client_of(e, c->client);
     s->watch = c->sampling.repetition.max_pattern ? malloc(sizeof *s->watch) : NULL;
-    if (!s->ids || !s->client || (c->sampling.repetition.max_pattern && !s->watch))
+    if (!s->ids || !s->keys || !s->client || (c->sampling.repetition.max_pattern && !s->watch))
         return tn_fail(err, TN_ENOMEM, "out of memory for a sequence of %u tokens", c->n_prompt);
     if (s->watch) tn_repeat_init(s->watch, &c->sampling.repetition);
     memcpy(s->ids, c->prompt, c->n_prompt * sizeof *s->ids);
+    memcpy(s->keys, s->ids, c->n_prompt * sizeof *s->ids);
     tn_chain_config chain = {.salt = c->salt,
                              .n_salt = c->n_salt,
                              .variant = s->rope_variant,
@@ -215,7 +228,8 @@ static void choose(tn_engine *e, tn_seq *s, const float *logits) {
         finish(e, s, TN_FINISH_STOP);
         return;
     }
-    s->ids[s->n_ids++] = token.id;
+    s->ids[s->n_ids] = token.id;
+    s->keys[s->n_ids++] = generated_key(s, token.id);
     e->stats.n_generated++;
     bool loops = s->watch && tn_repeat_push(s->watch, token.id);
     if (c->on_token && !c->on_token(c->ctx, &token))
@@ -232,7 +246,7 @@ static void deliver(tn_engine *e, tn_seq *s, const float *logits) {
     bool generated = tn_seq_is_decoding(s);
     const float *row = logits + (size_t)s->step_first_row * n_vocab;
     if (s->config.on_taps) s->config.on_taps(s->config.ctx, e->m->exec, s->step_first, first, n);
-    tn_chain_advance(e->kv, s->chain, s->ids, n);
+    tn_chain_advance(e->kv, s->chain, s->keys, n);
     s->client->served += generated ? GENERATED : n;
     e->stats.n_step_tokens += n;
     if (!generated) e->stats.n_prompt += n;

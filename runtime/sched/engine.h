@@ -63,6 +63,10 @@ typedef struct tn_engine_config {
      * Called from tn_engine_step. May be NULL. */
     bool (*reclaim)(void *ctx, uint64_t bytes);
     void *ctx;
+    /* On devices with roles (device/device.h) a prompt may go on from pages of tokens that somebody's answer
+     * generated, and the reverse: less is computed twice, and answers may differ in the last bits of a logit.
+     */
+    bool mix_roles;
 } tn_engine_config;
 
 /* m outlives the engine. config may be NULL. TN_ENOMEM. [control thread] */

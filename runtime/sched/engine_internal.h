@@ -20,8 +20,9 @@ struct tn_seq {
     tn_seq *next;
     tn_client *client;
     tn_chain *chain;
-    tn_repeat *watch;      /* for loops; NULL: nobody asked */
-    int32_t *ids;          /* [n_max + 1]: the prompt, then what was generated */
+    tn_repeat *watch; /* for loops; NULL: nobody asked */
+    int32_t *ids;     /* [n_max + 1]: the prompt, then what was generated */
+    int32_t *keys; /* [n_max + 1]: what the index knows them by; ids themselves where roles do not matter */
     uint32_t n_ids, n_max; /* known; longest possible */
     uint32_t rope_variant;
     int64_t arrived_ns;

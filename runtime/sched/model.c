@@ -156,6 +156,34 @@ static uint32_t least_pages(const tn_model *m, uint32_t group) {
     return tn_model_seq_pages(m, group, m->n_ctx) + (m->program->groups[group].is_state ? STATE_COPIES : 0);
 }
 
+/* A GPU allocates pools whole, from memory of its own: all groups shrink alike until they fit beside the
+ * rest. */
+static int fit_device(tn_model *m, tn_error *err) {
+    const uint32_t n_group = m->program->n_group;
+    uint64_t memory = m->device->cls->memory ? m->device->cls->memory(m->device) : 0;
+    uint64_t file = tn_checkpoint_bytes(m->checkpoint);
+    uint64_t weights = m->size.weights > file ? m->size.weights : file;
+    uint64_t rest = weights + m->size.activations, least = 0, pools = 0;
+    for (uint32_t g = 0; g < n_group; g++) {
+        least += m->size.page[g] * least_pages(m, g);
+        pools += m->size.page[g] * m->config.n_page[g];
+    }
+    if (memory == 0 || rest + pools <= memory) return 0;
+    if (rest + least > memory)
+        return tn_fail(
+            err, TN_ENOMEM,
+            "%s has %llu MiB: weights and activations take %llu, a context of %u tokens %llu; choose a smaller "
+            "context, kv_type or model",
+            m->device->cls->name, (unsigned long long)memory >> 20, (unsigned long long)rest >> 20, m->n_ctx,
+            (unsigned long long)least >> 20);
+    double share = (double)(memory - rest - least) / (double)(pools - least);
+    for (uint32_t g = 0; g < n_group; g++) {
+        uint32_t must = least_pages(m, g);
+        m->config.n_page[g] = must + (uint32_t)((m->config.n_page[g] - must) * share);
+    }
+    return 0;
+}
+
 /* How many pages there may be. With a limit in bytes each group's pool could take all of it: what is reserved
  * is addresses, and the engine keeps the sum. */
 static int size_pools(tn_model *m, tn_error *err) {
@@ -169,7 +197,7 @@ static int size_pools(tn_model *m, tn_error *err) {
                            m->n_ctx, (unsigned long long)n, MAX_PAGES);
         m->config.n_page[g] = (uint32_t)n;
     }
-    return 0;
+    return fit_device(m, err);
 }
 
 /* What m takes as it is configured. */

@@ -525,7 +525,8 @@ static void ask(tn_runner *r, request *q) {
 
 int tn_runner_attach(tn_runner *r, tn_model *m, tn_metrics *metrics, tn_lane **ret, tn_error *err) {
     tn_lane *l = calloc(1, sizeof *l);
-    tn_engine_config config = {.budget = r->config.budget, .reclaim = tn_lane_reclaim, .ctx = l};
+    tn_engine_config config = {
+        .budget = r->config.budget, .reclaim = tn_lane_reclaim, .ctx = l, .mix_roles = r->config.mix_roles};
     if (!l) return tn_fail(err, TN_ENOMEM, "out of memory");
     l->model = m;
     l->metrics = metrics;

@@ -19,6 +19,7 @@ typedef struct tn_lane tn_lane; /* a model that is attached to a runner */
 typedef struct tn_runner_config {
     tn_budget *budget;         /* where pages come from, outlives the runner; NULL: no limit but the pools' */
     uint32_t queue_length;     /* jobs of a model that may wait while its sequences are taken; 0: no bound */
+    bool mix_roles;            /* of every engine (sched/engine.h) */
     void (*notify)(void *ctx); /* [engine thread] must not block */
     void *ctx;
 } tn_runner_config;

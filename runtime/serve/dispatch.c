@@ -509,6 +509,7 @@ void tn_dispatch_close(tn_dispatch *d, tn_exchange *x) {
 static int start_threads(tn_dispatch *d, tn_error *err) {
     tn_runner_config rc = {.budget = tn_models_budget(d->config.models),
                            .queue_length = (uint32_t)d->config.settings->limits.queue_length,
+                           .mix_roles = !d->config.settings->cache.exact,
                            .notify = wake,
                            .ctx = d};
     int status = tn_runner_new(&rc, &d->runner, err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernel_check.h"
+#include "check_random.h"
 
 static uint64_t random_state = 1;
 

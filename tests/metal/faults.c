@@ -15,7 +15,7 @@ static int run(const char *kernel, size_t n_out, uint32_t n_group) {
     assert_non_null(k);
     sim_buffer *b = sim_buffer_new(n_out * sizeof(float));
     const sim_binding binding = {.index = 0, .buffer = b};
-    const int rc = sim_dispatch(k, &binding, 1, (const uint32_t[3]){n_group, 1, 1}, N_THREAD);
+    const int rc = sim_dispatch(k, NULL, 0, &binding, 1, (const uint32_t[3]){n_group, 1, 1}, N_THREAD);
     if (rc == 0) assert_int_equal(sim_buffer_read(b, 0, out, n_out < N_OUT ? n_out * 4 : sizeof out), 0);
     sim_buffer_free(b);
     return rc;
@@ -112,17 +112,47 @@ static void arguments_are_checked(void **state) {
         {{odd, value}, 2, "offset 2"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(sim_dispatch(k, cases[i].bindings, cases[i].n, one, N_THREAD), -1);
+        assert_int_equal(sim_dispatch(k, NULL, 0, cases[i].bindings, cases[i].n, one, N_THREAD), -1);
         if (!strstr(sim_error(), cases[i].words))
             fail_msg("\"%s\" lacks \"%s\"", sim_error(), cases[i].words);
     }
     const sim_binding both[] = {value, good};
-    assert_int_equal(sim_dispatch(k, both, 2, one, 0), -1);
-    assert_int_equal(sim_dispatch(k, both, 2, one, SIM_MAX_GROUP_THREADS + 1), -1);
-    assert_int_equal(sim_dispatch(k, both, 2, one, N_THREAD), 0);
+    assert_int_equal(sim_dispatch(k, NULL, 0, both, 2, one, 0), -1);
+    assert_int_equal(sim_dispatch(k, NULL, 0, both, 2, one, SIM_MAX_GROUP_THREADS + 1), -1);
+    assert_int_equal(sim_dispatch(k, NULL, 0, both, 2, one, N_THREAD), 0);
     assert_int_equal(sim_buffer_read(b, 0, out, sizeof out), 0);
     for (int i = 0; i < N_OUT; i++) assert_true(out[i] == 42);
     assert_null(sim_kernel_find(&metal_faults, "by_valu"));
+    sim_buffer_free(b);
+}
+
+static void constants_are_checked(void **state) {
+    (void)state;
+    const sim_kernel *k = sim_kernel_find(&metal_faults, "with_constant");
+    sim_buffer *b = sim_buffer_new(N_THREAD * sizeof(float));
+    const sim_binding binding = {.index = 0, .buffer = b};
+    const uint32_t one[3] = {1, 1, 1};
+    const struct {
+        sim_constant constants[3];
+        size_t n;
+        const char *words;
+    } cases[] = {
+        {{{0}}, 0, "function_constant(3), FACTOR, is not given"},
+        {{{4, 1}}, 1, "function_constant(3), FACTOR, is not given"},
+        {{{3, 1}, {5, 1}}, 2, "no function_constant(5)"},
+        {{{3, 1}, {3, 1}}, 2, "FACTOR, is given twice"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(sim_dispatch(k, cases[i].constants, cases[i].n, &binding, 1, one, N_THREAD), -1);
+        if (!strstr(sim_error(), cases[i].words))
+            fail_msg("\"%s\" lacks \"%s\"", sim_error(), cases[i].words);
+    }
+    for (uint32_t factor = 1; factor < 4; factor++) {
+        const sim_constant c = {3, factor};
+        assert_int_equal(sim_dispatch(k, &c, 1, &binding, 1, one, N_THREAD), 0);
+        assert_int_equal(sim_buffer_read(b, 0, out, sizeof out), 0);
+        for (uint32_t i = 0; i < N_OUT; i++) assert_true(out[i] == (float)(i * factor));
+    }
     sim_buffer_free(b);
 }
 
@@ -133,6 +163,7 @@ int main(void) {
         cmocka_unit_test(unwritten_memory_is_no_number),
         cmocka_unit_test(order_follows_the_seed),
         cmocka_unit_test(arguments_are_checked),
+        cmocka_unit_test(constants_are_checked),
     };
     return unit_main(tests);
 }

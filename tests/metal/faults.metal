@@ -4,6 +4,9 @@
 
 using namespace metal;
 
+constant uint FACTOR [[function_constant(3)]];
+constant uint UNUSED [[function_constant(4)]];
+
 /* No mistake: out[thread] = thread. Runs after each of the others, to see that the simulator got over it. */
 kernel void fine(device float *out [[buffer(0)]],
                  uint tid [[thread_index_in_threadgroup]])
@@ -131,4 +134,16 @@ kernel void by_value(device float *out [[buffer(0)]],
                      uint tid [[thread_index_in_threadgroup]])
 {
     out[tid] = float(n.a + n.b);
+}
+
+static inline float scaled(uint n)
+{
+    return float(n * FACTOR);
+}
+
+/* out[thread] = thread * FACTOR. */
+kernel void with_constant(device float *out [[buffer(0)]],
+                          uint tid [[thread_index_in_threadgroup]])
+{
+    out[tid] = scaled(tid);
 }

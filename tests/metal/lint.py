@@ -11,8 +11,8 @@ ROOT = os.environ.get('TN_SRCDIR', '.')
 sys.path.insert(0, os.path.join(ROOT, 'tools', 'mslx'))
 
 from lint import lint, read  # noqa: E402
-from mslx import Library, translate  # noqa: E402
-from tokens import MslError  # noqa: E402
+from mslx import Library  # noqa: E402
+from sources import Source, SourceError  # noqa: E402
 
 KERNEL = '''#include <metal_stdlib>
 using namespace metal;
@@ -95,9 +95,9 @@ def lint_case(before, parameters, body, word):
 
 def refused_case(source, word):
     try:
-        translate('\n' + source, 'test.metal', Library())
-    except MslError as error:
-        return '' if word in str(error) and str(error).startswith('line 2') else 'said: %s' % error
+        Library().add_file(Source('', 'test.metal', '\n' + source))
+    except SourceError as error:
+        return '' if word in str(error) and str(error).startswith('test.metal:2: ') else 'said: %s' % error
     return 'translated'
 
 

@@ -35,21 +35,18 @@ tests_metal_libsim_la_SOURCES = \
 tests_metal_libsim_la_CPPFLAGS = $(metal_cppflags)
 tests_metal_libsim_la_CXXFLAGS = $(TN_CXXFLAGS)
 
-# Kernels as C++: those of metal/, each without one of its barriers, and those that are wrong on purpose.
+# Kernels as C++: those of metal/ (and each without one of its barriers), and those that are wrong on purpose.
 mslx = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) $(top_srcdir)/tools/mslx/mslx.py --root $(top_srcdir)
-CLEANFILES += tests/metal/metal-kernels.cpp tests/metal/metal-mutants.cpp tests/metal/metal-faults.cpp
+CLEANFILES += tests/metal/metal-kernels.cpp tests/metal/metal-faults.cpp
 
-tests/metal/metal-kernels.cpp: $(metal_kernels) $(mslx_sources)
-	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --library metal_kernels -o $@ $(metal_kernels)
-tests/metal/metal-mutants.cpp: $(metal_kernels) $(mslx_sources)
-	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --without-barriers --library metal_mutants -o $@ $(metal_kernels)
+tests/metal/metal-kernels.cpp: $(metal_kernels) $(metal_headers) $(mslx_sources)
+	$(AM_V_GEN)$(MKDIR_P) tests/metal && \
+	  $(mslx) --library metal_kernels --without-barriers metal_mutants -o $@ $(metal_kernels)
 tests/metal/metal-faults.cpp: tests/metal/faults.metal $(mslx_sources)
 	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --library metal_faults -o $@ tests/metal/faults.metal
 
 # msl-sim, with its kernels.
-tests_metal_libdevice_la_SOURCES = \
-	%D%/device_sim.c %D%/device_sim.h \
-	%D%/encode_sim.c %D%/exec_sim.h
+tests_metal_libdevice_la_SOURCES = %D%/gpu_sim.c %D%/gpu_sim.h
 nodist_tests_metal_libdevice_la_SOURCES = tests/metal/metal-kernels.cpp
 tests_metal_libdevice_la_CPPFLAGS = $(metal_cppflags)
 tests_metal_libdevice_la_CXXFLAGS = $(TN_CXXFLAGS)
@@ -62,18 +59,15 @@ tests_metal_faults_LDADD = $(metal_test_ldadd)
 
 tests_metal_kernels_SOURCES = \
 	%D%/kernels.c \
-	%D%/check_random.c \
-	%D%/kernel_check.c %D%/kernel_check.h \
 	%D%/libraries.h
-nodist_tests_metal_kernels_SOURCES = tests/metal/metal-mutants.cpp
 tests_metal_kernels_CPPFLAGS = $(metal_test_cppflags)
-tests_metal_kernels_CXXFLAGS = $(TN_CXXFLAGS)
 tests_metal_kernels_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
-
 # dummy.cpp, which does not exist, makes automake link by the C++ compiler: the libraries want its run time.
+nodist_EXTRA_tests_metal_kernels_SOURCES = dummy.cpp
+
 tests_metal_program_SOURCES = \
 	%D%/program.c \
-	%D%/check_random.c \
+	%D%/check_random.c %D%/check_random.h \
 	%D%/tiny_model.c %D%/tiny_model.h
 tests_metal_program_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_program_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)

@@ -3,7 +3,7 @@
  * against themselves in other company. The engine is the one that serves every other device. */
 #include <math.h>
 
-#include "device_sim.h"
+#include "gpu_sim.h"
 #include "golden/fixture.h"
 #include "modules/loader.h"
 

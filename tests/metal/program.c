@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "device_sim.h"
+#include "gpu_sim.h"
 #include "sim/sim.h"
 #include "tiny_model.h"
 

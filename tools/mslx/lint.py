@@ -13,7 +13,8 @@ import os
 import re
 import sys
 
-from kernels import ADDRESS_SPACES, NUMBERS, POSITIONS, find_kernels
+from kernels import ADDRESS_SPACES, NUMBERS, POSITIONS, find_functions, find_kernels
+from sources import own_header
 from tokens import MslError, code, find_close, next_code, tokenize
 
 MAX_BUFFER_INDEX = 30
@@ -57,7 +58,7 @@ def directives(tokens):
         if token.kind != 'directive':
             continue
         words = token.text[1:].split()
-        if words[0] == 'include' and words[1] not in HEADERS:
+        if words[0] == 'include' and words[1] not in HEADERS and not own_header(token):
             yield token.line, 'include %s: only %s' % (words[1], ' and '.join(HEADERS))
         elif words[0] == 'define' and '(' in words[1]:
             yield token.line, '%s: write an inline function' % words[1]
@@ -97,27 +98,10 @@ def pointers(tokens, types):
             yield token.line, 'a pointer or reference to %s without an address space' % words[before].text
 
 
-def functions(tokens):
-    """(name, index of name, index of the body's {, index of its }) of every function."""
-    i, found = 0, []
-    while i < len(tokens):
-        if tokens[i].text == '(' and tokens[i].kind == 'mark':
-            close = find_close(tokens, i)
-            body = next_code(tokens, close)
-            if body < len(tokens) and tokens[body].text == '{':
-                name = max(j for j in range(i) if tokens[j].kind == 'name')
-                found.append((tokens[name].text, name, body, find_close(tokens, body)))
-                i = found[-1][3]
-            else:
-                i = close
-        i += 1
-    return found
-
-
 def recursion(tokens):
     """Calls in a circle, of any length."""
-    bodies = {name: {t.text for t in tokens[body:end] if t.kind == 'name'} for name, _, body, end in functions(tokens)}
-    for name, at, _, _ in functions(tokens):
+    bodies = {name: {t.text for t in tokens[body:end] if t.kind == 'name'} for name, _, body, end in find_functions(tokens)}
+    for name, at, _, _ in find_functions(tokens):
         reached, todo = set(), [name]
         while todo:
             for callee in bodies[todo.pop()] & bodies.keys() - reached:
@@ -130,7 +114,7 @@ def recursion(tokens):
 def threadgroup_variables(tokens):
     """Only kernels may declare them, at the top of their body."""
     kernels = {k.name for k in find_kernels(tokens)}
-    for name, _, body, end in functions(tokens):
+    for name, _, body, end in find_functions(tokens):
         depth = 0
         for i in range(body, end):
             depth += {'{': 1, '}': -1}.get(tokens[i].text, 0)

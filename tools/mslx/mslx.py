@@ -2,66 +2,96 @@
 # SPDX-License-Identifier: Apache-2.0
 """mslx: turns .metal files into one C++ file for the Metal simulator of tests/metal/sim. For tests only.
 
-usage: mslx.py [--root DIR] [--without-barriers] --library NAME -o OUT.cpp FILE.metal...
+usage: mslx.py [--root DIR] --library NAME [--without-barriers NAME] -o OUT.cpp FILE.metal...
 
-The output has every function of the sources, with address spaces and attributes taken out, and for each kernel an entry
-that fetches its arguments and a table of them; NAME is the sim_library that lists the kernels. Lines keep their numbers (#line). The sources keep to the C-like part of
-the language that lint.py demands: no templates, no function constants, threadgroup memory declared in the kernel.
+The output has every function of the sources, with address spaces and attributes taken out, each .metal file in a namespace
+of its own with the headers of metal/kernels that it includes; for each kernel an entry that fetches its arguments; and
+tables of arguments, function constants and kernels. --library: the name of the sim_library that lists the kernels. Lines
+keep their numbers (#line). The sources keep to the part of the language that lint.py demands.
 
---without-barriers: instead, every kernel once for each of its barriers with that barrier left out, named
-"kernel@LINE" after the line of the barrier. A test uses them to see that the simulator notices.
+--without-barriers: the name of a second sim_library, which has every kernel once for each of its barriers with that barrier
+left out, named "kernel@LINE" after the line of the barrier. A test uses them to see that the simulator notices.
 """
 import argparse
 import os
+import re
 import sys
 
-from kernels import ADDRESS_SPACES, find_kernels
-from tokens import CLOSING, MslError, Token, find_close, next_code, text_of, tokenize
+from kernels import ADDRESS_SPACES, is_threadgroup_variable, threadgroup_variable, words_reached
+from sources import Source, SourceError, located, own_header
+from tokens import MslError, find_close, next_code, text_of
+
+BARRIERS = ('threadgroup_barrier', 'simdgroup_barrier')
 
 
-def is_variable(tokens, i):
-    """Whether `threadgroup` at i begins a variable rather than qualifies a pointer or reference."""
-    while tokens[i].text not in (';', ')', '=', ','):
-        if tokens[i].text in ('*', '&'):
-            return False
-        i = next_code(tokens, i)
-    return tokens[i].text == ';'
-
-
-def threadgroup_variable(tokens, start, slot):
-    """C++ for the declaration at start, `threadgroup float name[4][8];`, and the index of its semicolon."""
-    end = start
-    while tokens[end].text != ';':
-        end = find_close(tokens, end) + 1 if tokens[end].text in CLOSING else end + 1
-    declaration = [t for t in tokens[start + 1:end] if t.kind != 'blank']
-    first_bracket = next((i for i, t in enumerate(declaration) if t.text == '['), len(declaration))
-    if first_bracket < 2:
-        raise MslError('line %d: expected "threadgroup type name[...];"' % tokens[start].line)
-    element, name = declaration[:first_bracket - 1], declaration[first_bracket - 1].text
-    cpp = 'auto &%s = sim::threadgroup_variable<%s %s>(%d)' % (
-        name, text_of(element), text_of(declaration[first_bracket:]), slot)
+def rewrite_variable(tokens, start, slot):
+    """C++ for the threadgroup variable declared at start, and the index of its semicolon."""
+    element, name, brackets, end = threadgroup_variable(tokens, start)
+    cpp = 'auto &%s = sim::threadgroup_variable<%s %s>(%d)' % (name.text, text_of(element), text_of(brackets), slot)
     return cpp + '\n' * (tokens[end].line - tokens[start].line), end
 
 
-def rewrite(tokens):
-    """The tokens as C++ text."""
-    out, i, depth, slot = [], 0, 0, 0
+def rewrite_constant(tokens, start, depth):
+    """C++ for `constant` at start: const, of which no file need use all, or a function constant, which a dispatch sets."""
+    end = start
+    while end < len(tokens) and tokens[end].text not in (';', '=', ')', ',', '{'):
+        end += 1
+    if any(t.text == 'function_constant' for t in tokens[start:end]):
+        return '[[maybe_unused]] static'
+    if tokens[next_code(tokens, start)].text == 'const':
+        return ''
+    is_variable = depth == 0 and tokens[end].text in (';', '=')
+    return '[[maybe_unused]] static const' if is_variable else 'const'
+
+
+def rewrite_name(tokens, i, depth):
+    """C++ for a name."""
+    text = tokens[i].text
+    if text == 'kernel':
+        return '[[maybe_unused]] static'
+    if text == 'static' and depth == 0:
+        following = tokens[next_code(tokens, i)].text
+        return '' if following == 'constant' else '[[maybe_unused]] static'
+    if text == 'constant':
+        return rewrite_constant(tokens, i, depth)
+    return '' if text in ADDRESS_SPACES else text
+
+
+def rewrite_number(text):
+    """C++ for a number: halves have no suffix there."""
+    return 'half(%sf)' % text[:-1] if text.endswith('h') and not text.startswith('0x') else text
+
+
+def rewrite_directive(source, token, headers):
+    """C++ for a preprocessor line: our headers, the first time that they are met, where they are included; what all
+    kernels include stands at the top of the output."""
+    header = own_header(token)
+    if header:
+        text = rewrite_file(headers.pop(header), headers) if header in headers else ''
+        return '%s#line %d "%s"' % (text, token.line + 1, source.name)
+    return '' if re.match(r'#\s*(include|pragma\s+once)', token.text) else token.text
+
+
+def rewrite(source, headers):
+    """The tokens of a source as C++ text. headers: those that are still to be included, {name: source}."""
+    tokens, out, i, depth, parentheses, slot = source.tokens, [], 0, 0, 0, 0
     while i < len(tokens):
         token = tokens[i]
         text = token.text
-        if text in '{}' and token.kind == 'mark':
-            depth += 1 if text == '{' else -1
+        if token.kind == 'mark':
+            parentheses += {'(': 1, ')': -1}.get(text, 0)
+            depth += {'{': 1, '}': -1}.get(text, 0)
             slot = slot if depth else 0
-        if token.kind == 'name' and text == 'threadgroup' and is_variable(tokens, i):
-            text, i = threadgroup_variable(tokens, i, slot)
+        if text == 'threadgroup' and token.kind == 'name' and is_threadgroup_variable(tokens, i):
+            text, i = rewrite_variable(tokens, i, slot)
             i -= 1  # the semicolon stays
             slot += 1
-        elif token.kind == 'name' and text == 'kernel':
-            text = 'static'
-        elif token.kind == 'name' and text == 'constant':
-            text = 'const'
-        elif token.kind == 'name' and text in ADDRESS_SPACES:
-            text = ''
+        elif token.kind == 'name':
+            text = rewrite_name(tokens, i, depth + parentheses)
+        elif token.kind == 'number':
+            text = rewrite_number(text)
+        elif token.kind == 'directive':
+            text = rewrite_directive(source, token, headers)
         elif text == '[[':
             i = find_close(tokens, i)
             text = ''
@@ -70,34 +100,53 @@ def rewrite(tokens):
     return ''.join(out)
 
 
-def argument(parameter):
-    """C++ that fetches a parameter's value in a kernel's entry."""
-    if parameter.attribute != 'buffer':
-        return 'sim::attribute_as<%s>::from(sim::%s())' % (parameter.scalar_type(), parameter.attribute)
-    accessor = 'reference' if parameter.is_reference() else 'pointer'
-    return 'args.%s<%s>(%d)' % (accessor, parameter.host_type(), parameter.index)
+def rewrite_file(source, headers):
+    """C++ for a file, whose lines the compiler counts as those of the source."""
+    try:
+        return '#line 1 "%s"\n%s\n' % (source.name, rewrite(source, headers))
+    except MslError as error:
+        raise SourceError(located(source.name, error)) from error
+
+
+def namespace_of(name):
+    return 'file_' + re.sub(r'\W', '_', os.path.splitext(os.path.basename(name))[0])
 
 
 class Library:
-    """The kernels of an output file: C++ for their entries, and the rows of the table that lists them."""
+    """The kernels of an output file: C++ for the files that have them, for their entries and for the tables."""
 
     def __init__(self):
-        self.entries, self.rows = [], []
+        self.parts, self.entries, self.rows, self.mutants, self.names = [], [], [], [], {}
 
-    def add(self, kernel, name, function):
-        """A kernel under a name: an entry that fetches its arguments, a table of them, a row."""
-        parameters = [self.parameter(p) for p in kernel.parameters if p.attribute == 'buffer']
-        unique = function.replace('::', '_')
-        arguments = ',\n        '.join(argument(p) for p in kernel.parameters)
-        self.entries.append('''
-static void entry_%s(const sim::arguments &args) {
-    (void)args;
-    %s(
-        %s);
-}
-static const sim::parameter parameters_%s[] = {%s};
-''' % (unique, function, arguments, unique, ', '.join(parameters)))
-        self.rows.append('    {"%s", entry_%s, parameters_%s, %d},\n' % (name, unique, unique, len(parameters)))
+    def add_file(self, source):
+        """A .metal file with its headers."""
+        space = namespace_of(source.name)
+        body = rewrite_file(source, {h.name: h for h in source.headers})
+        macros = sorted({name for s in source.all() for name, _ in s.macros()})
+        entries, words = [], source.words()
+        for kernel in source.parsed(lambda _: source.kernels()):
+            self.add_kernel(source, kernel, space, entries, words)
+        self.parts.append('namespace %s {\n%s#line 1 "entries of %s"\n%s%s}\n' % (
+            space, body, source.name, ''.join(entries), ''.join('#undef %s\n' % m for m in macros)))
+
+    def add_kernel(self, source, kernel, space, entries, words):
+        """A kernel: an entry that fetches its arguments, tables of them and of its function constants, a row."""
+        if kernel.name in self.names:
+            raise SourceError('%s:%d: kernel %s is in %s too' % (source.name, kernel.line, kernel.name,
+                                                                self.names[kernel.name]))
+        self.names[kernel.name] = source.name
+        buffers = [self.parameter(p) for p in kernel.parameters if p.attribute == 'buffer']
+        used = words_reached(words, [kernel.name])
+        constants = ['{"%s", %s, %s, &%s}' % (c.name, c.index, 'true' if c.name in used else 'false', c.name)
+                     for c in source.constants()]
+        entries.append(ENTRY % dict(name=kernel.name, arguments=',\n        '.join(map(entry_argument, kernel.parameters)),
+                                    parameters=table('sim::parameter', 'parameters_' + kernel.name, buffers),
+                                    constants=table('sim::constant', 'constants_' + kernel.name, constants)))
+        row = '    {"%%s", %(s)s::entry_%(k)s, %(s)s::parameters_%(k)s, %(n)d, %(s)s::constants_%(k)s, %(c)d, %%d},\n' % dict(
+            s=space, k=kernel.name, n=len(buffers), c=len(constants))
+        self.rows.append(row % (kernel.name, 0))
+        lines = sorted({t.line for t in source.tokens[slice(*kernel.body)] if t.text in BARRIERS})
+        self.mutants += [row % ('%s@%d' % (kernel.name, line), line) for line in lines]
 
     @staticmethod
     def parameter(p):
@@ -105,53 +154,50 @@ static const sim::parameter parameters_%s[] = {%s};
             return '{sim::parameter_reference, %d, sizeof(%s)}' % (p.index, p.host_type())
         return '{sim::parameter_pointer, %d, 0}' % p.index
 
-    def cpp(self, name):
-        """The table, to be looked up by name."""
-        return '''#line 1 "entries of %(name)s"
-%(entries)s
-static const sim_kernel kernels[] = {
-%(rows)s};
+    def cpp(self, name, mutants):
+        """The whole output."""
+        out = ['#include <metal_stdlib>\n#include "metal/args.h"\n'] + self.parts
+        for library, rows in ((name, self.rows), (mutants, self.mutants)):
+            if library:
+                out.append(LIBRARY % dict(name=library, rows=''.join(rows), count=len(rows)))
+        return ''.join(out)
+
+
+ENTRY = '''
+static void entry_%(name)s(const sim::arguments &args) {
+    (void)args;
+    %(name)s(
+        %(arguments)s);
+}
+%(parameters)s%(constants)s'''
+
+LIBRARY = '''#line 1 "table %(name)s"
+static const sim_kernel rows_of_%(name)s[] = {
+%(rows)s    {},
+};
 extern "C" const sim_library %(name)s;
-const sim_library %(name)s = {kernels, %(count)d};
-''' % dict(name=name, entries=''.join(self.entries), rows=''.join(self.rows), count=len(self.rows))
+const sim_library %(name)s = {rows_of_%(name)s, %(count)d};
+'''
 
 
-def numbered(body, name):
-    """Text whose lines the compiler counts as those of the source."""
-    return '#line 1 "%s"\n%s\n' % (name, body)
+def table(kind, name, rows):
+    """C++ for a table that may be empty."""
+    return 'static const %s %s[] = {%s};\n' % (kind, name, ', '.join(rows + ['{}']))
 
 
-def translate(source, name, library):
-    """C++ for a whole file."""
-    tokens = tokenize(source)
-    for kernel in find_kernels(tokens):
-        library.add(kernel, kernel.name, kernel.name)
-    return numbered(rewrite(tokens), name)
-
-
-def barriers_of(tokens, kernel):
-    """Indices of the barriers of a kernel."""
-    return [i for i in range(*kernel.body) if tokens[i].text == 'threadgroup_barrier']
-
-
-def without_barriers(source, name, library):
-    """C++ for each kernel of a file without each of its barriers in turn, in a namespace of its own."""
-    tokens, out = tokenize(source), []
-    for kernel in find_kernels(tokens):
-        for i in barriers_of(tokens, kernel):
-            end = find_close(tokens, next_code(tokens, i))
-            mutant = [Token('blank', '', t.line) if i <= j <= end else t for j, t in enumerate(tokens)]
-            space = '%s_%d' % (kernel.name, tokens[i].line)
-            library.add(kernel, '%s@%d' % (kernel.name, tokens[i].line), '%s::%s' % (space, kernel.name))
-            out.append('namespace %s {\n%s}\n' % (space, numbered(rewrite(mutant), name)))
-    return ''.join(out)
+def entry_argument(parameter):
+    """C++ that fetches a parameter's value in a kernel's entry."""
+    if parameter.attribute != 'buffer':
+        return 'sim::attribute_as<%s>::from(sim::%s())' % (parameter.scalar_type(), parameter.attribute)
+    accessor = 'reference' if parameter.is_reference() else 'pointer'
+    return 'args.%s<%s>(%d)' % (accessor, parameter.host_type(), parameter.index)
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description='Translates .metal files to C++ for the simulator.')
     parser.add_argument('--root', default='.', help='the folder that the files are named from')
-    parser.add_argument('--without-barriers', action='store_true', help='kernels with a barrier left out')
     parser.add_argument('--library', required=True, help='the name of the table of kernels')
+    parser.add_argument('--without-barriers', help='the name of the table of kernels with a barrier left out')
     parser.add_argument('-o', dest='out', required=True)
     parser.add_argument('files', nargs='+')
     return parser.parse_args()
@@ -159,19 +205,14 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    work = without_barriers if options.without_barriers else translate
     library = Library()
-    parts = ['#include <metal_stdlib>\n#include "metal/args.h"\n']
-    for name in options.files:
-        with open(os.path.join(options.root, name), encoding='utf-8') as file:
-            source = file.read()
-        try:
-            parts.append(work(source, name, library))
-        except MslError as error:
-            sys.exit('%s: %s' % (name, error))
-    parts.append(library.cpp(options.library))
+    try:
+        for name in options.files:
+            library.add_file(Source(options.root, name))
+    except SourceError as error:
+        sys.exit(str(error))
     with open(options.out, 'w', encoding='utf-8') as file:
-        file.write(''.join(parts))
+        file.write(library.cpp(options.library, options.without_barriers))
 
 
 if __name__ == '__main__':

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inside of the GPU devices: what lower() makes of a program and step() runs, for any tn_gpu_api.
  *
- * A lowered program is an array of commands: a kernel, its arguments, and how its grid follows from the step. All of
- * it but the grid is fixed when the program is lowered. What differs from step to step (tokens, page tables, rows) lies
- * in one input buffer, of which there are two: a step is staged while the one before it runs.
+ * A lowered program is an array of commands: a kernel, its arguments, and how its grid follows from the step.
+ * All of it but the grid is fixed when the program is lowered. What differs from step to step (tokens, page
+ * tables, rows) lies in one input buffer, of which there are two: a step is staged while the one before it
+ * runs.
  *
- * Roles: a row is a generated row when its token was chosen by sampling, else a prompt row. Which kernels a row of a T
- * value goes through follows from its role; rows of R values (logits) are treated as generated rows. Both kinds keep
- * one order of sums whatever else is in the step. */
+ * Roles: a row is a generated row when its token was chosen by sampling, else a prompt row. Which kernels a
+ * row of a T value goes through follows from its role; rows of R values (logits) are treated as generated
+ * rows. Both kinds keep one order of sums whatever else is in the step. */
 #ifndef TN_DEVICE_GPU_EXEC_H
 #define TN_DEVICE_GPU_EXEC_H
 
@@ -55,6 +56,7 @@ struct tn_gpu_command {
     uint32_t n_thread;
     tn_gpu_arg args[TN_GPU_COMMAND_ARGS];
     bool is_input[TN_GPU_COMMAND_ARGS]; /* args[i].buffer is the step's input buffer */
+    bool is_scratch[TN_GPU_COMMAND_ARGS];
     bool writes[TN_GPU_COMMAND_ARGS];
     uint32_t n_arg;
     bool barrier; /* before it */
@@ -71,8 +73,8 @@ struct tn_gpu_command {
     } bytes;
 };
 
-/* A weight where kernels find it. Matrices keep the bytes of the file (tn_tensor says how types with separate scales
- * lie); vectors and what a conv or delta_rule reads are F32. */
+/* A weight where kernels find it. Matrices keep the bytes of the file (tn_tensor says how types with separate
+ * scales lie); vectors and what a conv or delta_rule reads are F32. */
 typedef struct tn_gpu_weight {
     tn_type type;
     uint32_t bits, group; /* types with separate scales */
@@ -93,12 +95,13 @@ struct tn_gpu_exec {
     tn_gpu_weight *weights; /* [n_weight + 1] */
     tn_gpu_buffer **owned;  /* [n_owned]: what weights lie in */
     uint32_t n_owned, max_owned;
-    tn_gpu_buffer **ropes;              /* [n_rope + 1]: [2, n_dims / 2] F32 */
-    tn_gpu_buffer **slots;              /* [n_slot]: [max rows, cols] F32 */
-    tn_gpu_buffer **taps;               /* [n_tap] or NULL */
+    tn_gpu_buffer **ropes;                 /* [n_rope + 1]: [2, n_dims / 2] F32 */
+    tn_gpu_buffer **slots;                 /* [n_slot]: [max rows, cols] F32 */
+    tn_gpu_buffer **taps;                  /* [n_tap] or NULL */
     tn_gpu_buffer *pools[TN_CACHE_GROUPS]; /* [n_page, page_bytes] */
     uint64_t page_bytes[TN_CACHE_GROUPS];
-    uint64_t *layer_offset; /* [n_layer]: bytes from the start of a page to the layer's part, a multiple of 16 */
+    uint64_t
+        *layer_offset; /* [n_layer]: bytes from the start of a page to the layer's part, a multiple of 16 */
     tn_gpu_buffer *scratch; /* parts of attention; scratch_bytes is what encoding asked for */
     uint64_t scratch_bytes;
 
@@ -106,10 +109,13 @@ struct tn_gpu_exec {
     uint64_t input_offset[TN_GPU_N_IN], input_bytes;
     uint8_t *stage; /* [input_bytes] */
     uint64_t tickets[TN_GPU_N_INPUT];
-    uint32_t turn; /* the input buffer of the step given last */
+    uint32_t turn;        /* the input buffer of the step given last */
+    uint64_t last_ticket; /* whatever was submitted last */
     uint32_t n[TN_GPU_N_COUNT];
 
-    float *host_logits, *host_tap;
+    float *host_logits;       /* [max_rows, n_vocab] */
+    float *host_tap;          /* [max tokens or rows, widest tap] */
+    tn_gpu_kernel *copy_page; /* NULL without pages */
     tn_exec_size size;
     bool dry; /* only size is wanted */
 };
@@ -141,8 +147,23 @@ int tn_gpu_encode_conv(tn_gpu_exec *x, const tn_op *op, tn_error *err);
 int tn_gpu_encode_delta_rule(tn_gpu_exec *x, const tn_op *op, tn_error *err);
 int tn_gpu_encode_rows(tn_gpu_exec *x, const tn_op *op, tn_error *err);
 
-/* Bytes of a layer's part of a page; encode_attention.c (keys and values) knows their layout. States are F32 as
- * tn_cache_info says. */
+/* Bytes of a layer's part of a page; encode_attention.c (keys and values) knows their layout. States are F32
+ * as tn_cache_info says. */
 uint64_t tn_gpu_kv_layer_bytes(const tn_cache_info *c, const tn_exec_config *config);
+
+/* ---- between lower.c, weights.c and step.c ---- */
+
+/* weights.c: fills x->weights and x->owned. TN_ENOMEM, TN_ECANCELED, TN_EDEVICE. */
+int tn_gpu_weights_new(tn_gpu_exec *x, tn_progress_fn progress, void *ctx, tn_error *err);
+
+/* Bytes of an input array at most. */
+uint64_t tn_gpu_input_room(const tn_gpu_exec *x, tn_gpu_input in);
+/* Rows of a value at most, and in the step given last. */
+static inline uint32_t tn_gpu_max_rows(const tn_gpu_exec *x, uint32_t rows) {
+    return rows == TN_ROWS_OUTPUT ? x->config.max_rows : x->config.max_tokens;
+}
+static inline uint32_t tn_gpu_rows(const tn_gpu_exec *x, uint32_t rows) {
+    return x->n[rows == TN_ROWS_OUTPUT ? TN_GPU_OUTPUT : TN_GPU_TOKENS];
+}
 
 #endif

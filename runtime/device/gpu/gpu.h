@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a GPU offers: memory behind handles, kernels of metal/kernels by name, an in-order queue. Metal, CUDA and
- * the simulator of the tests each implement it; everything that knows about models stands above it (exec.h).
+/* What a GPU offers: memory behind handles, kernels of metal/kernels by name, an in-order queue. Metal, CUDA
+ * and the simulator of the tests each implement it; everything that knows about models stands above it
+ * (exec.h).
  *
  * Work goes to the GPU in batches: begin, dispatches with barriers between those that depend on each other,
- * submit. Between two barriers dispatches may run in any order and at once. Batches run one after the other, and
- * see each other's writes.
+ * submit. Between two barriers dispatches may run in any order and at once. Batches run one after the other,
+ * and see each other's writes.
  *
  * One thread at a time. Functions that can fail return 0 or TN_ENOMEM, TN_ENOTSUP, TN_EDEVICE. */
 #ifndef TN_DEVICE_GPU_GPU_H
@@ -24,8 +25,8 @@ typedef struct tn_gpu_kernel tn_gpu_kernel;
 
 enum { TN_GPU_MAX_ARGS = 31, TN_GPU_MAX_CONSTANTS = 16, TN_GPU_MAX_BYTES = 4096 };
 
-/* A function constant: `constant uint NAME [[function_constant(index)]]`, enum tn_metal_constant. All of a kernel's
- * must be given. */
+/* A function constant: `constant uint NAME [[function_constant(index)]]`, enum tn_metal_constant. All of a
+ * kernel's must be given. */
 typedef struct tn_gpu_constant {
     uint32_t index, value;
 } tn_gpu_constant;
@@ -56,8 +57,8 @@ typedef struct tn_gpu_api {
 
     /* bytes >= 1, contents undefined. TN_ENOMEM. */
     int (*buffer_new)(tn_gpu *g, uint64_t bytes, tn_gpu_buffer **ret, tn_error *err);
-    /* A buffer that is the host's memory, read only; ptr and bytes are multiples of info's wrap_align. The memory
-     * outlives the buffer. */
+    /* A buffer that is the host's memory, read only; ptr and bytes are multiples of info's wrap_align. The
+     * memory outlives the buffer. */
     int (*buffer_wrap)(tn_gpu *g, const void *ptr, uint64_t bytes, tn_gpu_buffer **ret, tn_error *err);
     /* Nothing submitted uses it any more. b may be NULL. */
     void (*buffer_free)(tn_gpu *g, tn_gpu_buffer *b);
@@ -65,14 +66,14 @@ typedef struct tn_gpu_api {
     int (*write)(tn_gpu *g, tn_gpu_buffer *b, uint64_t offset, const void *src, uint64_t n, tn_error *err);
     int (*read)(tn_gpu *g, tn_gpu_buffer *b, uint64_t offset, void *dst, uint64_t n, tn_error *err);
 
-    /* Kernel `name` with its constants, compiled if need be; owned by g, the same for the same arguments. TN_EDEVICE
-     * (not there, does not compile: with the compiler's words). */
+    /* Kernel `name` with its constants, compiled if need be; owned by g, the same for the same arguments.
+     * TN_EDEVICE (not there, does not compile: with the compiler's words). */
     int (*kernel)(tn_gpu *g, const char *name, const tn_gpu_constant *constants, uint32_t n_constant,
                   tn_gpu_kernel **ret, tn_error *err);
 
     int (*begin)(tn_gpu *g, tn_error *err);
-    /* groups[0] * groups[1] * groups[2] threadgroups of n_thread threads in x; no group is no work. Errors are
-     * submit's or wait's. */
+    /* groups[0] * groups[1] * groups[2] threadgroups of n_thread threads in x; no group is no work. Errors
+     * are submit's or wait's. */
     void (*dispatch)(tn_gpu *g, tn_gpu_kernel *kernel, const tn_gpu_arg *args, uint32_t n_arg,
                      const uint32_t groups[3], uint32_t n_thread);
     /* Dispatches after it see what those before it wrote. */

@@ -66,6 +66,33 @@ static int bind(const sim_kernel &k, const sim_binding *bindings, size_t n, inli
     return 0;
 }
 
+static const constant *find_constant(const sim_kernel &k, uint32_t index) {
+    for (size_t i = 0; i < k.n_constant; i++)
+        if (k.constants[i].index == index) return &k.constants[i];
+    return nullptr;
+}
+
+// Sets the function constants; those that nobody gives get a value that is no size and no type.
+static int set_constants(const sim_kernel &k, const sim_constant *given, size_t n) {
+    for (size_t i = 0; i < k.n_constant; i++) *k.constants[i].value = UINT32_MAX;
+    for (size_t i = 0; i < n; i++) {
+        const constant *c = find_constant(k, given[i].index);
+        if (!c) return fail("kernel %s has no function_constant(%u)", k.name, given[i].index);
+        for (size_t j = 0; j < i; j++)
+            if (given[j].index == given[i].index)
+                return fail("kernel %s: function_constant(%u), %s, is given twice", k.name, c->index,
+                            c->name);
+        *c->value = given[i].value;
+    }
+    for (size_t i = 0; i < k.n_constant; i++) {
+        const constant &c = k.constants[i];
+        bool found = !c.used;
+        for (size_t j = 0; j < n; j++) found = found || given[j].index == c.index;
+        if (!found) return fail("kernel %s: function_constant(%u), %s, is not given", k.name, c.index, c.name);
+    }
+    return 0;
+}
+
 static int check_buffers(const sim_kernel &k, const sim_binding *bindings, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (bindings[i].buffer && !guarded_intact(bindings[i].buffer->memory))
@@ -95,13 +122,14 @@ const sim_kernel *sim_kernel_find(const sim_library *l, const char *name) {
     return nullptr;
 }
 
-int sim_dispatch(const sim_kernel *kernel, const sim_binding *bindings, size_t n_binding,
-                 const uint32_t groups[3], uint32_t n_thread) {
+int sim_dispatch(const sim_kernel *kernel, const sim_constant *constants, size_t n_constant,
+                 const sim_binding *bindings, size_t n_binding, const uint32_t groups[3], uint32_t n_thread) {
     static sim::inline_bytes copies;
     sim::arguments args;
     if (n_thread < 1 || n_thread > SIM_MAX_GROUP_THREADS)
         return sim::fail("kernel %s: %u threads a group, 1 to %d are allowed", kernel->name, n_thread,
                          SIM_MAX_GROUP_THREADS);
+    if (sim::set_constants(*kernel, constants, n_constant) != 0) return -1;
     if (sim::bind(*kernel, bindings, n_binding, &copies, &args) != 0) return -1;
     if (groups[0] == 0 || groups[1] == 0 || groups[2] == 0) return 0;
     const sim::grid g = {{groups[0], groups[1], groups[2]}, n_thread};

@@ -47,6 +47,14 @@ struct parameter {
     size_t bytes; // of a reference's type
 };
 
+// A function constant of a kernel's file, which dispatches set.
+struct constant {
+    const char *name;
+    uint32_t index;
+    bool used; // by the kernel or a function that it may call
+    uint32_t *value;
+};
+
 // The arguments of a dispatch by index, checked against the kernel's parameters.
 struct arguments {
     void *at[SIM_MAX_BINDINGS];
@@ -64,6 +72,9 @@ struct sim_kernel {
     sim::entry_fn entry;
     const sim::parameter *parameters;
     size_t n_parameter;
+    const sim::constant *constants;
+    size_t n_constant;
+    int left_out; // the line of barriers that do nothing, 0: none
 };
 struct sim_library {
     const sim_kernel *kernels;

@@ -273,6 +273,7 @@ void simdgroup_wait(combine_fn combine, void *value, site at) {
 }
 
 void barrier_wait(site at) {
+    if (at.line == kernel->left_out) return;
     park(state::at_barrier, at);
 }
 

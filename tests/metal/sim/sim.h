@@ -8,7 +8,8 @@
  *   - threads of a simdgroup that do not arrive at the same simdgroup operation together;
  *   - threads of a threadgroup that wait at different barriers, or not all of them at one;
  *   - an access beyond the bytes of a buffer or of a threadgroup variable, or past a thread's stack;
- *   - an argument that the kernel does not have, that is absent, or whose size is not the kernel's.
+ *   - an argument or function constant that the kernel does not have, that is absent, or whose size is not the
+ *     kernel's.
  * Fresh buffers and the threadgroup memory of each group are filled with NaN bytes, and with sim_seed() the
  * threads run in random order, so that a result which needs a barrier that is not there changes or becomes
  * NaN.
@@ -48,11 +49,17 @@ size_t sim_buffer_bytes(const sim_buffer *b);
 int sim_buffer_write(sim_buffer *b, size_t offset, const void *src, size_t n);
 int sim_buffer_read(const sim_buffer *b, size_t offset, void *dst, size_t n);
 
-/* A kernel by its name in the .metal file, or NULL. Static. */
+/* A kernel by its name in the .metal file, or NULL. Static. In a library of kernels without barriers
+ * (mslx.py --without-barriers) "kernel@48" is the kernel whose barrier on line 48 of its file does nothing. */
 const sim_kernel *sim_kernel_find(const sim_library *l, const char *name);
 /* The i-th kernel, NULL past the last. */
 const sim_kernel *sim_kernel_at(const sim_library *l, size_t i);
 const char *sim_kernel_name(const sim_kernel *k);
+
+/* The value of `constant uint NAME [[function_constant(index)]]`. */
+typedef struct sim_constant {
+    uint32_t index, value;
+} sim_constant;
 
 /* One argument: a buffer (for pointers), or bytes that are copied (for `constant T &`). */
 typedef struct sim_binding {
@@ -64,9 +71,9 @@ typedef struct sim_binding {
 } sim_binding;
 
 /* Runs kernel over groups[0] * groups[1] * groups[2] threadgroups of n_thread threads in x. No group is no
- * work. */
-int sim_dispatch(const sim_kernel *kernel, const sim_binding *bindings, size_t n_binding,
-                 const uint32_t groups[3], uint32_t n_thread);
+ * work. Every function constant that the kernel uses is given, and none that its file does not have. */
+int sim_dispatch(const sim_kernel *kernel, const sim_constant *constants, size_t n_constant,
+                 const sim_binding *bindings, size_t n_binding, const uint32_t groups[3], uint32_t n_thread);
 
 /* 0: groups, simdgroups and threads run in order; else in an order drawn from the seed. */
 void sim_seed(uint32_t seed);

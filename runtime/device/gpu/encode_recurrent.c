@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "device/gpu/exec.h"
+
+int tn_gpu_encode_conv(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
+    (void)x;
+    (void)op;
+    return tn_fail(err, TN_ENOTSUP, "conv");
+}
+int tn_gpu_encode_delta_rule(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
+    (void)x;
+    (void)op;
+    return tn_fail(err, TN_ENOTSUP, "delta_rule");
+}

@@ -8,7 +8,8 @@ AC_DEFUN([TN_METAL_SIM], [
   AC_LANG_PUSH([C++])
   TN_CXXFLAGS=
   for flag in -std=c++17 -Wall -Wextra -Wshadow -Wno-unused-parameter -fvisibility=hidden -ffp-contract=off \
-              -fno-math-errno -fexcess-precision=16; do
+              -fno-math-errno -fexcess-precision=16 -fno-strict-aliasing -ftrivial-auto-var-init=pattern \
+              -Werror=vla; do
     AS_VAR_PUSHDEF([var], [tn_cv_cxxflag_$flag])
     AC_CACHE_CHECK([whether $CXX accepts $flag], [var], [
       saved=$CXXFLAGS; CXXFLAGS="-Werror $flag"

@@ -22,6 +22,7 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_ps.c \
 	%D%/cmd_render.c \
 	%D%/cmd_run.c \
+	%D%/cmd_selftest.c \
 	%D%/cmd_serve.c \
 	%D%/cmd_tokenize.c \
 	%D%/command.h %D%/commands.c \
@@ -43,7 +44,7 @@ libtenoncli_la_SOURCES = \
 	%D%/text_model.c %D%/text_model.h \
 	%D%/version.c %D%/version.h
 nodist_libtenoncli_la_SOURCES = %D%/commit.c
-libtenoncli_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEDIT_CFLAGS) $(CURL_CFLAGS) -DTN_MODEL_DIR='"$(pkgdatadir)/models"'
+libtenoncli_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) $(LIBEDIT_CFLAGS) $(CURL_CFLAGS) -DTN_MODEL_DIR='"$(pkgdatadir)/models"'
 libtenoncli_la_LIBADD = $(LIBEDIT_LIBS) $(CURL_LIBS)
 
 # These know installation folders: another prefix has to compile them again.

@@ -122,7 +122,11 @@ struct tn_exec {
 
 /* The classes of this build, the default first; ends with NULL. */
 extern const tn_device_class *const tn_device_classes[];
-/* By name; NULL when there is none. */
+/* A further class, for programs that bring one of their own, as tests do. Before any thread is started; a few
+ * at most.
+ */
+void tn_device_class_offer(const tn_device_class *cls);
+/* By name, of this build or offered; NULL when there is none. */
 const tn_device_class *tn_device_class_find(const char *name);
 
 #endif

@@ -216,22 +216,31 @@ static int measure(tn_model *m, tn_error *err) {
     return 0;
 }
 
+static int no_such_device(const char *name, tn_error *err) {
+    tn_buf names;
+    tn_buf_init(&names, 256);
+    for (size_t i = 0; tn_device_classes[i]; i++)
+        tn_buf_addf(&names, "%s%s", i ? ", " : "", tn_device_classes[i]->name);
+    int rc = tn_fail(err, TN_EINVAL, "there is no device \"%s\" (this build has %s)", name, names.data);
+    tn_buf_free(&names);
+    return rc;
+}
+
+static int open_class(const tn_model_config *o, const tn_device_class *cls, tn_model *m, tn_error *err) {
+    tn_device_options options = {.n_thread = o->n_thread};
+    int rc = configure(o, cls, m, err);
+    return rc ? rc : cls->open(&options, &m->device, err);
+}
+
+/* The device asked for, or the first that this machine has. */
 static int open_device(const tn_model_config *o, tn_model *m, tn_error *err) {
     const tn_device_class *cls = o->device ? tn_device_class_find(o->device) : tn_device_classes[0];
-    if (!cls) {
-        tn_buf names;
-        tn_buf_init(&names, 256);
-        for (size_t i = 0; tn_device_classes[i]; i++)
-            tn_buf_addf(&names, "%s%s", i ? ", " : "", tn_device_classes[i]->name);
-        int rc =
-            tn_fail(err, TN_EINVAL, "there is no device \"%s\" (this build has %s)", o->device, names.data);
-        tn_buf_free(&names);
-        return rc;
+    if (!cls) return no_such_device(o->device, err);
+    int rc = open_class(o, cls, m, err);
+    for (size_t i = 1; rc == TN_ENOTSUP && !o->device && tn_device_classes[i]; i++) {
+        tn_log(TN_LOG_WARN, "models", "%s; taking %s instead", err->text, tn_device_classes[i]->name);
+        rc = open_class(o, tn_device_classes[i], m, err);
     }
-    int rc = configure(o, cls, m, err);
-    if (rc) return rc;
-    tn_device_options options = {.n_thread = o->n_thread};
-    rc = cls->open(&options, &m->device, err);
     return rc ? rc : measure(m, err);
 }
 

@@ -4,207 +4,7 @@
  * preempted, with any number of threads. One model with full attention, one with a window everywhere, one
  * with both; every type of keys and values against itself. Random schedules; a failure prints the seed, which
  * TN_SEED repeats. And what is computed is counted: nothing twice. */
-#include <time.h>
-
-#include "golden/fixture.h"
-
-enum { N_SEQ = 16, MOST_PROMPT = 260, MOST_NEW = 90, N_TOP = 3, N_SCHEDULE = 4 };
-
-static uint64_t seed;
-static uint32_t below(uint32_t n) {
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)((seed >> 33) % n);
-}
-
-typedef struct request {
-    int32_t ids[MOST_PROMPT];
-    uint32_t n_ids, max_new;
-    tn_sampling sampling;
-    tn_logit_bias bias[4];
-    tn_token want[MOST_NEW], got[MOST_NEW];
-    uint32_t n_want, n_got;
-} request;
-
-static bool on_token(void *ctx, const tn_token *t) {
-    request *r = ctx;
-    r->got[r->n_got++] = *t;
-    return true;
-}
-
-static tn_seq_config config_of(request *r, bool isolated) {
-    r->n_got = 0;
-    memset(r->got, 0, sizeof r->got);
-    return (tn_seq_config){.prompt = r->ids,
-                           .n_prompt = r->n_ids,
-                           .max_new = r->max_new,
-                           .sampling = r->sampling,
-                           .ignore_end = true,
-                           .isolated = isolated,
-                           .priority = (int32_t)below(3),
-                           .client = below(3),
-                           .ctx = r,
-                           .on_token = on_token};
-}
-
-static void draw_sampling(request *r, uint32_t n_vocab) {
-    tn_sampling *p = &r->sampling;
-    *p = (tn_sampling){.seed = below(1u << 30), .logprobs = true, .n_top_logprobs = N_TOP};
-    if (below(4)) p->temperature = 0.3f + 0.2f * (float)below(6);
-    if (below(2)) p->top_k = 1 + below(60);
-    if (below(2)) p->top_p = 0.5f + 0.05f * (float)below(10);
-    if (below(3) == 0) p->min_p = 0.05f;
-    if (below(3) == 0) p->repetition_penalty = 1.3f;
-    if (below(3) == 0) p->frequency_penalty = 0.5f;
-    if (below(3) == 0) p->presence_penalty = 0.5f;
-    if (below(3)) return;
-    p->n_bias = 4;
-    p->bias = r->bias;
-    for (uint32_t i = 0; i < 4; i++)
-        r->bias[i] = (tn_logit_bias){(int32_t)(i * 7 + below(7)) % (int32_t)n_vocab, (float)below(9) - 4};
-}
-
-/* Prompts that begin as earlier ones do: whole, in part, or not at all. */
-static void draw_requests(request *all, uint32_t n_vocab) {
-    for (uint32_t i = 0; i < N_SEQ; i++) {
-        request *r = &all[i];
-        const request *other = i ? &all[below(i)] : NULL;
-        uint32_t kind = below(4), common = !other || kind == 0 ? 0
-                                           : kind == 1         ? other->n_ids
-                                                               : below(other->n_ids + 1);
-        r->n_ids = kind == 1 && other && below(2) ? common : common + 1 + below(MOST_PROMPT - common + 1);
-        if (r->n_ids > MOST_PROMPT) r->n_ids = MOST_PROMPT;
-        for (uint32_t k = 0; k < r->n_ids; k++)
-            r->ids[k] = k < common ? other->ids[k] : (int32_t)below(n_vocab);
-        r->max_new = 1 + below(MOST_NEW);
-        draw_sampling(r, n_vocab);
-    }
-}
-
-/* ---- One model ---- */
-
-typedef struct sharing_case {
-    fixture f;
-    setting s;
-    char name[160];
-} sharing_case;
-
-static run open_with(const sharing_case *c, uint32_t step_tokens, uint32_t n_thread, uint32_t max_seqs) {
-    setting s = c->s;
-    s.step_tokens = step_tokens;
-    s.n_thread = n_thread;
-    s.max_seqs = max_seqs;
-    return run_open(&c->f, &s);
-}
-
-static void run_alone(const sharing_case *c, request *all) {
-    run r = open_with(c, 512, 1, 1);
-    draw_requests(all, r.model->program->n_vocab);
-    for (uint32_t i = 0; i < N_SEQ; i++) {
-        tn_engine *e;
-        tn_error err = {0};
-        tn_seq_config seq = config_of(&all[i], true);
-        assert_int_equal(tn_engine_new(r.model, NULL, &e, &err), 0);
-        assert_int_equal(tn_engine_add(e, &seq, NULL, &err), 0);
-        assert_int_equal(tn_engine_run(e, &err), 0);
-        assert_int_equal(all[i].n_got, all[i].max_new);
-        memcpy(all[i].want, all[i].got, sizeof all[i].want);
-        all[i].n_want = all[i].n_got;
-        tn_engine_free(e);
-    }
-    run_close(&r);
-}
-
-static void expect_same(const char *what, const request *all) {
-    for (uint32_t i = 0; i < N_SEQ; i++) {
-        const request *r = &all[i];
-        assert_int_equal(r->n_got, r->n_want);
-        for (uint32_t k = 0; k < r->n_want; k++)
-            if (memcmp(&r->got[k], &r->want[k], sizeof *r->got) != 0)
-                fail_msg("%s: request %u, prompt of %u tokens: token %u is %d (%a), alone it is %d (%a)",
-                         what, i, r->n_ids, k, r->got[k].id, (double)r->got[k].logprob, r->want[k].id,
-                         (double)r->want[k].logprob);
-    }
-}
-
-/* Runs everything out. Squeezed, somebody else takes all memory that is not in use, for a while and again. */
-static void run_out(tn_engine *e, tn_budget *budget) {
-    tn_error err = {0};
-    bool busy = true;
-    uint64_t taken = 0;
-    while (busy || taken) {
-        if (budget->limit && !taken && below(10) == 0) {
-            tn_engine_shrink(e, budget->limit);
-            taken = tn_budget_left(budget);
-            assert_true(tn_budget_take(budget, taken));
-        } else if (taken && (!busy || below(40) == 0)) {
-            tn_budget_give(budget, taken);
-            taken = 0;
-        }
-        if (tn_engine_step(e, &busy, &err) != 0) fail_msg("%s", err.text);
-    }
-}
-
-/* Adds all in a random order with steps in between, and runs them out. */
-static void run_wave(tn_engine *e, tn_budget *budget, request *all) {
-    tn_seq *seqs[N_SEQ];
-    tn_error err = {0};
-    bool busy;
-    uint32_t first = below(N_SEQ), stride = 1 + 2 * below(N_SEQ / 2); /* odd: all are met */
-    for (uint32_t i = 0; i < N_SEQ; i++) {
-        uint32_t k = (first + i * stride) % N_SEQ;
-        tn_seq_config c = config_of(&all[k], below(8) == 0);
-        if (tn_engine_add(e, &c, &seqs[k], &err) != 0) fail_msg("%s", err.text);
-        for (uint32_t n = below(3); n; n--) assert_int_equal(tn_engine_step(e, &busy, &err), 0);
-    }
-    run_out(e, budget);
-    for (uint32_t i = 0; i < N_SEQ; i++) tn_engine_remove(e, seqs[i]);
-}
-
-/* What one sequence takes, the longest. */
-static uint64_t least_memory(const tn_model *m) {
-    uint64_t n = 0;
-    for (uint32_t g = 0; g < m->program->n_group; g++)
-        n += tn_model_seq_pages(m, g, MOST_PROMPT + MOST_NEW) * m->size.page[g];
-    return n;
-}
-
-static void any_company_any_history(void **state) {
-    const sharing_case *c = *state;
-    request *all = calloc(N_SEQ, sizeof *all);
-    uint64_t n_hit = 0, n_preempted = 0, n_copied = 0;
-    run_alone(c, all);
-    for (uint32_t k = 0; k < N_SCHEDULE; k++) {
-        char what[128];
-        uint32_t step = k == 0 ? 512 : N_SEQ + below(100), threads = 1 + below(3),
-                 seqs = k == 0 ? N_SEQ : 2 + below(N_SEQ - 1);
-        tn_budget budget = {0};
-        tn_engine_config config = {.budget = &budget};
-        tn_engine *e;
-        tn_error err = {0};
-        run r = open_with(c, step, threads, seqs);
-        /* Room for little more than one: they push each other out. */
-        if (k % 2) budget.limit = least_memory(r.model) * (2 + below(3)) / 2;
-        snprintf(what, sizeof what, "steps of %u tokens, %u sequences, %u threads, %llu bytes", step, seqs,
-                 threads, (unsigned long long)budget.limit);
-        assert_int_equal(tn_engine_new(r.model, &config, &e, &err), 0);
-        for (uint32_t wave = 0; wave < 2; wave++) {
-            run_wave(e, &budget, all);
-            expect_same(what, all);
-        }
-        tn_engine_stats s = tn_engine_get_stats(e);
-        assert_true(s.kv.n_used == 0 && s.n_running == 0 && s.n_waiting == 0);
-        n_hit += s.n_hit;
-        n_preempted += s.n_preempted;
-        n_copied += s.kv.n_copied;
-        tn_engine_free(e);
-        assert_true(tn_budget_used(&budget) == 0);
-        run_close(&r);
-    }
-    printf("# %llu tokens found, %llu pages copied, %llu preemptions\n", (unsigned long long)n_hit,
-           (unsigned long long)n_copied, (unsigned long long)n_preempted);
-    assert_true(n_hit > 0 && n_copied > 0 && n_preempted > 0);
-    free(all);
-}
+#include "golden/company.h"
 
 /* ---- Counted ---- */
 
@@ -235,7 +35,7 @@ static void nothing_is_computed_twice(void **unused) {
     tn_error err = {0};
     int32_t ids[2000], *end = ids + 1500;
     (void)unused;
-    for (uint32_t i = 0; i < 2000; i++) ids[i] = (int32_t)below(r.model->program->n_vocab);
+    for (uint32_t i = 0; i < 2000; i++) ids[i] = (int32_t)company_below(r.model->program->n_vocab);
     assert_int_equal(tn_engine_new(r.model, NULL, &e, &err), 0);
     assert_int_equal(computed(e, ids, 1500, 1), 1500);
     assert_int_equal(computed(e, ids, 1500, 1), 1); /* a full hit computes the last token */
@@ -252,7 +52,7 @@ static void nothing_is_computed_twice(void **unused) {
         assert_int_equal(tn_engine_add(e, &c, NULL, &err), 0);
         assert_int_equal(tn_engine_run(e, &err), 0);
         assert_int_equal(tn_engine_get_stats(e).n_step_tokens - before, turn ? 1 + 30 + 19 : 20);
-        for (uint32_t i = 0; i < 30; i++) *end++ = (int32_t)below(r.model->program->n_vocab);
+        for (uint32_t i = 0; i < 30; i++) *end++ = (int32_t)company_below(r.model->program->n_vocab);
     }
     tn_engine_free(e);
     run_close(&r);
@@ -266,7 +66,7 @@ static void who_arrives_together_computes_once(void **unused) {
     tn_error err = {0};
     static int32_t a[1600], b[1600];
     (void)unused;
-    for (uint32_t i = 0; i < 1600; i++) a[i] = b[i] = (int32_t)below(r.model->program->n_vocab);
+    for (uint32_t i = 0; i < 1600; i++) a[i] = b[i] = (int32_t)company_below(r.model->program->n_vocab);
     for (uint32_t i = 1500; i < 1600; i++) b[i] = (a[i] + 1) % 600;
     assert_int_equal(tn_engine_new(r.model, NULL, &e, &err), 0);
     tn_seq_config one = {.prompt = a, .n_prompt = 1600, .max_new = 1, .ignore_end = true}, other = one;
@@ -306,7 +106,7 @@ static void streams_do_not_stall_behind_a_prompt(void **unused) {
     static int32_t ids[2000];
     uint32_t n[3] = {0};
     (void)unused;
-    for (uint32_t i = 0; i < 2000; i++) ids[i] = (int32_t)below(r.model->program->n_vocab);
+    for (uint32_t i = 0; i < 2000; i++) ids[i] = (int32_t)company_below(r.model->program->n_vocab);
     assert_int_equal(tn_engine_new(r.model, NULL, &e, &err), 0);
     for (uint32_t i = 0; i < 3; i++) {
         tn_seq_config c = {.prompt = ids + i,
@@ -417,23 +217,25 @@ int main(void) {
                {"cpu", "q8_0", TN_COMPUTE_AUTO},
                {"reference", "f32", TN_COMPUTE_F32}};
     enum { N_PATH = 4, N_HOW = sizeof how / sizeof *how, N_FIXED = 5 };
-    static sharing_case cases[N_PATH * N_HOW];
+    static company cases[N_PATH * N_HOW];
     struct CMUnitTest tests[N_PATH * N_HOW + N_FIXED] = {
         cmocka_unit_test(nothing_is_computed_twice), cmocka_unit_test(who_arrives_together_computes_once),
         cmocka_unit_test(streams_do_not_stall_behind_a_prompt), cmocka_unit_test(priorities_and_fair_clients),
         cmocka_unit_test(a_requests_own_limit_of_context)};
-    const char *given = getenv("TN_SEED");
-    seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    printf("# TN_SEED=%llu\n", (unsigned long long)seed);
+    company_seed();
     for (uint32_t i = 0; i < N_PATH * N_HOW; i++) {
-        sharing_case *c = &cases[i];
+        company *c = &cases[i];
         c->f.path = paths[i % N_PATH];
+        c->n_seq = COMPANY_SEQS;
+        c->most_prompt = COMPANY_PROMPT;
+        c->most_new = COMPANY_NEW;
+        c->n_schedule = 4;
         c->s = (setting){.device = how[i / N_PATH].device,
                          .kv_type = how[i / N_PATH].kv_type,
                          .compute = how[i / N_PATH].compute};
         snprintf(c->name, sizeof c->name, "%s, keys and values in %s: %s", c->s.device, c->s.kv_type,
                  c->f.path);
-        tests[N_FIXED + i] = (struct CMUnitTest){c->name, any_company_any_history, NULL, NULL, c};
+        tests[N_FIXED + i] = (struct CMUnitTest){c->name, company_any_history, NULL, NULL, c};
     }
     return unit_main(tests);
 }

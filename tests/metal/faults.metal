@@ -100,11 +100,11 @@ kernel void too_many_variables(device float *out [[buffer(0)]],
 kernel void too_large_a_stack(device float *out [[buffer(0)]],
                               uint tid [[thread_index_in_threadgroup]])
 {
-    float many[16 * 1024];
-    for (uint i = 0; i < 16 * 1024; i++)
+    float many[64 * 1024];
+    for (uint i = 0; i < 64 * 1024; i++)
         many[i] = out[(i + tid) % 61];
-    for (uint i = 0; i < 16 * 1024; i++)
-        out[tid] += many[(i * 7 + tid) % (16 * 1024)];
+    for (uint i = 0; i < 64 * 1024; i++)
+        out[tid] += many[(i * 7 + tid) % (64 * 1024)];
 }
 
 /* out[thread] = what nobody has written. */

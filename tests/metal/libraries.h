@@ -5,8 +5,9 @@
 
 #include "sim/sim.h"
 
-extern const sim_library metal_kernels; /* of metal/kernels, under their names */
-extern const sim_library metal_mutants; /* each without one of its barriers: "kernel@LINE" */
-extern const sim_library metal_faults;  /* of tests/metal/faults.metal */
+extern const sim_library metal_kernels;  /* of metal/kernels, under their names */
+extern const sim_library metal_mutants;  /* each without one of its barriers: "kernel@LINE" */
+extern const sim_library metal_faults;   /* of tests/metal/faults.metal */
+extern const sim_library metal_language; /* of tests/metal/language.metal */
 
 #endif

@@ -3,8 +3,8 @@
 # skipped test says why.
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM;
 
-metal_tests = tests/metal/faults tests/metal/kernels tests/metal/models tests/metal/program
-EXTRA_DIST += %D%/README.md %D%/faults.metal %D%/lint.py %D%/skip.sh
+metal_tests = tests/metal/company tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/models tests/metal/program
+EXTRA_DIST += %D%/README.md %D%/faults.metal %D%/language.metal %D%/lint.py %D%/skip.sh
 
 if HAVE_PYTHON
 TESTS += %D%/lint.py
@@ -28,7 +28,7 @@ tests_metal_libsim_la_SOURCES = \
 	%D%/sim/fiber.cpp %D%/sim/fiber.h \
 	%D%/sim/include/metal_stdlib \
 	%D%/sim/memory.cpp \
-	%D%/sim/msl_math.h %D%/sim/msl_threads.h %D%/sim/msl_types.h \
+	%D%/sim/msl_math.h %D%/sim/msl_matrix.h %D%/sim/msl_simd.h %D%/sim/msl_threads.h %D%/sim/msl_types.h \
 	%D%/sim/runtime.h \
 	%D%/sim/scheduler.cpp \
 	%D%/sim/sim.h
@@ -37,13 +37,16 @@ tests_metal_libsim_la_CXXFLAGS = $(TN_CXXFLAGS)
 
 # Kernels as C++: those of metal/ (and each without one of its barriers), and those that are wrong on purpose.
 mslx = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) $(top_srcdir)/tools/mslx/mslx.py --root $(top_srcdir)
-CLEANFILES += tests/metal/metal-kernels.cpp tests/metal/metal-faults.cpp
+CLEANFILES += tests/metal/metal-kernels.cpp tests/metal/metal-faults.cpp tests/metal/metal-language.cpp
 
 tests/metal/metal-kernels.cpp: $(metal_kernels) $(metal_headers) $(mslx_sources)
 	$(AM_V_GEN)$(MKDIR_P) tests/metal && \
 	  $(mslx) --library metal_kernels --without-barriers metal_mutants -o $@ $(metal_kernels)
 tests/metal/metal-faults.cpp: tests/metal/faults.metal $(mslx_sources)
 	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --library metal_faults -o $@ tests/metal/faults.metal
+
+tests/metal/metal-language.cpp: tests/metal/language.metal $(mslx_sources)
+	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --library metal_language -o $@ tests/metal/language.metal
 
 # msl-sim, with its kernels.
 tests_metal_libdevice_la_SOURCES = %D%/gpu_sim.c %D%/gpu_sim.h
@@ -56,6 +59,12 @@ nodist_tests_metal_faults_SOURCES = tests/metal/metal-faults.cpp
 tests_metal_faults_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_faults_CXXFLAGS = $(TN_CXXFLAGS)
 tests_metal_faults_LDADD = $(metal_test_ldadd)
+
+tests_metal_language_SOURCES = %D%/language.c %D%/libraries.h
+nodist_tests_metal_language_SOURCES = tests/metal/metal-language.cpp
+tests_metal_language_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_language_CXXFLAGS = $(TN_CXXFLAGS)
+tests_metal_language_LDADD = $(metal_test_ldadd)
 
 tests_metal_kernels_SOURCES = \
 	%D%/kernels.c \
@@ -79,3 +88,13 @@ tests_metal_models_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
 nodist_EXTRA_tests_metal_models_SOURCES = dummy.cpp
 tests_metal_models_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
 EXTRA_tests_metal_models_DEPENDENCIES = $(preopen_modules)
+
+tests_metal_company_SOURCES = \
+	%D%/company.c \
+	tests/golden/company.c tests/golden/company.h \
+	tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_company_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_company_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
+nodist_EXTRA_tests_metal_company_SOURCES = dummy.cpp
+tests_metal_company_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_company_DEPENDENCIES = $(preopen_modules)

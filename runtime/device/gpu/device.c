@@ -26,6 +26,10 @@ int tn_gpu_device_open(const tn_gpu_api *api, const tn_device_class *cls, tn_dev
     return 0;
 }
 
+tn_gpu *tn_gpu_of(tn_device *d) {
+    return d->cls->lower == tn_gpu_lower ? ((tn_gpu_device *)d)->gpu : NULL;
+}
+
 void tn_gpu_device_close(tn_device *base) {
     tn_gpu_device *d = (tn_gpu_device *)base;
     if (!d) return;

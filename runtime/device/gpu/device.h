@@ -9,6 +9,9 @@
 /* Opens the GPU for a device of class cls. As tn_device_class.open. */
 int tn_gpu_device_open(const tn_gpu_api *api, const tn_device_class *cls, tn_device **ret, tn_error *err);
 
+/* The GPU below a device, or NULL where there is none. Borrowed. */
+tn_gpu *tn_gpu_of(tn_device *d);
+
 /* The rest of a class. As the members of tn_device_class. */
 void tn_gpu_device_close(tn_device *d);
 const char *tn_gpu_device_describe(const tn_device *d);

@@ -13,8 +13,8 @@ namespace sim {
 
 namespace {
 
-const size_t stack_bytes = 64 * 1024; // of which the lowest guard_bytes are closed
-const size_t guard_bytes = 4096;
+const size_t stack_bytes = 256 * 1024; // of which the lowest guard_bytes are closed
+const size_t guard_bytes = 64 * 1024;
 uint8_t *stacks; // SIM_MAX_GROUP_THREADS of them, reserved at first use; untouched ones cost nothing
 
 bool reserve_stacks() {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads that meet: barriers, simdgroup operations, threadgroup variables; and the numbers a thread is told
- * about itself, named as the attributes of kernel parameters. */
+/* Threads that meet at barriers, threadgroup variables, and the numbers a thread is told about itself, named
+ * as the attributes of kernel parameters. */
 #ifndef TN_TESTS_METAL_SIM_MSL_THREADS_H
 #define TN_TESTS_METAL_SIM_MSL_THREADS_H
 
@@ -18,40 +18,8 @@ inline void threadgroup_barrier(mem_flags, SIM_SITE) {
     sim::barrier_wait(at);
 }
 inline void simdgroup_barrier(mem_flags, SIM_SITE) {
-    sim::simdgroup_wait([](void *const *, uint32_t) {}, nullptr, at);
+    sim::simdgroup_barrier_wait(at);
 }
-
-// All lanes combined in butterfly order, (l, l ^ 16), (l, l ^ 8) .. (l, l ^ 1); absent lanes of a short
-// simdgroup count as `identity`. Every lane gets the result.
-template <class T, class Op> void sim_reduce(void *const *values, uint32_t n) {
-    T lane[SIM_SIMD_WIDTH], next[SIM_SIMD_WIDTH];
-    for (uint32_t i = 0; i < SIM_SIMD_WIDTH; i++)
-        lane[i] = i < n ? *static_cast<T *>(values[i]) : Op::identity();
-    for (uint32_t step = SIM_SIMD_WIDTH / 2; step; step /= 2) {
-        for (uint32_t i = 0; i < SIM_SIMD_WIDTH; i++) next[i] = Op::apply(lane[i], lane[i ^ step]);
-        for (uint32_t i = 0; i < SIM_SIMD_WIDTH; i++) lane[i] = next[i];
-    }
-    for (uint32_t i = 0; i < n; i++) *static_cast<T *>(values[i]) = lane[i];
-}
-
-template <class T> struct sim_add {
-    static T identity() { return T(0); }
-    static T apply(T a, T b) { return a + b; }
-};
-struct sim_larger {
-    static float identity() { return -INFINITY; }
-    static float apply(float a, float b) { return a < b ? b : a; }
-};
-
-template <class T> T simd_sum(T x, SIM_SITE) {
-    sim::simdgroup_wait(sim_reduce<T, sim_add<T>>, &x, at);
-    return x;
-}
-inline float simd_max(float x, SIM_SITE) {
-    sim::simdgroup_wait(sim_reduce<float, sim_larger>, &x, at);
-    return x;
-}
-#undef SIM_SITE
 
 } // namespace metal
 

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Scalars and small vectors of the Metal Shading Language. */
+/* Scalars and vectors of the Metal Shading Language. */
 #ifndef TN_TESTS_METAL_SIM_MSL_TYPES_H
 #define TN_TESTS_METAL_SIM_MSL_TYPES_H
 
 #include <stddef.h>
 #include <stdint.h>
-
-// Not from <math.h>, whose functions would compete with those of the namespace metal.
-#define INFINITY __builtin_inff()
 
 typedef _Float16 half;
 typedef unsigned char uchar;
@@ -20,40 +17,59 @@ namespace metal {
 // What a vector of 2, 3 and 4 elements looks like; 3 take the room of 4.
 template <class T, int N> struct vec_storage;
 template <class T> struct alignas(2 * sizeof(T)) vec_storage<T, 2> {
-    T x, y;
+    union {
+        struct {
+            T x, y;
+        };
+        T element[2];
+    };
     vec_storage() = default;
-    vec_storage(T x_, T y_) : x(x_), y(y_) {}
-    T &at(int i) { return i == 0 ? x : y; }
+    constexpr vec_storage(T x_, T y_) : x(x_), y(y_) {}
 };
 template <class T> struct alignas(4 * sizeof(T)) vec_storage<T, 3> {
-    T x, y, z;
+    union {
+        struct {
+            T x, y, z;
+        };
+        T element[3];
+    };
     vec_storage() = default;
-    vec_storage(T x_, T y_, T z_) : x(x_), y(y_), z(z_) {}
-    T &at(int i) { return i == 0 ? x : i == 1 ? y : z; }
+    constexpr vec_storage(T x_, T y_, T z_) : x(x_), y(y_), z(z_) {}
 };
 template <class T> struct alignas(4 * sizeof(T)) vec_storage<T, 4> {
-    T x, y, z, w;
+    union {
+        struct {
+            T x, y, z, w;
+        };
+        T element[4];
+    };
     vec_storage() = default;
-    vec_storage(T x_, T y_, T z_, T w_) : x(x_), y(y_), z(z_), w(w_) {}
-    T &at(int i) { return i == 0 ? x : i == 1 ? y : i == 2 ? z : w; }
+    constexpr vec_storage(T x_, T y_, T z_, T w_) : x(x_), y(y_), z(z_), w(w_) {}
 };
 
 template <class T, int N> struct vec : vec_storage<T, N> {
     using vec_storage<T, N>::vec_storage;
     vec() = default;
     vec(T s) {
-        for (int i = 0; i < N; i++) (*this)[i] = s;
+        for (int i = 0; i < N; i++) this->element[i] = s;
     }
     template <class U> explicit vec(const vec<U, N> &o) {
-        for (int i = 0; i < N; i++) (*this)[i] = static_cast<T>(o[i]);
+        for (int i = 0; i < N; i++) this->element[i] = static_cast<T>(o.element[i]);
     }
-    T &operator[](int i) { return this->at(i); }
-    T operator[](int i) const { return const_cast<vec *>(this)->at(i); }
-    friend vec operator-(vec a) { return vec(T(0)) - a; }
-    // Element by element; a scalar stands for a vector of it.
+    T &operator[](uint32_t i) { return this->element[i]; }
+    T operator[](uint32_t i) const { return this->element[i]; }
+    friend vec operator-(vec a) {
+        for (int i = 0; i < N; i++) a.element[i] = static_cast<T>(-a.element[i]);
+        return a;
+    }
+    friend vec operator~(vec a) {
+        for (int i = 0; i < N; i++) a.element[i] = static_cast<T>(~a.element[i]);
+        return a;
+    }
+    // Element by element, without promotion to int; a scalar stands for a vector of it.
 #define SIM_VEC_OPERATOR(op)                                                                                 \
     friend vec operator op(vec a, vec b) {                                                                   \
-        for (int i = 0; i < N; i++) a[i] = static_cast<T>(a[i] op b[i]);                                     \
+        for (int i = 0; i < N; i++) a.element[i] = static_cast<T>(a.element[i] op b.element[i]);             \
         return a;                                                                                            \
     }                                                                                                        \
     vec &operator op##=(vec b) {                                                                             \
@@ -63,13 +79,28 @@ template <class T, int N> struct vec : vec_storage<T, N> {
     SIM_VEC_OPERATOR(-)
     SIM_VEC_OPERATOR(*)
     SIM_VEC_OPERATOR(/)
+    SIM_VEC_OPERATOR(%)
+    SIM_VEC_OPERATOR(&)
+    SIM_VEC_OPERATOR(|)
+    SIM_VEC_OPERATOR(^)
+    SIM_VEC_OPERATOR(<<)
+    SIM_VEC_OPERATOR(>>)
 #undef SIM_VEC_OPERATOR
 };
 
+// From the first element to the last.
 template <class T, int N> T dot(vec<T, N> a, vec<T, N> b) {
-    T sum = a[0] * b[0];
-    for (int i = 1; i < N; i++) sum += a[i] * b[i];
+    T sum = static_cast<T>(a.element[0] * b.element[0]);
+    for (int i = 1; i < N; i++) sum = static_cast<T>(sum + a.element[i] * b.element[i]);
     return sum;
+}
+
+// The same bits as a T.
+template <class T, class U> T as_type(const U &from) {
+    static_assert(sizeof(T) == sizeof(U), "as_type wants types of the same size");
+    T to;
+    __builtin_memcpy(&to, &from, sizeof to);
+    return to;
 }
 
 } // namespace metal
@@ -82,6 +113,13 @@ SIM_VEC_NAMES(float)
 SIM_VEC_NAMES(half)
 SIM_VEC_NAMES(int)
 SIM_VEC_NAMES(uint)
+SIM_VEC_NAMES(short)
+SIM_VEC_NAMES(ushort)
+typedef metal::vec<signed char, 2> char2;
+typedef metal::vec<signed char, 3> char3;
+typedef metal::vec<signed char, 4> char4;
+SIM_VEC_NAMES(uchar)
 #undef SIM_VEC_NAMES
+typedef metal::vec<ulong, 2> ulong2;
 
 #endif

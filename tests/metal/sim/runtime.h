@@ -31,9 +31,11 @@ struct thread_position {
 extern const thread_position *position;
 
 // Parks the calling thread until all of its simdgroup are here, then combine(values, n) runs once on the n
-// threads' values, in lane order. value lies on the thread's stack; the result is written there.
-typedef void (*combine_fn)(void *const *values, uint32_t n);
+// threads' values, in lane order. value lies on the thread's stack; the result is written there. combine
+// returns NULL, or the kernel's mistake.
+typedef const char *(*combine_fn)(void *const *values, uint32_t n);
 void simdgroup_wait(combine_fn combine, void *value, site at);
+void simdgroup_barrier_wait(site at);
 // Parks the calling thread until all of its threadgroup are here.
 void barrier_wait(site at);
 // The storage of a threadgroup variable: `slot` numbers the variables of a kernel. NaN bytes when a group

@@ -100,6 +100,12 @@ int fail_apart(const char *unit, const thread &a, const thread &b) {
     return fail_in_kernel(&a, text);
 }
 
+int fail_at_operation(const thread &t, const char *what) {
+    char text[200];
+    snprintf(text, sizeof text, "%s:%d: %s", file_name(t.at), t.at.line, what);
+    return fail_in_kernel(&t, text);
+}
+
 void thread_main() {
     kernel->entry(*args);
     running->now = state::returned;
@@ -141,7 +147,8 @@ int advance_simdgroup(thread *first, uint32_t n) {
             return fail_apart("simdgroup", *waiting, t);
         values[i] = t.value;
     }
-    waiting->combine(values, n);
+    const char *mistake = waiting->combine(values, n);
+    if (mistake) return fail_at_operation(*waiting, mistake);
     for (uint32_t i = 0; i < n; i++) first[i].now = state::ready;
     return 1;
 }
@@ -270,6 +277,11 @@ void simdgroup_wait(combine_fn combine, void *value, site at) {
     running->combine = combine;
     running->value = value;
     park(state::at_operation, at);
+}
+
+void simdgroup_barrier_wait(site at) {
+    if (at.line == kernel->left_out) return;
+    simdgroup_wait([](void *const *, uint32_t) -> const char * { return nullptr; }, nullptr, at);
 }
 
 void barrier_wait(site at) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory and batches of the Metal device. Objects are retained and released by hand, no blocks are used, and whatever
- * is newer than macOS 13 is asked for before it is used. */
+/* Memory and batches of the Metal device. Objects are retained and released by hand, no blocks are used, and
+ * whatever is newer than macOS 13 is asked for before it is used. */
 #include "metal/metal_gpu.h"
 
 #include <stdlib.h>
@@ -23,8 +23,8 @@ typedef struct metal_gpu {
     bool residency_changed;
 #endif
 
-    /* The batch being put together; encoder is nil outside of one. Command buffers do not retain what they use: kernels
-     * are kept until close, buffers until their last batch is done. */
+    /* The batch being put together; encoder is nil outside of one. Command buffers do not retain what they
+     * use: kernels are kept until close, buffers until their last batch is done. */
     id<MTLCommandBuffer> commands;
     id<MTLComputeCommandEncoder> encoder;
     const tn_gpu_kernel *current; /* whose pipeline the encoder has */
@@ -107,7 +107,8 @@ static void fill_info(metal_gpu *g) {
 /* Simdgroup matrices and reductions, and memory shared with the CPU. */
 static int check_family(const metal_gpu *g, tn_error *err) {
     if ([g->device supportsFamily:MTLGPUFamilyApple7]) return 0;
-    return tn_fail(err, TN_ENOTSUP, "%s: Metal needs an Apple GPU of family 7 or later (M1 and later)", g->info.name);
+    return tn_fail(err, TN_ENOTSUP, "%s: Metal needs an Apple GPU of family 7 or later (M1 and later)",
+                   g->info.name);
 }
 
 static int open_parts(metal_gpu *g, const tn_metal_kernels *kernels, const char *library, tn_error *err) {
@@ -177,7 +178,8 @@ static int check_bytes(const metal_gpu *g, uint64_t bytes, tn_error *err) {
 }
 
 /* Takes over the reference to metal, which is nil where there was no memory. */
-static int finish_buffer(metal_gpu *g, id<MTLBuffer> metal, uint64_t bytes, tn_gpu_buffer **ret, tn_error *err) {
+static int finish_buffer(metal_gpu *g, id<MTLBuffer> metal, uint64_t bytes, tn_gpu_buffer **ret,
+                         tn_error *err) {
     tn_gpu_buffer *b = metal ? calloc(1, sizeof *b) : NULL;
     if (!b) {
         [metal release];
@@ -195,15 +197,17 @@ static int metal_buffer_new(tn_gpu *base, uint64_t bytes, tn_gpu_buffer **ret, t
     int rc = check_bytes(g, bytes, err);
     if (rc) return rc;
     @autoreleasepool {
-        return finish_buffer(g, [g->device newBufferWithLength:bytes options:MTLResourceStorageModeShared], bytes, ret,
-                             err);
+        return finish_buffer(g, [g->device newBufferWithLength:bytes options:MTLResourceStorageModeShared],
+                             bytes, ret, err);
     }
 }
 
-static int metal_buffer_wrap(tn_gpu *base, const void *ptr, uint64_t bytes, tn_gpu_buffer **ret, tn_error *err) {
+static int metal_buffer_wrap(tn_gpu *base, const void *ptr, uint64_t bytes, tn_gpu_buffer **ret,
+                             tn_error *err) {
     metal_gpu *g = metal_of(base);
     if ((uintptr_t)ptr % g->info.wrap_align || bytes % g->info.wrap_align)
-        return tn_fail(err, TN_ENOTSUP, "memory at %p, %llu bytes, cannot be wrapped: both must be multiples of %u", ptr,
+        return tn_fail(err, TN_ENOTSUP,
+                       "memory at %p, %llu bytes, cannot be wrapped: both must be multiples of %u", ptr,
                        (unsigned long long)bytes, g->info.wrap_align);
     int rc = check_bytes(g, bytes, err);
     if (rc) return rc;
@@ -236,7 +240,8 @@ static int check_extent(const tn_gpu_buffer *b, uint64_t offset, uint64_t n, tn_
                    (unsigned long long)offset, (unsigned long long)b->bytes);
 }
 
-static int metal_write(tn_gpu *g, tn_gpu_buffer *b, uint64_t offset, const void *src, uint64_t n, tn_error *err) {
+static int metal_write(tn_gpu *g, tn_gpu_buffer *b, uint64_t offset, const void *src, uint64_t n,
+                       tn_error *err) {
     int rc = check_extent(b, offset, n, err);
     if (!rc && n) memcpy(b->contents + offset, src, n);
     return rc;
@@ -283,19 +288,20 @@ static int check_argument(const tn_gpu_kernel *k, uint32_t i, const tn_gpu_arg *
     if (a->buffer && a->offset < a->buffer->bytes) return 0;
     if (!a->buffer && a->bytes && a->n_bytes && a->n_bytes <= TN_GPU_MAX_BYTES) return 0;
     if (a->buffer)
-        return tn_fail(err, TN_EDEVICE, "kernel %s: argument %u begins at byte %llu of a buffer of %llu", k->name, i,
-                       (unsigned long long)a->offset, (unsigned long long)a->buffer->bytes);
-    return tn_fail(err, TN_EDEVICE, "kernel %s: argument %u: %u bytes by value, 1 to %d are possible", k->name, i,
-                   a->bytes ? a->n_bytes : 0, TN_GPU_MAX_BYTES);
+        return tn_fail(err, TN_EDEVICE, "kernel %s: argument %u begins at byte %llu of a buffer of %llu",
+                       k->name, i, (unsigned long long)a->offset, (unsigned long long)a->buffer->bytes);
+    return tn_fail(err, TN_EDEVICE, "kernel %s: argument %u: %u bytes by value, 1 to %d are possible",
+                   k->name, i, a->bytes ? a->n_bytes : 0, TN_GPU_MAX_BYTES);
 }
 
 static int check_dispatch(const tn_gpu_kernel *k, const tn_gpu_arg *args, uint32_t n_arg, uint32_t n_thread,
                           tn_error *err) {
     if (n_arg > TN_GPU_MAX_ARGS)
-        return tn_fail(err, TN_EDEVICE, "kernel %s: %u arguments, %d at most", k->name, n_arg, TN_GPU_MAX_ARGS);
+        return tn_fail(err, TN_EDEVICE, "kernel %s: %u arguments, %d at most", k->name, n_arg,
+                       TN_GPU_MAX_ARGS);
     if (!n_thread || n_thread > k->max_threads)
-        return tn_fail(err, TN_ENOTSUP, "kernel %s: %u threads a threadgroup, this GPU runs 1 to %u of it", k->name,
-                       n_thread, k->max_threads);
+        return tn_fail(err, TN_ENOTSUP, "kernel %s: %u threads a threadgroup, this GPU runs 1 to %u of it",
+                       k->name, n_thread, k->max_threads);
     int rc = 0;
     for (uint32_t i = 0; !rc && i < n_arg; i++) rc = check_argument(k, i, &args[i], err);
     return rc;
@@ -389,8 +395,8 @@ static void check_flight(metal_gpu *g, const flight *f) {
     NSError *error = [f->commands error];
     const NSInteger code = [error code];
     g->failed = f->ticket;
-    tn_fail(&g->failure, TN_EDEVICE, "%s: batch %llu: %s (%s, code %ld)", g->info.name, (unsigned long long)f->ticket,
-            reason(code), tn_metal_words(error), (long)code);
+    tn_fail(&g->failure, TN_EDEVICE, "%s: batch %llu: %s (%s, code %ld)", g->info.name,
+            (unsigned long long)f->ticket, reason(code), tn_metal_words(error), (long)code);
 }
 
 /* Waits for all batches up to ticket, in order. 0, or the failure of one of them. */
@@ -409,8 +415,8 @@ static int finish_until(metal_gpu *g, uint64_t ticket) {
 static int metal_wait(tn_gpu *base, uint64_t ticket, tn_error *err) {
     metal_gpu *g = metal_of(base);
     if (ticket > g->last)
-        return tn_fail(err, TN_EDEVICE, "there is no batch %llu yet, the last is %llu", (unsigned long long)ticket,
-                       (unsigned long long)g->last);
+        return tn_fail(err, TN_EDEVICE, "there is no batch %llu yet, the last is %llu",
+                       (unsigned long long)ticket, (unsigned long long)g->last);
     @autoreleasepool {
         int rc = finish_until(g, ticket);
         return rc ? tn_fail(err, rc, "%s", g->failure.text) : 0;

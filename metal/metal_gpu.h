@@ -37,8 +37,9 @@ typedef struct tn_metal_pipelines {
 int tn_metal_pipelines_init(tn_metal_pipelines *p, id<MTLDevice> device, const tn_metal_kernels *kernels,
                             const char *library, tn_error *err);
 void tn_metal_pipelines_fini(tn_metal_pipelines *p);
-int tn_metal_pipeline(tn_metal_pipelines *p, id<MTLDevice> device, const char *name, const tn_gpu_constant *constants,
-                      uint32_t n_constant, tn_gpu_kernel **ret, tn_error *err);
+int tn_metal_pipeline(tn_metal_pipelines *p, id<MTLDevice> device, const char *name,
+                      const tn_gpu_constant *constants, uint32_t n_constant, tn_gpu_kernel **ret,
+                      tn_error *err);
 
 /* What an error says. Lives as long as the pool in use; e may be nil. */
 const char *tn_metal_words(NSError *e);

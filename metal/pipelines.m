@@ -34,8 +34,9 @@ static id<MTLLibrary> load(id<MTLDevice> device, const char *file, const char *s
         return nil;
     }
     if (has_stamp(library, stamp)) return library;
-    tn_log(TN_LOG_WARN, "metal", "%s: made of other kernels than this program's (no %s in it); compiling them instead",
-           file, stamp);
+    tn_log(TN_LOG_WARN, "metal",
+           "%s: made of other kernels than this program's (no %s in it); compiling them instead", file,
+           stamp);
     [library release];
     return nil;
 }
@@ -62,8 +63,9 @@ void tn_metal_pipelines_fini(tn_metal_pipelines *p) {
     [p->prebuilt release];
 }
 
-/* The order of a sum is written down in the kernels, so the compiler may not choose one; functions that must be exact
- * say precise:: there, so the others may be fast. Contraction is switched off in the sources (metal/source.sh). */
+/* The order of a sum is written down in the kernels, so the compiler may not choose one; functions that must
+ * be exact say precise:: there, so the others may be fast. Contraction is switched off in the sources
+ * (metal/source.sh). */
 static MTLCompileOptions *new_options(void) {
     MTLCompileOptions *options = [[MTLCompileOptions alloc] init];
     [options setLanguageVersion:MTLLanguageVersion3_0];
@@ -122,7 +124,9 @@ static id<MTLFunction> new_function(id<MTLLibrary> library, const tn_gpu_kernel 
     MTLFunctionConstantValues *values = [[MTLFunctionConstantValues alloc] init];
     for (uint32_t i = 0; i < k->n_constant; i++)
         [values setConstantValue:&k->constants[i].value type:MTLDataTypeUInt atIndex:k->constants[i].index];
-    id<MTLFunction> function = [library newFunctionWithName:string_of(k->name) constantValues:values error:error];
+    id<MTLFunction> function = [library newFunctionWithName:string_of(k->name)
+                                             constantValues:values
+                                                      error:error];
     [values release];
     return function;
 }
@@ -131,8 +135,8 @@ static int check_width(tn_gpu_kernel *k, tn_error *err) {
     const NSUInteger width = [k->state threadExecutionWidth];
     k->max_threads = (uint32_t)[k->state maxTotalThreadsPerThreadgroup];
     if (width == TN_SIMD_WIDTH) return 0;
-    return tn_fail(err, TN_ENOTSUP, "kernel %s: this GPU runs it in simdgroups of %lu threads, %d are needed", k->name,
-                   (unsigned long)width, TN_SIMD_WIDTH);
+    return tn_fail(err, TN_ENOTSUP, "kernel %s: this GPU runs it in simdgroups of %lu threads, %d are needed",
+                   k->name, (unsigned long)width, TN_SIMD_WIDTH);
 }
 
 static int make(tn_metal_pipelines *p, id<MTLDevice> device, tn_gpu_kernel *k, tn_error *err) {
@@ -146,21 +150,25 @@ static int make(tn_metal_pipelines *p, id<MTLDevice> device, tn_gpu_kernel *k, t
                        tn_metal_words(error));
     k->state = [device newComputePipelineStateWithFunction:function error:&error];
     [function release];
-    if (!k->state) return tn_fail(err, TN_EDEVICE, "kernel %s: no pipeline: %s", k->name, tn_metal_words(error));
+    if (!k->state)
+        return tn_fail(err, TN_EDEVICE, "kernel %s: no pipeline: %s", k->name, tn_metal_words(error));
     rc = check_width(k, err);
     if (rc) [k->state release];
     return rc;
 }
 
-static bool is(const tn_gpu_kernel *k, const char *name, const tn_gpu_constant *constants, uint32_t n_constant) {
+static bool is(const tn_gpu_kernel *k, const char *name, const tn_gpu_constant *constants,
+               uint32_t n_constant) {
     if (k->n_constant != n_constant || strcmp(k->name, name) != 0) return false;
     for (uint32_t i = 0; i < n_constant; i++)
-        if (k->constants[i].index != constants[i].index || k->constants[i].value != constants[i].value) return false;
+        if (k->constants[i].index != constants[i].index || k->constants[i].value != constants[i].value)
+            return false;
     return true;
 }
 
-int tn_metal_pipeline(tn_metal_pipelines *p, id<MTLDevice> device, const char *name, const tn_gpu_constant *constants,
-                      uint32_t n_constant, tn_gpu_kernel **ret, tn_error *err) {
+int tn_metal_pipeline(tn_metal_pipelines *p, id<MTLDevice> device, const char *name,
+                      const tn_gpu_constant *constants, uint32_t n_constant, tn_gpu_kernel **ret,
+                      tn_error *err) {
     for (tn_gpu_kernel *k = p->made; k; k = k->next)
         if (is(k, name, constants, n_constant)) {
             *ret = k;

@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device/device.h"
 
+#include "config.h"
+
 #include <string.h>
 
 #include "device/cpu/cpu.h"
 #include "device/reference/reference.h"
+#ifdef HAVE_METAL
+#    include "metal/host.h"
+#endif
 
-const tn_device_class *const tn_device_classes[] = {&tn_device_cpu, &tn_device_reference, NULL};
+const tn_device_class *const tn_device_classes[] = {
+    &tn_device_cpu,
+#ifdef HAVE_METAL
+    &tn_device_metal,
+#endif
+    &tn_device_reference,
+    NULL,
+};
 
 enum { MAX_OFFERED = 4 };
 static const tn_device_class *offered[MAX_OFFERED];

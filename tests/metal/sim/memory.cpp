@@ -73,7 +73,7 @@ sim_buffer *sim_buffer_new(size_t bytes) {
     return b;
 }
 
-sim_buffer *sim_buffer_wrap(const void *bytes, size_t n) {
+sim_buffer *sim_buffer_borrow(const void *bytes, size_t n) {
     sim_buffer *b = new (std::nothrow) sim_buffer();
     if (b)
         b->memory = {nullptr, 0, static_cast<uint8_t *>(const_cast<void *>(bytes)), n};

@@ -49,7 +49,7 @@ int sim_buffer_write(sim_buffer *b, size_t offset, const void *src, size_t n);
 int sim_buffer_read(const sim_buffer *b, size_t offset, void *dst, size_t n);
 /* A buffer that is the caller's memory, which outlives it: and no kernel may have it to write.
  * NULL when there is no memory. */
-sim_buffer *sim_buffer_wrap(const void *bytes, size_t n);
+sim_buffer *sim_buffer_borrow(const void *bytes, size_t n);
 /* Its bytes, for a host that shares memory with the device. */
 void *sim_buffer_data(sim_buffer *b);
 /* Until it is opened again, whoever writes (closed to writing) or touches (closed) its bytes gets a SIGSEGV.

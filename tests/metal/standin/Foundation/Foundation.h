@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stand-in for the part of <Foundation/Foundation.h> that metal/host.m uses: declarations of our own, after Apple's
- * documentation. With gcc's libobjc they are implemented by objects.m; for an Apple target they only type-check. */
+/* Stand-in for the part of <Foundation/Foundation.h> that metal/host.m uses: declarations of our own, after
+ * Apple's documentation. With gcc's libobjc they are implemented by objects.m; for an Apple target they only
+ * type-check. */
 #ifndef STANDIN_FOUNDATION_H
 #define STANDIN_FOUNDATION_H
 
@@ -24,7 +25,7 @@ typedef bool BOOL;
 typedef unsigned char BOOL;
 #endif
 #define YES ((BOOL)1)
-#define NO ((BOOL)0)
+#define NO  ((BOOL)0)
 #define nil ((id)0)
 
 typedef unsigned long NSUInteger;
@@ -39,12 +40,13 @@ typedef long NSInteger;
 - (BOOL)respondsToSelector:(SEL)selector;
 @end
 
-__attribute__((objc_root_class)) @interface NSObject<NSObject> {
-    Class isa;
+__attribute__((objc_root_class))
+@interface NSObject<NSObject> {
+    Class class_of;
     int references; /* the stand-in's: how many hold it */
 }
 + (instancetype)alloc;
-+ (instancetype) new;
++ (instancetype)new;
 + (Class)class;
 - (instancetype)init;
 - (void)dealloc;
@@ -67,10 +69,7 @@ __attribute__((objc_root_class)) @interface NSObject<NSObject> {
 
 #ifndef __APPLE__
 /* The class of @"..." (-fconstant-string-class). */
-@interface NSConstantString : NSString {
-    char *bytes;
-    unsigned int length;
-}
+@interface NSConstantString : NSString
 @end
 #endif
 

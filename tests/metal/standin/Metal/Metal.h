@@ -94,8 +94,9 @@ typedef NS_ENUM(NSInteger, MTLMathFloatingPointFunctions) {
     MTLMathFloatingPointFunctionsPrecise = 1,
 };
 
-@protocol MTLBuffer, MTLCommandQueue, MTLCommandBuffer, MTLComputeCommandEncoder, MTLComputePipelineState,
-    MTLFunction, MTLLibrary, MTLResidencySet;
+@protocol MTLBuffer
+, MTLCommandQueue, MTLCommandBuffer, MTLComputeCommandEncoder, MTLComputePipelineState, MTLFunction,
+    MTLLibrary, MTLResidencySet;
 
 @interface MTLCompileOptions : NSObject {
     BOOL fast_math;

@@ -43,8 +43,7 @@ typedef struct tn_metal_token {
     uint32_t rope_variant; /* 0 or 1 */
 } tn_metal_token;
 
-/* Prompt rows first_row .. first_row + n_row of one sequence, at most TN_QUERY_TILE, positions ascending by
- * one. */
+/* Prompt rows first_row .. first_row + n_row of one sequence, at most TN_QUERY_TILE, positions ascending by one. */
 typedef struct tn_metal_tile {
     uint32_t first_row, n_row;
     uint32_t seq;

@@ -2,13 +2,23 @@
 # metal
 # The Metal device: on macOS a part of the runtime, elsewhere its kernels and its host layer are only tested.
 metal_kernels = \
-	metal/kernels/attention.metal \
+	metal/kernels/attention_rows.metal \
+	metal/kernels/attention_tiles.metal \
 	metal/kernels/elementwise.metal \
-	metal/kernels/linear.metal \
+	metal/kernels/embed.metal \
+	metal/kernels/kv_store.metal \
+	metal/kernels/linear_rows.metal \
+	metal/kernels/linear_tiles.metal \
 	metal/kernels/norm.metal \
+	metal/kernels/recurrent.metal \
 	metal/kernels/rope.metal \
 	metal/kernels/rows.metal
-metal_headers = metal/args.h
+metal_headers = \
+	metal/args.h \
+	metal/kernels/dequant.h \
+	metal/kernels/iq_tables.h \
+	metal/kernels/kv.h \
+	metal/kernels/linear_units.h
 EXTRA_DIST += $(metal_kernels) $(metal_headers)
 
 metal_host_sources = \

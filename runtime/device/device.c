@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "device/device.h"
-
 #include "config.h"
+
+#include "device/device.h"
 
 #include <string.h>
 
@@ -10,13 +10,19 @@
 #ifdef HAVE_METAL
 #    include "metal/host.h"
 #endif
+#ifdef TN_CUDA_DEVICE
+#    include "device/cuda/cuda.h"
+#endif
 
 const tn_device_class *const tn_device_classes[] = {
     &tn_device_cpu,
+    &tn_device_reference,
 #ifdef HAVE_METAL
     &tn_device_metal,
 #endif
-    &tn_device_reference,
+#ifdef TN_CUDA_DEVICE
+    &tn_device_cuda,
+#endif
     NULL,
 };
 

@@ -2,8 +2,8 @@
 /* On a device whose prompt rows and generated rows go through different kernels, answers still depend on
  * their request alone: in company, after hits on prompts and on whole conversations, after preemption. */
 #include "golden/company.h"
-#include "gpu_sim.h"
 #include "modules/loader.h"
+#include "tested.h"
 
 int main(void) {
     static const struct {
@@ -13,11 +13,11 @@ int main(void) {
     static company cases[N];
     struct CMUnitTest tests[N];
     tn_loader_set_preopened();
-    tn_device_class_offer(&tn_device_sim);
+    tn_device_class_offer(tested_device());
     company_seed();
     for (size_t i = 0; i < N; i++) {
         cases[i] = (company){.f = {.path = what[i].path},
-                             .s = {.device = "msl-sim", .kv_type = what[i].kv_type},
+                             .s = {.device = tested_device()->name, .kv_type = what[i].kv_type},
                              .n_seq = 6,
                              .most_prompt = 100,
                              .most_new = 24,

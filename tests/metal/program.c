@@ -6,14 +6,15 @@
 
 #include "gpu_sim.h"
 #include "sim/sim.h"
-#include "tiny_model.h"
+#include "tiny_forward.h"
 
 enum { N_TOKEN = 24, N_SEQ = 3, PAGE_TOKENS = 4, PAGES_PER_SEQ = N_TOKEN / PAGE_TOKENS };
 
-static tiny_model model;
+static tn_tiny_model model;
 static int32_t ids[N_SEQ][N_TOKEN];
 static const uint32_t rope_variants[N_SEQ] = {0, 1, 0};
-static float alone[N_SEQ][N_TOKEN][TINY_VOCAB]; /* logits of each sequence run by itself, whole */
+static const uint32_t n_prompt[N_SEQ] = {N_TOKEN, 10, 1}; /* tokens after that are generated ones */
+static float alone[N_SEQ][N_TOKEN][TN_TINY_VOCAB];        /* logits of each sequence run by itself, whole */
 
 static const tn_exec_config config = {.max_tokens = N_SEQ * N_TOKEN,
                                       .max_seqs = N_SEQ,
@@ -48,9 +49,14 @@ static void close_session(session *s) {
     s->device->cls->close(s->device);
 }
 
+/* How many of n tokens after n_past are not of the prompt. */
+static uint32_t n_generated(uint32_t n_past, uint32_t n, uint32_t n_prompt_) {
+    return n_past >= n_prompt_ ? n : n_past + n > n_prompt_ ? n_past + n - n_prompt_ : 0;
+}
+
 /* One step with the next n[i] tokens of each sequence i, all rows wanted. The arrays are gone when it
  * returns. */
-static void run_step(session *s, const uint32_t n[N_SEQ], bool look, float got[][N_TOKEN][TINY_VOCAB]) {
+static void run_step(session *s, const uint32_t n[N_SEQ], bool look, float got[][N_TOKEN][TN_TINY_VOCAB]) {
     int32_t step_ids[N_SEQ * N_TOKEN];
     uint32_t pos[N_SEQ * N_TOKEN], seq[N_SEQ * N_TOKEN], rows[N_SEQ * N_TOKEN];
     tn_step_seq seqs[N_SEQ];
@@ -61,6 +67,7 @@ static void run_step(session *s, const uint32_t n[N_SEQ], bool look, float got[]
         if (!n[i]) continue;
         seqs[step.n_seq] = (tn_step_seq){.first_token = step.n_token,
                                          .n_token = n[i],
+                                         .n_generated = n_generated(s->n_past[i], n[i], n_prompt[i]),
                                          .first_pos = s->n_past[i],
                                          .rope_variant = rope_variants[i],
                                          .pages = {s->pages[i], s->pages[i]},
@@ -79,14 +86,15 @@ static void run_step(session *s, const uint32_t n[N_SEQ], bool look, float got[]
     if (look && s->exec->cls->logits(s->exec, &logits, &err) != 0) fail_msg("logits: %s", err.text);
     for (uint32_t i = 0, row = 0; i < N_SEQ; i++)
         for (uint32_t j = 0; j < n[i]; j++, row++, s->n_past[i]++)
-            if (look) memcpy(got[i][s->n_past[i]], logits + (size_t)row * TINY_VOCAB, sizeof got[i][0]);
+            if (look) memcpy(got[i][s->n_past[i]], logits + (size_t)row * TN_TINY_VOCAB, sizeof got[i][0]);
 }
 
 static int record(void **state) {
     (void)state;
-    tiny_model_init(&model);
+    tn_tiny_model_init(&model);
     for (uint32_t i = 0; i < N_SEQ; i++)
-        for (uint32_t t = 0; t < N_TOKEN; t++) ids[i][t] = (int32_t)((t * 11 + i * 5 + t * t) % TINY_VOCAB);
+        for (uint32_t t = 0; t < N_TOKEN; t++)
+            ids[i][t] = (int32_t)((t * 11 + i * 5 + t * t) % TN_TINY_VOCAB);
     for (uint32_t i = 0; i < N_SEQ; i++) {
         session s;
         uint32_t n[N_SEQ] = {0};
@@ -100,7 +108,7 @@ static int record(void **state) {
 
 static int forget(void **state) {
     (void)state;
-    tiny_model_fini(&model);
+    tn_tiny_model_fini(&model);
     return 0;
 }
 
@@ -108,10 +116,10 @@ static void agrees_with_plain_forward(void **state) {
     (void)state;
     double worst = 0;
     for (uint32_t i = 0; i < N_SEQ; i++) {
-        static double expected[N_TOKEN * TINY_VOCAB];
-        tiny_model_forward(&model, ids[i], N_TOKEN, rope_variants[i], expected);
-        for (uint32_t j = 0; j < N_TOKEN * TINY_VOCAB; j++) {
-            const double off = fabs(alone[i][j / TINY_VOCAB][j % TINY_VOCAB] - expected[j]);
+        static double expected[N_TOKEN * TN_TINY_VOCAB];
+        tiny_forward(&model, ids[i], N_TOKEN, rope_variants[i], expected);
+        for (uint32_t j = 0; j < N_TOKEN * TN_TINY_VOCAB; j++) {
+            const double off = fabs(alone[i][j / TN_TINY_VOCAB][j % TN_TINY_VOCAB] - expected[j]);
             if (!(off <= 2e-5)) fail_msg("sequence %u, logit %u is off by %g", i, j, off);
             worst = off > worst ? off : worst;
         }
@@ -123,7 +131,7 @@ static void agrees_with_plain_forward(void **state) {
  * bits. */
 static void company_changes_nothing(void **state) {
     (void)state;
-    static float got[N_SEQ][N_TOKEN][TINY_VOCAB];
+    static float got[N_SEQ][N_TOKEN][TN_TINY_VOCAB];
     uint32_t draw = 7;
     for (uint32_t round = 0; round < 4; round++) {
         session s;
@@ -149,7 +157,7 @@ static void company_changes_nothing(void **state) {
 /* A step whose results nobody asks for still leaves its keys and values. */
 static void unread_steps_count(void **state) {
     (void)state;
-    static float got[N_SEQ][N_TOKEN][TINY_VOCAB];
+    static float got[N_SEQ][N_TOKEN][TN_TINY_VOCAB];
     session s;
     open_session(&s, false);
     run_step(&s, (const uint32_t[N_SEQ]){9, 0, 3}, false, NULL);
@@ -163,18 +171,18 @@ static void unread_steps_count(void **state) {
 
 static void taps_hold_the_layers(void **state) {
     (void)state;
-    static float got[N_SEQ][N_TOKEN][TINY_VOCAB];
+    static float got[N_SEQ][N_TOKEN][TN_TINY_VOCAB];
     const float *table = (const float *)(const void *)model.tensors[1].data, *tap;
     session s;
     tn_error err = {0};
     open_session(&s, false);
     run_step(&s, (const uint32_t[N_SEQ]){5, 0, 0}, true, got);
     assert_int_equal(tn_device_sim.tap(s.exec, 0, &tap, &err), 0);
-    for (uint32_t i = 0; i < 5 * TINY_EMBD; i++)
-        assert_true(tap[i] == 1.5f * table[ids[0][i / TINY_EMBD] * TINY_EMBD + i % TINY_EMBD]);
-    assert_int_equal(tn_device_sim.tap(s.exec, TINY_LAYER, &tap, &err), 0);
-    assert_true(isfinite(tap[5 * TINY_EMBD - 1]));
-    assert_int_equal(tn_device_sim.tap(s.exec, TINY_LAYER + 1, &tap, &err), TN_EINVAL);
+    for (uint32_t i = 0; i < 5 * TN_TINY_EMBD; i++)
+        assert_true(tap[i] == 1.5f * table[ids[0][i / TN_TINY_EMBD] * TN_TINY_EMBD + i % TN_TINY_EMBD]);
+    assert_int_equal(tn_device_sim.tap(s.exec, TN_TINY_LAYER, &tap, &err), 0);
+    assert_true(isfinite(tap[5 * TN_TINY_EMBD - 1]));
+    assert_int_equal(tn_device_sim.tap(s.exec, TN_TINY_LAYER + 1, &tap, &err), TN_EINVAL);
     close_session(&s);
 }
 
@@ -190,21 +198,26 @@ static void refusals_say_why(void **state) {
     tn_error err = {0};
     int calls = 0;
     assert_int_equal(tn_device_sim.open(&(tn_device_options){0}, &d, &err), 0);
-    tn_exec_config half = config;
-    half.kv_type = TN_TYPE_F16;
-    assert_int_equal(tn_device_sim.lower(d, &model.program, &half, NULL, NULL, &x, &err), TN_ENOTSUP);
+    tn_exec_config odd = config;
+    odd.kv_type = TN_TYPE_Q4_0;
+    assert_int_equal(tn_device_sim.lower(d, &model.program, &odd, NULL, NULL, &x, &err), TN_ENOTSUP);
+    assert_non_null(strstr(err.text, "Q4_0"));
     assert_int_equal(tn_device_sim.lower(d, &model.program, &config, cancel, &calls, &x, &err), TN_ECANCELED);
-    tiny_model erf = model;
-    erf.program.ops = erf.ops;
-    for (uint32_t i = 0; i < erf.program.n_op; i++)
-        if (erf.ops[i].kind == TN_OP_GLU) erf.ops[i].activation = TN_ACT_GELU_ERF;
-    assert_int_equal(tn_device_sim.lower(d, &erf.program, &config, NULL, NULL, &x, &err), TN_ENOTSUP);
-    assert_non_null(strstr(err.text, "activation"));
-    tiny_model recurrent = model;
-    recurrent.program.ops = recurrent.ops;
-    recurrent.ops[recurrent.program.n_op - 1].kind = TN_OP_DELTA_RULE;
-    assert_int_equal(tn_device_sim.lower(d, &recurrent.program, &config, NULL, NULL, &x, &err), TN_ENOTSUP);
-    assert_non_null(strstr(err.text, "delta_rule"));
+    tn_tiny_model wide = model;
+    wide.program.ops = wide.ops;
+    wide.program.caches = wide.caches;
+    for (uint32_t i = 0; i < wide.program.n_op; i++)
+        if (wide.ops[i].kind == TN_OP_ATTENTION)
+            wide.ops[i].attention.head_dim = TN_ATTENTION_MAX_HEAD_DIM + 1;
+    assert_int_equal(tn_device_sim.lower(d, &wide.program, &config, NULL, NULL, &x, &err), TN_ENOTSUP);
+    assert_non_null(strstr(err.text, "513"));
+    tn_tiny_model integers = model;
+    integers.program.weights = integers.weights;
+    tn_tensor whole = *model.weights[1].tensor;
+    whole.type = TN_TYPE_I32;
+    integers.weights[1].tensor = &whole;
+    assert_int_equal(tn_device_sim.lower(d, &integers.program, &config, NULL, NULL, &x, &err), TN_ENOTSUP);
+    assert_non_null(strstr(err.text, "I32"));
     tn_device_sim.close(d);
 
     session s;
@@ -226,7 +239,7 @@ static void bytes_are_accounted(void **state) {
     assert_true(size.weights >= expected && size.weights < expected + 64);
     assert_true(size.activations > 0);
     assert_int_equal(size.page[0] + size.page[1],
-                     2 * TINY_LAYER * PAGE_TOKENS * TINY_HEAD_KV * TINY_HEAD_DIM * 4);
+                     2 * TN_TINY_LAYER * PAGE_TOKENS * TN_TINY_HEAD_KV * TN_TINY_HEAD_DIM * 4);
     close_session(&s);
 }
 

@@ -1,13 +1,160 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Products with weights and rows of the embedding: weights stay as the file has them, a kernel is made for
+ * each type. */
+#include <string.h>
+
 #include "device/gpu/exec.h"
 
-int tn_gpu_encode_linear(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
-    (void)x;
-    (void)op;
-    return tn_fail(err, TN_ENOTSUP, "linear");
+enum { N_CONSTANT = 5 };
+
+static uint32_t ceil_div(uint32_t n, uint32_t unit) {
+    return n / unit + (n % unit != 0);
 }
+
+/* Types that metal/kernels/dequant.h knows. */
+static bool can_multiply(tn_type type) {
+    switch (type) {
+    case TN_TYPE_F64:
+    case TN_TYPE_I8:
+    case TN_TYPE_I16:
+    case TN_TYPE_I32:
+    case TN_TYPE_I64:
+    case TN_TYPE_U8:
+    case TN_TYPE_U16:
+    case TN_TYPE_U32:
+    case TN_TYPE_U64:
+    case TN_TYPE_BOOL: return false;
+    default: return true;
+    }
+}
+
+static int check_type(const tn_gpu_exec *x, tn_weight w, tn_error *err) {
+    const tn_gpu_weight *g = &x->weights[w];
+    if (can_multiply(g->type) && g->row_bytes <= UINT32_MAX) return 0;
+    const tn_type_info *info = tn_type_info_get(g->type);
+    if (can_multiply(g->type))
+        return tn_fail(err, TN_ENOTSUP, "%.200s: rows of %llu bytes, at most %u are supported on a GPU",
+                       x->p->weights[w].name, (unsigned long long)g->row_bytes, UINT32_MAX);
+    return tn_fail(err, TN_ENOTSUP,
+                   "%.200s: a GPU cannot multiply with weights of type %s; use the device cpu",
+                   x->p->weights[w].name, info ? info->name : "?");
+}
+
+/* Those of a weight; entry 0 is the one that differs between variants. Returns how many. */
+static uint32_t weight_constants(const tn_gpu_weight *w, tn_gpu_constant ret[N_CONSTANT]) {
+    ret[0] = (tn_gpu_constant){TN_FC_ROWS, 1};
+    ret[1] = (tn_gpu_constant){TN_FC_TYPE, w->type};
+    ret[2] = (tn_gpu_constant){TN_FC_BITS, w->bits};
+    ret[3] = (tn_gpu_constant){TN_FC_GROUP, w->group};
+    ret[4] = (tn_gpu_constant){TN_FC_SCALE_TYPE, w->bits ? w->scale_type : 0};
+    return N_CONSTANT;
+}
+
+/* data, scales, biases; something must be bound where there is none. */
+static void bind_weight(tn_gpu_command *c, const tn_gpu_weight *w) {
+    tn_gpu_bind(c, &w->data);
+    tn_gpu_bind(c, w->scales.buffer ? &w->scales : &w->data);
+    tn_gpu_bind(c, w->biases.buffer ? &w->biases : &w->data);
+}
+
+/* ---- embed ---- */
+
 int tn_gpu_encode_embed(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
+    const tn_gpu_weight *w = &x->weights[op->w];
+    const uint32_t cols = x->p->values[op->out].cols;
+    tn_gpu_constant constants[N_CONSTANT];
+    int rc = check_type(x, op->w, err);
+    if (rc) return rc;
+    weight_constants(w, constants);
+    tn_gpu_command *c = tn_gpu_add(x, "embed", constants + 1, N_CONSTANT - 1, TN_ELEMENT_THREADS, err);
+    if (!c) return err->code;
+    bind_weight(c, w);
+    tn_gpu_bind_input(x, c, TN_GPU_IN_TOKENS);
+    tn_gpu_bind_value(x, c, op->out, true);
+    const tn_embed_args args = {.cols = cols, .row_bytes = (uint32_t)w->row_bytes, .factor = op->f};
+    memcpy(&c->bytes, &args, sizeof args);
+    tn_gpu_bind_bytes(c, sizeof args);
+    tn_gpu_grid(c, ceil_div(cols, 8 * TN_ELEMENT_THREADS), TN_GPU_TOKENS, 1, 1);
+    return 0;
+}
+
+/* ---- linear ---- */
+
+/* x, list, weight, bias, out, args: linear_rows and linear_tiles take the same. */
+static void bind_linear(tn_gpu_exec *x, tn_gpu_command *c, const tn_op *op, tn_gpu_input list,
+                        const tn_linear_args *args) {
+    const tn_gpu_weight *w = &x->weights[op->w];
+    tn_gpu_bind_value(x, c, op->in[0], false);
+    tn_gpu_bind_input(x, c, list);
+    bind_weight(c, w);
+    tn_gpu_bind(c, op->bias ? &x->weights[op->bias].data : &w->data);
+    tn_gpu_bind_value(x, c, op->out, true);
+    memcpy(&c->bytes, args, sizeof *args);
+    tn_gpu_bind_bytes(c, sizeof *args);
+}
+
+/* Simdgroups that share a column: as many as make the GPU's processors busy with a narrow weight, while each
+ * has some runs of units to add. It follows from the weight alone, as the order of a sum does from it. */
+static uint32_t choose_split(uint32_t n_in, uint32_t n_out) {
+    enum { ENOUGH_COLS = 16384, PART = 1024 };
+    uint32_t split = 1;
+    while (split < TN_LINEAR_SIMDS && n_out * (uint64_t)split < ENOUGH_COLS && n_in >= 2 * split * PART)
+        split *= 2;
+    return split;
+}
+
+/* Variant v does passes of 1 << v rows: the smallest that needs one pass, else the largest. */
+static void choose_pass(const tn_gpu_exec *x, const tn_gpu_command *c, const uint32_t n[TN_GPU_N_COUNT],
+                        tn_gpu_kernel **kernel, uint32_t grid[3]) {
     (void)x;
-    (void)op;
-    return tn_fail(err, TN_ENOTSUP, "embed");
+    uint32_t v = 0;
+    while (v + 1 < TN_GPU_VARIANTS && 1u << v < n[c->count]) v++;
+    *kernel = c->kernel[v];
+    grid[1] = ceil_div(n[c->count], 1u << v);
+}
+
+static int add_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input list, tn_gpu_count count,
+                    tn_linear_args args, tn_error *err) {
+    tn_gpu_constant constants[N_CONSTANT];
+    const uint32_t n = weight_constants(&x->weights[op->w], constants);
+    tn_gpu_command *c = tn_gpu_add(x, "linear_rows", constants, n, TN_LINEAR_SIMDS * TN_SIMD_WIDTH, err);
+    if (!c) return err->code;
+    for (uint32_t v = 1; v < TN_GPU_VARIANTS; v++) {
+        constants[0].value = 1u << v;
+        int rc = tn_gpu_add_variant(x, c, v, "linear_rows", constants, n, err);
+        if (rc) return rc;
+    }
+    args.split = choose_split(args.n_in, args.n_out);
+    args.rows_are_listed = list != TN_GPU_IN_ROWS;
+    bind_linear(x, c, op, list, &args);
+    tn_gpu_grid(c, ceil_div(args.n_out, TN_LINEAR_COLS * TN_LINEAR_SIMDS / args.split), count, 1, 1);
+    c->choose = choose_pass;
+    return 0;
+}
+
+static int add_tiles(tn_gpu_exec *x, const tn_op *op, tn_linear_args args, tn_error *err) {
+    tn_gpu_constant constants[N_CONSTANT];
+    weight_constants(&x->weights[op->w], constants);
+    tn_gpu_command *c =
+        tn_gpu_add(x, "linear_tiles", constants + 1, N_CONSTANT - 1, TN_TILE_SIMDS * TN_SIMD_WIDTH, err);
+    if (!c) return err->code;
+    args.split = 1;
+    args.rows_are_listed = 1;
+    bind_linear(x, c, op, TN_GPU_IN_PROMPT, &args);
+    tn_gpu_grid(c, ceil_div(args.n_out, TN_TILE_COLS), TN_GPU_PROMPT, TN_TILE_ROWS, 1);
+    return 0;
+}
+
+int tn_gpu_encode_linear(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
+    const tn_weight_info *w = &x->p->weights[op->w];
+    const tn_linear_args args = {.n_in = w->cols,
+                                 .n_out = w->rows,
+                                 .row_bytes = (uint32_t)x->weights[op->w].row_bytes,
+                                 .has_bias = op->bias != 0};
+    int rc = check_type(x, op->w, err);
+    if (rc) return rc;
+    if (x->p->values[op->out].rows == TN_ROWS_OUTPUT)
+        return add_rows(x, op, TN_GPU_IN_ROWS, TN_GPU_OUTPUT, args, err);
+    rc = add_rows(x, op, TN_GPU_IN_GENERATED, TN_GPU_GENERATED, args, err);
+    return rc ? rc : add_tiles(x, op, args, err);
 }

@@ -33,6 +33,19 @@ AC_DEFUN([TN_METAL_SIM], [
   AS_IF([test "x$enable_werror" = xyes], [TN_CXXFLAGS="$TN_CXXFLAGS -Werror"])
   AS_IF([test -n "$enable_sanitize" && test "x$enable_sanitize" != xno],
     [TN_CXXFLAGS="$TN_CXXFLAGS -fsanitize=$enable_sanitize -fno-omit-frame-pointer -fno-sanitize-recover=all"])
+  dnl Checks of single operations in kernels; tests/metal/sim/checks.cpp is their run-time library, unless a sanitizer is.
+  TN_KERNEL_CXXFLAGS=
+  AS_IF([test -z "$enable_sanitize" || test "x$enable_sanitize" = xno], [
+    flag=-fsanitize=alignment,bounds,shift,integer-divide-by-zero,float-cast-overflow,signed-integer-overflow
+    AC_LANG_PUSH([C++])
+    AC_CACHE_CHECK([whether $CXX accepts $flag], [tn_cv_cxx_kernel_checks], [
+      saved=$CXXFLAGS; CXXFLAGS="-Werror $flag"
+      AC_COMPILE_IFELSE([AC_LANG_PROGRAM([], [])], [tn_cv_cxx_kernel_checks=yes], [tn_cv_cxx_kernel_checks=no])
+      CXXFLAGS=$saved])
+    AC_LANG_POP([C++])
+    AS_IF([test "$tn_cv_cxx_kernel_checks" = yes], [TN_KERNEL_CXXFLAGS=$flag])])
+  AS_IF([test -z "$TN_KERNEL_CXXFLAGS"], [TN_CXXFLAGS="$TN_CXXFLAGS -DSIM_OTHER_CHECKS"])
+  AC_SUBST([TN_KERNEL_CXXFLAGS])
   AM_CONDITIONAL([METAL_SIM], [test "$tn_metal_sim" = yes])
   AC_SUBST([TN_CXXFLAGS])
   AC_SUBST([TN_METAL_SIM_ANSWER], [$tn_metal_sim])

@@ -14,17 +14,26 @@
 
 enum {
     TN_ELEMENT_THREADS = 128,        /* of kernels that work element by element */
-    TN_NORM_THREADS = 128,           /* rms_norm */
+    TN_ELEMENT_VEC = 4,              /* glu, add, scale, softcap: columns of a thread */
+    TN_NORM_THREADS = 256,           /* rms_norm: a threadgroup per group of columns */
+    TN_NORM_SIMD_GROUP = 512,        /* rms_norm_simd: columns of the widest group that a simdgroup takes, */
+    TN_NORM_SIMD_THREADS = 128,      /* and its threads */
+    TN_ROPE_HEADS = 4,               /* rope: heads of a thread */
     TN_LINEAR_SIMDS = 4,             /* linear_rows: simdgroups of a threadgroup, */
     TN_LINEAR_COLS = 4,              /* columns of a simdgroup, */
     TN_LINEAR_MAX_ROWS = 16,         /* rows of a pass at most */
     TN_TILE_SIMDS = 4,               /* linear_tiles: simdgroups of a threadgroup, */
     TN_TILE_ROWS = 32,               /* its rows */
     TN_TILE_COLS = 64,               /* and columns */
-    TN_ATTENTION_THREADS = 128,      /* attention: also the positions of a piece */
-    TN_ATTENTION_MAX_HEAD_DIM = 512, /* a multiple of TN_ATTENTION_THREADS */
-    TN_ATTENTION_SPAN = 512,         /* positions whose softmax a threadgroup of the split attention makes */
-    TN_QUERY_TILE = 32,              /* prompt rows that the tiled attention takes together */
+    TN_ATTENTION_THREADS = 128,      /* all kernels of attention */
+    TN_ATTENTION_MAX_HEAD_DIM = 512, /* of attention_rows */
+    TN_ATTENTION_SPAN = 256,         /* positions whose softmax a threadgroup of attention_rows makes at a time */
+    TN_ATTENTION_HEADS = 8,          /* query heads that it takes together: at most that many, */
+    TN_ATTENTION_QUERY = 2048,       /* and at most that many numbers of q, padded */
+    TN_QUERY_TILE = 32,              /* prompt rows that attention_tiles takes together */
+    TN_TILE_MAX_HEAD_DIM = 256,      /* of attention_tiles */
+    TN_KV_BLOCK = 32,                /* dimensions of a head that Q8_0 turns and scales together */
+    TN_RECURRENT_THREADS = 128,      /* conv, conv_state, delta_rule */
     TN_SIMD_WIDTH = 32,
 };
 
@@ -38,6 +47,9 @@ enum tn_metal_constant {
     TN_FC_KV_TYPE = 5,    /* how keys and values are stored: enum tn_type */
     TN_FC_HEAD_DIM = 6,
     TN_FC_ACTIVATION = 7, /* enum tn_activation, 0: none */
+    TN_FC_HEADS = 8,      /* attention_rows: query heads of a threadgroup */
+    TN_FC_WHOLE = 9,      /* attention_rows: 1: a threadgroup takes all spans of its row */
+    TN_FC_HALF = 10,      /* attention_tiles: 1: products of halves, summed as floats */
 };
 
 /* A token of the step: what row t of every [T, ...] matrix belongs to. */
@@ -93,27 +105,83 @@ typedef struct tn_rope_args {
     float mscale[2];      /* factor of cos and sin by rope variant */
 } tn_rope_args;
 
-/* Where a token's key and value lie: page table row `seq`, entry pos / page_tokens, row pos % page_tokens of
- * that page. A layer's pool is [n_page, page_tokens, n_head_kv, head_dim]. */
-typedef struct tn_kv_store_args {
-    uint32_t cols; /* n_head_kv * head_dim */
-    uint32_t page_tokens;
+/* How keys and values are stored: numbers of enum tn_type. */
+enum tn_metal_kv_type { TN_KV_F32 = 0, TN_KV_F16 = 1, TN_KV_Q8_0 = 8, TN_KV_BF16 = 30 };
+
+/* A layer's part of a page, layer_offset bytes from its start, is [2, n_head_kv, page_tokens] rows, k's first. A row is
+ * tn_kv_cols elements, those from head_dim on zero: numbers of the type; or, as Q8_0, signed bytes, the scales of their
+ * blocks of TN_KV_BLOCK as halves, and room up to a multiple of 8 bytes. */
+static inline uint32_t tn_kv_cols(uint32_t head_dim) {
+    return (head_dim + 15) / 16 * 16;
+}
+static inline uint32_t tn_kv_row_bytes(uint32_t type, uint32_t head_dim) {
+    const uint32_t cols = tn_kv_cols(head_dim), blocks = (head_dim + TN_KV_BLOCK - 1) / TN_KV_BLOCK;
+    return type == TN_KV_Q8_0 ? (cols + 2 * blocks + 7) / 8 * 8 : cols * (type == TN_KV_F32 ? 4 : 2);
+}
+
+/* Where a token's keys and values lie: page table row `seq`, entry pos / page_tokens, row pos % page_tokens of that
+ * page. */
+typedef struct tn_kv_place {
+    uint64_t page_bytes;
+    uint64_t layer_offset;  /* bytes from the start of a page, a multiple of 16 */
+    uint32_t page_shift;    /* page_tokens is 1 << page_shift */
     uint32_t pages_per_seq; /* columns of the page table */
+} tn_kv_place;
+
+typedef struct tn_kv_store_args {
+    tn_kv_place kv;
+    uint32_t n_head_kv;
+    uint32_t reserved;
 } tn_kv_store_args;
 
 typedef struct tn_attention_args {
-    uint32_t n_head, n_head_kv, head_dim;
-    uint32_t page_tokens, pages_per_seq;
+    tn_kv_place kv;
+    uint32_t n_head, n_head_kv;
     uint32_t window; /* positions still looked at; 0: all */
     float scale;
     float softcap; /* 0: none */
+    uint32_t reserved;
 } tn_attention_args;
+
+/* Floats that attention_rows leaves of a span, a row and a head for attention_merge: largest score, sum of weights, and
+ * the weighted sum of values, head_dim rounded up to TN_KV_BLOCK. */
+static inline uint32_t tn_attention_part(uint32_t head_dim) {
+    return 2 + (head_dim + TN_KV_BLOCK - 1) / TN_KV_BLOCK * TN_KV_BLOCK;
+}
+
+/* The state of a sequence: offset bytes from the start of the page that its row of the page table begins with. */
+typedef struct tn_state_place {
+    uint64_t page_bytes, offset;
+    uint32_t pages_per_seq;
+    uint32_t reserved;
+} tn_state_place;
+
+typedef struct tn_conv_args {
+    tn_state_place state;
+    uint32_t cols, kernel_size;
+    uint32_t has_bias; /* 0: the buffer bound as bias is not read */
+    uint32_t reserved;
+} tn_conv_args;
+
+/* head_dim_k is TN_FC_HEAD_DIM. */
+typedef struct tn_delta_args {
+    tn_state_place state;
+    uint32_t n_head, n_head_k, head_dim_v;
+    uint32_t tiled; /* value head h reads key head h % n_head_k, else h / (n_head / n_head_k) */
+    float scale, eps;
+} tn_delta_args;
 
 /* glu, add, scale, softcap, output_rows. */
 typedef struct tn_element_args {
     uint32_t cols;
     float f; /* scale: the factor; softcap: the cap */
 } tn_element_args;
+
+/* Of each run of `run` columns, n from `first` on. */
+typedef struct tn_slice_args {
+    uint32_t run, first, n;
+    uint32_t out_cols;
+} tn_slice_args;
 
 /* copy_page: page `to` of a pool gets what page `from` holds, n_vec times TN_COPY_PAGE_VEC bytes. */
 enum { TN_COPY_PAGE_VEC = 16 };

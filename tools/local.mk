@@ -30,7 +30,11 @@ EXTRA_DIST += \
   %D%/train/tasks/words.py
 mslx_sources = \
 	tools/mslx/kernels.py \
+	tools/mslx/language.py \
+	tools/mslx/lint.py \
 	tools/mslx/mslx.py \
+	tools/mslx/rules.py \
+	tools/mslx/sizes.py \
 	tools/mslx/sources.py \
 	tools/mslx/tokens.py
-EXTRA_DIST += $(mslx_sources) tools/mslx/cuda.py tools/mslx/lint.py
+EXTRA_DIST += $(mslx_sources) tools/mslx/cuda.py

@@ -1,16 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* out = x / sqrt(mean(x^2) + eps) * weight, per run of `group` columns (Zhang & Sennrich 2019, eq. 4). TN_OP_RMS_NORM.
+ *
+ * x, out: [rows, cols], may be the same buffer. weight: [group].
+ * A thread adds squares in ascending order, by four where a group's columns can be loaded so, in steps of what its
+ * simdgroup or threadgroup takes at a time; simd_sum adds the threads of a simdgroup, then simdgroups are added in
+ * ascending order: nothing of it depends on the number of rows. */
 #include <metal_stdlib>
 
 #include "metal/args.h"
 
 using namespace metal;
 
-/* out = x / sqrt(mean(x^2) + eps) * weight, per run of `group` columns (Zhang & Sennrich 2019, eq. 4).
- *
- * x, out: [rows, cols], may be the same buffer. weight: [group].
- * Grid: (cols / group, rows) threadgroups of TN_NORM_THREADS. TN_OP_RMS_NORM.
- * A thread adds every TN_NORM_THREADS-th square in ascending order, simd_sum adds the threads of a simdgroup, then the
- * simdgroups are added in ascending order: nothing of it depends on the number of rows. */
+/* Squares of thread `index` of n. */
+static inline float squares(device const float *x, uint group, bool by_four, uint index, uint n)
+{
+    float sum = 0.0f;
+    if (by_four) {
+        device const float4 *x4 = (device const float4 *)x;
+        float4 sum4 = float4(0.0f);
+        for (uint i = index; i < group / 4; i += n)
+            sum4 = fma(x4[i], x4[i], sum4);
+        sum = (sum4.x + sum4.y) + (sum4.z + sum4.w);
+    } else {
+        for (uint i = index; i < group; i += n)
+            sum = fma(x[i], x[i], sum);
+    }
+    return sum;
+}
+
+/* A threadgroup per group. Grid: (cols / group, rows) threadgroups of TN_NORM_THREADS. */
 kernel void rms_norm(device const float        *x      [[buffer(0)]],
                      device const float        *weight [[buffer(1)]],
                      device float              *out    [[buffer(2)]],
@@ -21,12 +39,10 @@ kernel void rms_norm(device const float        *x      [[buffer(0)]],
                      uint  simd [[simdgroup_index_in_threadgroup]])
 {
     threadgroup float partial[TN_NORM_THREADS / TN_SIMD_WIDTH];
-    const ulong first = (ulong)at.y * a.cols + at.x * a.group;
+    const ulong first = ulong(at.y) * a.cols + at.x * a.group;
+    const bool by_four = a.cols % 4 == 0 && a.group % 4 == 0;
 
-    float sum = 0.0f;
-    for (uint i = tid; i < a.group; i += TN_NORM_THREADS)
-        sum += x[first + i] * x[first + i];
-    sum = simd_sum(sum);
+    const float sum = simd_sum(squares(x + first, a.group, by_four, tid, TN_NORM_THREADS));
     if (lane == 0)
         partial[simd] = sum;
     threadgroup_barrier(mem_flags::mem_threadgroup);
@@ -36,5 +52,26 @@ kernel void rms_norm(device const float        *x      [[buffer(0)]],
         total += partial[s];
     const float factor = precise::rsqrt(total / float(a.group) + a.eps);
     for (uint i = tid; i < a.group; i += TN_NORM_THREADS)
+        out[first + i] = x[first + i] * factor * weight[i];
+}
+
+/* A simdgroup per group, for groups as narrow as a head.
+ * Grid: (cols / group, TN_NORM_SIMD_THREADS / TN_SIMD_WIDTH a threadgroup, rows). */
+kernel void rms_norm_simd(device const float        *x      [[buffer(0)]],
+                          device const float        *weight [[buffer(1)]],
+                          device float              *out    [[buffer(2)]],
+                          constant tn_rms_norm_args &a      [[buffer(3)]],
+                          uint3 at   [[threadgroup_position_in_grid]],
+                          uint  lane [[thread_index_in_simdgroup]],
+                          uint  simd [[simdgroup_index_in_threadgroup]])
+{
+    const uint group = at.x * (TN_NORM_SIMD_THREADS / TN_SIMD_WIDTH) + simd;
+    if (group >= a.cols / a.group)
+        return;
+    const ulong first = ulong(at.y) * a.cols + group * a.group;
+    const bool by_four = a.cols % 4 == 0 && a.group % 4 == 0;
+    const float total = simd_sum(squares(x + first, a.group, by_four, lane, TN_SIMD_WIDTH));
+    const float factor = precise::rsqrt(total / float(a.group) + a.eps);
+    for (uint i = lane; i < a.group; i += TN_SIMD_WIDTH)
         out[first + i] = x[first + i] * factor * weight[i];
 }

@@ -9,9 +9,10 @@ using namespace metal;
  *     out_a = x_a cos - x_b sin,  out_b = x_b cos + x_a sin
  * and copies the dimensions from n_dims on.
  *
- * x, out: [rows, n_head * head_dim], may be the same buffer. tokens: [rows]. inv_freq: [2, n_dims / 2], by rope variant.
- * Grid: (ceil(n_head * ceil(head_dim / 2) / TN_ELEMENT_THREADS), rows) threadgroups of TN_ELEMENT_THREADS, a thread per
- * pair: both elements of a pair are read before either is written. TN_OP_ROPE. */
+ * x, out: [T, n_head * head_dim], may be the same buffer. tokens: [T]. inv_freq: [2, n_dims / 2], by rope variant.
+ * Grid: (ceil(pairs * ceil(n_head / TN_ROPE_HEADS) / TN_ELEMENT_THREADS), T) threadgroups of TN_ELEMENT_THREADS, pairs =
+ * ceil(head_dim / 2): a thread takes the same pair of TN_ROPE_HEADS heads, and reads both elements before it writes one.
+ * TN_OP_ROPE. precise: angles are as large as positions. */
 kernel void rope(device const float          *x        [[buffer(0)]],
                  device const tn_metal_token *tokens   [[buffer(1)]],
                  device const float          *inv_freq [[buffer(2)]],
@@ -22,23 +23,25 @@ kernel void rope(device const float          *x        [[buffer(0)]],
 {
     const uint pairs = (a.head_dim + 1) / 2;
     const uint index = at.x * TN_ELEMENT_THREADS + tid;
-    const uint head = index / pairs, pair = index % pairs;
-    if (head >= a.n_head)
-        return;
-    const ulong first = ((ulong)at.y * a.n_head + head) * a.head_dim;
+    const uint pair = index % pairs, first_head = index / pairs * TN_ROPE_HEADS;
+    const uint end = min(first_head + TN_ROPE_HEADS, a.n_head);
+    device const float *from = x + ulong(at.y) * a.n_head * a.head_dim;
+    device float *to = out + ulong(at.y) * a.n_head * a.head_dim;
 
     if (pair >= a.n_dims / 2) {
-        out[first + 2 * pair] = x[first + 2 * pair];
-        if (2 * pair + 1 < a.head_dim)
-            out[first + 2 * pair + 1] = x[first + 2 * pair + 1];
+        for (uint head = first_head; head < end; head++)
+            for (uint d = 2 * pair; d < min(2 * pair + 2, a.head_dim); d++)
+                to[head * a.head_dim + d] = from[head * a.head_dim + d];
         return;
     }
     const uint variant = tokens[at.y].rope_variant;
     const float angle = float(tokens[at.y].pos) * inv_freq[variant * (a.n_dims / 2) + pair];
     const float c = precise::cos(angle) * a.mscale[variant], s = precise::sin(angle) * a.mscale[variant];
-    const ulong ia = first + (a.interleaved ? 2 * pair : pair);
-    const ulong ib = first + (a.interleaved ? 2 * pair + 1 : pair + a.n_dims / 2);
-    const float xa = x[ia], xb = x[ib];
-    out[ia] = xa * c - xb * s;
-    out[ib] = xb * c + xa * s;
+    const uint first = a.interleaved != 0 ? 2 * pair : pair;
+    const uint second = a.interleaved != 0 ? 2 * pair + 1 : pair + a.n_dims / 2;
+    for (uint head = first_head; head < end; head++) {
+        const float xa = from[head * a.head_dim + first], xb = from[head * a.head_dim + second];
+        to[head * a.head_dim + first] = xa * c - xb * s;
+        to[head * a.head_dim + second] = xb * c + xa * s;
+    }
 }

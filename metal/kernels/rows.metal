@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kernels that move whole rows: to the KV cache, to the rows whose logits are wanted. */
+/* Kernels that move numbers and change none. */
 #include <metal_stdlib>
 
 #include "metal/args.h"
@@ -8,8 +8,8 @@ using namespace metal;
 
 /* out[r] = x[rows[r]].
  *
- * x: [tokens, cols]. rows: [grid's rows]. out: [grid's rows, cols], not x.
- * Grid: (ceil(cols / TN_ELEMENT_THREADS), rows) threadgroups of TN_ELEMENT_THREADS. TN_OP_OUTPUT_ROWS. */
+ * x: [T, cols]. rows: [R]. out: [R, cols], not x.
+ * Grid: (ceil(cols / TN_ELEMENT_THREADS), R) threadgroups of TN_ELEMENT_THREADS. TN_OP_OUTPUT_ROWS. */
 kernel void output_rows(device const float       *x    [[buffer(0)]],
                         device const uint        *rows [[buffer(1)]],
                         device float             *out  [[buffer(2)]],
@@ -19,29 +19,35 @@ kernel void output_rows(device const float       *x    [[buffer(0)]],
 {
     const uint col = at.x * TN_ELEMENT_THREADS + tid;
     if (col < a.cols)
-        out[(ulong)at.y * a.cols + col] = x[(ulong)rows[at.y] * a.cols + col];
+        out[ulong(at.y) * a.cols + col] = x[ulong(rows[at.y]) * a.cols + col];
 }
 
-/* Puts k and v of every token of the step where attention will read them (tn_kv_store_args).
+/* out: of each run of `run` columns of x the n from `first` on.
  *
- * k, v: [rows, cols]. tokens: [rows]. page_table: [sequences, pages_per_seq]. k_pool, v_pool: [pages, page_tokens, cols].
- * Grid: (ceil(cols / TN_ELEMENT_THREADS), rows) threadgroups of TN_ELEMENT_THREADS. First half of TN_OP_ATTENTION. */
-kernel void kv_store(device const float          *k          [[buffer(0)]],
-                     device const float          *v          [[buffer(1)]],
-                     device const tn_metal_token *tokens     [[buffer(2)]],
-                     device const uint           *page_table [[buffer(3)]],
-                     device float                *k_pool     [[buffer(4)]],
-                     device float                *v_pool     [[buffer(5)]],
-                     constant tn_kv_store_args   &a          [[buffer(6)]],
-                     uint3 at  [[threadgroup_position_in_grid]],
-                     uint  tid [[thread_index_in_threadgroup]])
+ * x: [rows, out_cols / n * run]. out: [rows, out_cols], not x.
+ * Grid: (ceil(out_cols / TN_ELEMENT_THREADS), rows) threadgroups of TN_ELEMENT_THREADS. TN_OP_SLICE. */
+kernel void slice(device const float     *x   [[buffer(0)]],
+                  device float           *out [[buffer(1)]],
+                  constant tn_slice_args &a   [[buffer(2)]],
+                  uint3 at  [[threadgroup_position_in_grid]],
+                  uint  tid [[thread_index_in_threadgroup]])
 {
     const uint col = at.x * TN_ELEMENT_THREADS + tid;
-    if (col >= a.cols)
+    if (col >= a.out_cols)
         return;
-    const uint pos = tokens[at.y].pos;
-    const uint page = page_table[(ulong)tokens[at.y].seq * a.pages_per_seq + pos / a.page_tokens];
-    const ulong to = ((ulong)page * a.page_tokens + pos % a.page_tokens) * a.cols + col;
-    k_pool[to] = k[(ulong)at.y * a.cols + col];
-    v_pool[to] = v[(ulong)at.y * a.cols + col];
+    const uint cols = a.out_cols / a.n * a.run;
+    out[ulong(at.y) * a.out_cols + col] = x[ulong(at.y) * cols + col / a.n * a.run + a.first + col % a.n];
+}
+
+/* Page `to` of a pool gets the bytes of page `from`.
+ *
+ * pool: [pages, n_vec]. Grid: (ceil(n_vec / TN_ELEMENT_THREADS)) threadgroups of TN_ELEMENT_THREADS. */
+kernel void copy_page(device uint4                *pool [[buffer(0)]],
+                      constant tn_copy_page_args  &a    [[buffer(1)]],
+                      uint3 at  [[threadgroup_position_in_grid]],
+                      uint  tid [[thread_index_in_threadgroup]])
+{
+    const uint i = at.x * TN_ELEMENT_THREADS + tid;
+    if (i < a.n_vec)
+        pool[ulong(a.to) * a.n_vec + i] = pool[ulong(a.from) * a.n_vec + i];
 }

@@ -9,21 +9,25 @@
 enum { N_THREAD = 64, N_OUT = 61 }; /* 61 floats: the buffer's end is not that of an aligned block */
 
 static float out[N_OUT];
+static uint32_t n_thread = N_THREAD;
 
 static int run(const char *kernel, size_t n_out, uint32_t n_group) {
     const sim_kernel *k = sim_kernel_find(&metal_faults, kernel);
     assert_non_null(k);
     sim_buffer *b = sim_buffer_new(n_out * sizeof(float));
     const sim_binding binding = {.index = 0, .buffer = b};
-    const int rc = sim_dispatch(k, NULL, 0, &binding, 1, (const uint32_t[3]){n_group, 1, 1}, N_THREAD);
+    const int rc = sim_dispatch(k, NULL, 0, &binding, 1, (const uint32_t[3]){n_group, 1, 1}, n_thread);
     if (rc == 0) assert_int_equal(sim_buffer_read(b, 0, out, n_out < N_OUT ? n_out * 4 : sizeof out), 0);
     sim_buffer_free(b);
     return rc;
 }
 
 static void fine_still_runs(void) {
+    const uint32_t n = n_thread;
+    n_thread = N_THREAD;
     assert_int_equal(run("fine", N_THREAD, 1), 0);
     for (int i = 0; i < N_OUT; i++) assert_true(out[i] == (float)i);
+    n_thread = n;
 }
 
 /* The kernel fails in order and in random order, with these words. */
@@ -58,12 +62,44 @@ static void memory_ends(void **state) {
     stops("too_large_a_stack", N_THREAD, "stack");
 }
 
+static void lanes_agree(void **state) {
+    (void)state;
+    stops("lane_too_high", N_THREAD, "not there");
+    stops("lanes_disagree", N_THREAD, "different numbers");
+    stops("matrices_disagree", N_THREAD, "different arguments");
+    stops("matrix_rows_overlap", N_THREAD, "stride is less than 8");
+    n_thread = 40;
+    stops("matrix_in_a_short_simdgroup", N_THREAD, "less than 32 threads");
+    n_thread = N_THREAD;
+    assert_int_equal(run("matrix_in_a_short_simdgroup", N_THREAD, 1), 0);
+}
+
+static void operations_are_checked(void **state) {
+    (void)state;
+    if (!sim_checks_operations()) {
+        printf("# kernels were compiled without checks of single operations: a sanitizer has its own\n");
+        skip();
+    }
+    stops("misaligned", N_THREAD, "no multiple of 16");
+    stops("index_too_high", N_THREAD, "[16]'");
+    stops("shift_too_far", N_THREAD, "shifted by");
+    stops("division_by_zero", N_THREAD, "division by zero");
+    stops("float_too_large", N_THREAD, "no 'int' can hold");
+    stops("signed_overflow", N_THREAD, "product too large");
+}
+
 static void unwritten_memory_is_no_number(void **state) {
     (void)state;
     float fresh;
     assert_int_equal(run("unwritten_variable", N_THREAD, 2), 0);
     assert_true(out[0] == 1);
     for (int i = 1; i < N_OUT; i++) assert_true(isnan(out[i]));
+    assert_int_equal(run("store_without_barrier", N_THREAD, 1), 0);
+    int n = 0;
+    for (int i = 0; i < N_OUT; i++) n += isnan(out[i]) != 0;
+    assert_true(n >= 8);
+    assert_int_equal(run("matrix_without_value", N_THREAD, 1), 0);
+    for (int i = 0; i < N_OUT; i++) assert_true(isnan(out[i]));
     sim_buffer *b = sim_buffer_new(sizeof fresh);
     assert_int_equal(sim_buffer_read(b, 0, &fresh, sizeof fresh), 0);
     assert_true(isnan(fresh));
@@ -160,6 +196,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_part),
         cmocka_unit_test(memory_ends),
+        cmocka_unit_test(lanes_agree),
+        cmocka_unit_test(operations_are_checked),
         cmocka_unit_test(unwritten_memory_is_no_number),
         cmocka_unit_test(order_follows_the_seed),
         cmocka_unit_test(arguments_are_checked),

@@ -125,6 +125,96 @@ kernel void last_one_wins(device float *out [[buffer(0)]],
     out[0] = float(tid);
 }
 
+/* out[thread] = what a matrix store has not brought yet to threads that do not wait for it. */
+kernel void store_without_barrier(device float *out [[buffer(0)]],
+                                  uint tid [[thread_index_in_threadgroup]])
+{
+    threadgroup float shared[2][64];
+    simdgroup_float8x8 m = make_filled_simdgroup_matrix<float, 8, 8>(1.0f);
+    simdgroup_store(m, (threadgroup float *)shared[tid / 32], 8);
+    out[tid] = shared[tid / 32][(tid * 2 + 17) % 64];
+}
+
+kernel void matrix_without_value(device float *out [[buffer(0)]],
+                                 uint tid [[thread_index_in_threadgroup]])
+{
+    simdgroup_float8x8 m;
+    if (tid < 32)
+        simdgroup_store(m, out, 8);
+}
+
+kernel void lane_too_high(device float *out [[buffer(0)]],
+                          uint tid [[thread_index_in_threadgroup]])
+{
+    out[tid] = simd_shuffle(1.0f, tid % 32 + 1);
+}
+
+kernel void lanes_disagree(device float *out [[buffer(0)]],
+                           uint tid [[thread_index_in_threadgroup]])
+{
+    out[tid] = simd_broadcast(1.0f, tid % 2);
+}
+
+kernel void matrices_disagree(device float *out [[buffer(0)]],
+                              uint tid [[thread_index_in_threadgroup]])
+{
+    simdgroup_float8x8 m;
+    simdgroup_load(m, out + tid % 32 / 31, 1);
+}
+
+kernel void matrix_rows_overlap(device float *out [[buffer(0)]],
+                                uint tid [[thread_index_in_threadgroup]])
+{
+    simdgroup_store(make_filled_simdgroup_matrix<float, 8, 8>(float(tid / 64)), out, 4);
+}
+
+/* Fine with whole simdgroups only. */
+kernel void matrix_in_a_short_simdgroup(device float *out [[buffer(0)]],
+                                        uint tid [[thread_index_in_threadgroup]])
+{
+    simdgroup_float8x8 m = make_filled_simdgroup_matrix<float, 8, 8>(1.0f);
+    simdgroup_multiply_accumulate(m, m, m, m);
+    out[tid] = 1.0f;
+}
+
+kernel void misaligned(device float *out [[buffer(0)]],
+                       uint tid [[thread_index_in_threadgroup]])
+{
+    *(device float4 *)(out + tid % 2) = float4(1.0f);
+}
+
+kernel void index_too_high(device float *out [[buffer(0)]],
+                           uint tid [[thread_index_in_threadgroup]])
+{
+    threadgroup float shared[4][16];
+    shared[0][tid] = 1.0f;
+    out[tid] = 1.0f;
+}
+
+kernel void shift_too_far(device uint *out [[buffer(0)]],
+                          uint tid [[thread_index_in_threadgroup]])
+{
+    out[tid] = 1u << tid;
+}
+
+kernel void division_by_zero(device uint *out [[buffer(0)]],
+                             uint tid [[thread_index_in_threadgroup]])
+{
+    out[tid] = 100u / (tid % 7);
+}
+
+kernel void float_too_large(device float *out [[buffer(0)]],
+                            uint tid [[thread_index_in_threadgroup]])
+{
+    out[tid] = float(int(1.0e8f * float(tid)));
+}
+
+kernel void signed_overflow(device float *out [[buffer(0)]],
+                            uint tid [[thread_index_in_threadgroup]])
+{
+    out[tid] = float(int(tid) * 0x7000000);
+}
+
 struct two_numbers {
     uint a, b;
 };

@@ -3,9 +3,11 @@
  * knows the expected values. */
 #include <metal_stdlib>
 
+#include "metal/args.h"
+
 using namespace metal;
 
-constant uint COUNT [[function_constant(0)]];
+constant uint COUNT [[function_constant(TN_FC_TYPE)]];
 
 constant uchar SQUARES[8] = {0, 1, 4, 9, 16, 25, 36, 49};
 static constant float HALVES[2][2] = {{0.5f, 1.5f}, {2.5f, 3.5f}};
@@ -132,8 +134,8 @@ kernel void values(device float *out [[buffer(0)]],
     out[tid] = v;
 }
 
-/* out [8, 8] = a b + 1, out2 = a^T, out3 = the half of b: of a [8, 10] with a row of 10, b [8, 8]. The first simdgroup
- * works on what threads put into shared. */
+/* out [3, 8, 8]: a b + 1, a^T, b^T (a^T + b), of a [8, 10] without its last two columns and b [8, 8]. The first simdgroup
+ * works on what all threads put into shared. */
 kernel void matrices(device const float *a [[buffer(0)]],
                      device const half *b [[buffer(1)]],
                      device float *out [[buffer(2)]],
@@ -141,7 +143,7 @@ kernel void matrices(device const float *a [[buffer(0)]],
                      uint simd [[simdgroup_index_in_threadgroup]])
 {
     threadgroup float shared[80];
-    threadgroup half turned[64];
+    threadgroup half again[64];
     for (uint i = tid; i < 80; i += 64)
         shared[i] = a[i];
     threadgroup_barrier(mem_flags::mem_threadgroup);
@@ -156,9 +158,9 @@ kernel void matrices(device const float *a [[buffer(0)]],
         simdgroup_multiply_accumulate(acc[0], ma, mb, acc[0]);
         simdgroup_store(acc[0], out, 8);
         simdgroup_store(mt, out + 64, 8);
-        simdgroup_store(mb, (threadgroup half *)turned, 8, ulong2(0, 0), true);
+        simdgroup_store(mb, (threadgroup half *)again, 8);
         simdgroup_barrier(mem_flags::mem_threadgroup);
-        simdgroup_load(mc, (threadgroup const half *)turned, 8);
+        simdgroup_load(mc, (threadgroup const half *)again, 8, ulong2(0, 0), true);
         simdgroup_multiply_accumulate(acc[1], mc, mt, acc[1]);
         simdgroup_multiply_accumulate(acc[1], mc, mb, acc[1]);
         simdgroup_store(acc[1], out + 128, 8);

@@ -11,7 +11,7 @@ TESTS += %D%/lint.py
 endif
 
 if METAL_SIM
-check_LTLIBRARIES += tests/metal/libsim.la tests/metal/libdevice.la
+check_LTLIBRARIES += tests/metal/libdevice.la tests/metal/libfaults.la tests/metal/liblanguage.la tests/metal/libsim.la
 check_PROGRAMS += $(metal_tests)
 TESTS += $(metal_tests)
 else
@@ -24,6 +24,7 @@ metal_test_ldadd = tests/metal/libsim.la libtenon.la $(CMOCKA_LIBS) $(BASE_LIBS)
 
 # The simulator.
 tests_metal_libsim_la_SOURCES = \
+	%D%/sim/checks.cpp \
 	%D%/sim/dispatch.cpp \
 	%D%/sim/fiber.cpp %D%/sim/fiber.h \
 	%D%/sim/include/metal_stdlib \
@@ -52,26 +53,34 @@ tests/metal/metal-language.cpp: tests/metal/language.metal $(mslx_sources)
 tests_metal_libdevice_la_SOURCES = %D%/gpu_sim.c %D%/gpu_sim.h
 nodist_tests_metal_libdevice_la_SOURCES = tests/metal/metal-kernels.cpp
 tests_metal_libdevice_la_CPPFLAGS = $(metal_cppflags)
-tests_metal_libdevice_la_CXXFLAGS = $(TN_CXXFLAGS)
+tests_metal_libdevice_la_CXXFLAGS = $(TN_CXXFLAGS) $(TN_KERNEL_CXXFLAGS)
+
+tests_metal_libfaults_la_SOURCES =
+nodist_tests_metal_libfaults_la_SOURCES = tests/metal/metal-faults.cpp
+tests_metal_libfaults_la_CPPFLAGS = $(metal_cppflags)
+tests_metal_libfaults_la_CXXFLAGS = $(TN_CXXFLAGS) $(TN_KERNEL_CXXFLAGS)
+
+tests_metal_liblanguage_la_SOURCES =
+nodist_tests_metal_liblanguage_la_SOURCES = tests/metal/metal-language.cpp
+tests_metal_liblanguage_la_CPPFLAGS = $(metal_cppflags)
+tests_metal_liblanguage_la_CXXFLAGS = $(TN_CXXFLAGS) $(TN_KERNEL_CXXFLAGS)
 
 tests_metal_faults_SOURCES = %D%/faults.c %D%/libraries.h
-nodist_tests_metal_faults_SOURCES = tests/metal/metal-faults.cpp
 tests_metal_faults_CPPFLAGS = $(metal_test_cppflags)
-tests_metal_faults_CXXFLAGS = $(TN_CXXFLAGS)
-tests_metal_faults_LDADD = $(metal_test_ldadd)
+tests_metal_faults_LDADD = tests/metal/libfaults.la $(metal_test_ldadd)
+# dummy.cpp, which does not exist, makes automake link by the C++ compiler: the libraries want its run time.
+nodist_EXTRA_tests_metal_faults_SOURCES = dummy.cpp
 
 tests_metal_language_SOURCES = %D%/language.c %D%/libraries.h
-nodist_tests_metal_language_SOURCES = tests/metal/metal-language.cpp
 tests_metal_language_CPPFLAGS = $(metal_test_cppflags)
-tests_metal_language_CXXFLAGS = $(TN_CXXFLAGS)
-tests_metal_language_LDADD = $(metal_test_ldadd)
+tests_metal_language_LDADD = tests/metal/liblanguage.la $(metal_test_ldadd)
+nodist_EXTRA_tests_metal_language_SOURCES = dummy.cpp
 
 tests_metal_kernels_SOURCES = \
 	%D%/kernels.c \
 	%D%/libraries.h
 tests_metal_kernels_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_kernels_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
-# dummy.cpp, which does not exist, makes automake link by the C++ compiler: the libraries want its run time.
 nodist_EXTRA_tests_metal_kernels_SOURCES = dummy.cpp
 
 tests_metal_program_SOURCES = \

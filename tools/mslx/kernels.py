@@ -142,7 +142,7 @@ def threadgroup_variable(tokens, start):
     declaration = code(tokens[start + 1:end])
     first_bracket = next((i for i, t in enumerate(declaration) if t.text == '['), len(declaration))
     if tokens[end].text != ';' or first_bracket < 2:
-        raise MslError('line %d: expected "threadgroup type name[...];"' % tokens[start].line)
+        raise MslError('line %d: expected "threadgroup type name[...];", one a declaration' % tokens[start].line)
     return declaration[:first_bracket - 1], declaration[first_bracket - 1], declaration[first_bracket:], end
 
 

@@ -142,8 +142,8 @@ class Library:
         entries.append(ENTRY % dict(name=kernel.name, arguments=',\n        '.join(map(entry_argument, kernel.parameters)),
                                     parameters=table('sim::parameter', 'parameters_' + kernel.name, buffers),
                                     constants=table('sim::constant', 'constants_' + kernel.name, constants)))
-        row = '    {"%%s", %(s)s::entry_%(k)s, %(s)s::parameters_%(k)s, %(n)d, %(s)s::constants_%(k)s, %(c)d, %%d},\n' % dict(
-            s=space, k=kernel.name, n=len(buffers), c=len(constants))
+        row = ('    {"%%s", %(s)s::entry_%(k)s, %(s)s::parameters_%(k)s, %(n)d, %(s)s::constants_%(k)s, %(c)d, %%d},\n'
+               % dict(s=space, k=kernel.name, n=len(buffers), c=len(constants)))
         self.rows.append(row % (kernel.name, 0))
         lines = sorted({t.line for t in source.tokens[slice(*kernel.body)] if t.text in BARRIERS})
         self.mutants += [row % ('%s@%d' % (kernel.name, line), line) for line in lines]

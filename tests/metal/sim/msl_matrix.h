@@ -21,7 +21,7 @@ template <class T, int Cols, int Rows> struct simdgroup_matrix {
 struct sim_matrix_place {
     const void *memory;
     ulong stride, x, y;
-    bool transposed;
+    bool transposed, stored;
     double fill;
     bool same(const sim_matrix_place &o) const {
         return memory == o.memory && stride == o.stride && x == o.x && y == o.y &&
@@ -38,8 +38,8 @@ inline const char *sim_agree(void *const *values, uint32_t n) {
     for (uint32_t i = 1; i < n; i++)
         if (!static_cast<sim_matrix_place *>(values[i])->same(*first))
             return "the lanes of a simdgroup give a matrix operation different arguments";
-    if (first->memory && !first->transposed && first->stride < 8 && first->stride != 0)
-        return "a matrix whose rows overlap: the stride is less than 8";
+    if (first->stored && first->stride < 8)
+        return "a matrix is stored with rows that overlap: the stride is less than 8";
     return sim_matrix_lanes(n);
 }
 
@@ -52,15 +52,13 @@ inline ulong sim_matrix_offset(const sim_matrix_place &p, uint32_t i) {
 template <class T>
 void simdgroup_load(simdgroup_matrix<T, 8, 8> &m, const T *from, ulong stride = 8, ulong2 origin = ulong2(0),
                     bool transposed = false, SIM_SITE) {
-    sim_matrix_place p = {from, stride, origin.x, origin.y, transposed, 0};
+    sim_matrix_place p = {from, stride, origin.x, origin.y, transposed, false, 0};
     for (uint32_t i = 0; i < 2; i++) m.element[i] = from[sim_matrix_offset(p, i)];
     sim::simdgroup_wait(sim_agree, &p, at);
 }
 
-template <class T>
-void simdgroup_store(simdgroup_matrix<T, 8, 8> m, T *to, ulong stride = 8, ulong2 origin = ulong2(0),
-                     bool transposed = false, SIM_SITE) {
-    sim_matrix_place p = {to, stride, origin.x, origin.y, transposed, 0};
+template <class T> void simdgroup_store(simdgroup_matrix<T, 8, 8> m, T *to, ulong stride, SIM_SITE) {
+    sim_matrix_place p = {to, stride, 0, 0, false, true, 0};
     sim::simdgroup_wait(sim_agree, &p, at);
     for (uint32_t i = 0; i < 2; i++) to[sim_matrix_offset(p, i)] = m.element[i];
 }
@@ -68,7 +66,7 @@ void simdgroup_store(simdgroup_matrix<T, 8, 8> m, T *to, ulong stride = 8, ulong
 template <class T, int Cols, int Rows>
 simdgroup_matrix<T, Cols, Rows> make_filled_simdgroup_matrix(T value, SIM_SITE) {
     simdgroup_matrix<T, Cols, Rows> m;
-    sim_matrix_place p = {nullptr, 0, 0, 0, false, static_cast<double>(value)};
+    sim_matrix_place p = {nullptr, 0, 0, 0, false, false, static_cast<double>(value)};
     sim::simdgroup_wait(sim_agree, &p, at);
     m.element[0] = m.element[1] = value;
     return m;

@@ -56,6 +56,12 @@ template <class T, int N> struct vec : vec_storage<T, N> {
     template <class U> explicit vec(const vec<U, N> &o) {
         for (int i = 0; i < N; i++) this->element[i] = static_cast<T>(o.element[i]);
     }
+    vec(const vec &) = default;
+    // Written out, so that every compiler checks the alignment of what it is called on.
+    vec &operator=(const vec &o) {
+        for (int i = 0; i < N; i++) this->element[i] = o.element[i];
+        return *this;
+    }
     T &operator[](uint32_t i) { return this->element[i]; }
     T operator[](uint32_t i) const { return this->element[i]; }
     friend vec operator-(vec a) {
@@ -99,7 +105,7 @@ template <class T, int N> T dot(vec<T, N> a, vec<T, N> b) {
 template <class T, class U> T as_type(const U &from) {
     static_assert(sizeof(T) == sizeof(U), "as_type wants types of the same size");
     T to;
-    __builtin_memcpy(&to, &from, sizeof to);
+    __builtin_memcpy(static_cast<void *>(&to), &from, sizeof to);
     return to;
 }
 

@@ -42,6 +42,9 @@ void barrier_wait(site at);
 // begins.
 void *threadgroup_memory(uint32_t slot, size_t bytes);
 
+// The calling thread has made a mistake: the dispatch ends with it.
+[[noreturn]] void stop_thread(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 enum parameter_kind { parameter_pointer, parameter_reference };
 struct parameter {
     parameter_kind kind;

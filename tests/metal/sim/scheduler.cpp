@@ -5,7 +5,9 @@
  * kernel's mistake. */
 #include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -273,6 +275,21 @@ int run_groups(const grid &g) {
 
 } // namespace
 
+void stop_thread(const char *format, ...) {
+    char text[300];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    if (!position) { // in what a simdgroup does together, of which no kernel should be able
+        fprintf(stderr, "simulator: %s\n", text);
+        abort();
+    }
+    fail_in_kernel(running, text);
+    park(state::failed, site());
+    abort(); // nobody resumes it
+}
+
 void simdgroup_wait(combine_fn combine, void *value, site at) {
     running->combine = combine;
     running->value = value;
@@ -295,11 +312,8 @@ void *threadgroup_memory(uint32_t slot, size_t bytes) {
     size_t total = bytes;
     for (const guarded &other : variables) total += other.bytes;
     if (!v || total > SIM_MAX_GROUP_BYTES || (!v->map && !guarded_new(v, SIM_MAX_GROUP_BYTES))) {
-        char text[120];
-        snprintf(text, sizeof text, "threadgroup variable %u makes %zu bytes, %d are allowed", slot, total,
-                 SIM_MAX_GROUP_BYTES);
-        fail_in_kernel(running, text);
-        park(state::failed, site());
+        stop_thread("threadgroup variable %u makes %zu bytes, %d are allowed", slot, total,
+                    SIM_MAX_GROUP_BYTES);
     }
     guarded_shrink(v, bytes);
     return v->data;

@@ -8,6 +8,10 @@
  *   - threads of a simdgroup that do not arrive at the same simdgroup operation together;
  *   - threads of a threadgroup that wait at different barriers, or not all of them at one;
  *   - an access beyond the bytes of a buffer or of a threadgroup variable, or past a thread's stack;
+ *   - a lane that is not there, lanes that disagree where they must not, a matrix in a short simdgroup;
+ *   - where sim_checks_operations(): a misaligned access, an index outside an array whose size is known
+ * there, a shift by the width or more, a division by zero, a float that its integer cannot hold, a signed
+ * overflow;
  *   - an argument or function constant that the kernel does not have, that is absent, or whose size is not
  * the kernel's. Fresh buffers and the threadgroup memory of each group are filled with NaN bytes, and with
  * sim_seed() the threads run in random order, so that a result which needs a barrier that is not there
@@ -77,6 +81,9 @@ int sim_dispatch(const sim_kernel *kernel, const sim_constant *constants, size_t
 
 /* 0: groups, simdgroups and threads run in order; else in an order drawn from the seed. */
 void sim_seed(uint32_t seed);
+/* 1 where the kernels were compiled with checks of single operations; not under a sanitizer, which has its
+ * own. */
+int sim_checks_operations(void);
 /* What the last call that failed met. Valid until the next failure. */
 const char *sim_error(void);
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The CUDA device without a GPU: kernels compiled where NVIDIA's compiler is; the host part over stand-ins for NVIDIA's
-# libraries.
+# The CUDA device without a GPU: kernels through clang, and compiled where NVIDIA's compiler is; the host part over stand-ins
+# for NVIDIA's libraries.
 if CUDA_DEVICE
 unit_tests += tests/metal/cuda_compile tests/metal/cuda_host
 check_LTLIBRARIES += tests/metal/fake_cuda.la tests/metal/fake_nvrtc.la
@@ -23,3 +23,8 @@ tests_metal_fake_cuda_la_LDFLAGS = $(fake_ldflags)
 tests_metal_fake_nvrtc_la_SOURCES = %D%/fake_nvrtc.c %D%/fake_cuda.h
 tests_metal_fake_nvrtc_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_metal_fake_nvrtc_la_LDFLAGS = $(fake_ldflags)
+
+EXTRA_DIST += %D%/cuda_clang.h %D%/cuda_clang.py
+if HAVE_PYTHON
+TESTS += %D%/cuda_clang.py
+endif

@@ -16,7 +16,7 @@ typedef struct job {
     const tn_cuda_nvrtc *nvrtc;
     const tn_cuda_target *target;
     const tn_cuda_entry *entry;
-    const char *options[8];
+    const char *options[9];
     int n_option;
     char arch[48], kernel[96], constants[MAX_CONSTANTS_TEXT];
     const char *headers[MAX_HEADERS], *header_names[MAX_HEADERS];
@@ -65,6 +65,7 @@ static int fill_options(job *j, const tn_gpu_constant *constants, uint32_t n, tn
     j->options[j->n_option++] = "-w";
     j->options[j->n_option++] = j->kernel;
     j->options[j->n_option++] = j->constants;
+    if (j->target->verbose) j->options[j->n_option++] = "--ptxas-options=-v";
     return add_constants(j, constants, n, err);
 }
 
@@ -140,6 +141,7 @@ static int compile(const job *j, tn_cuda_image *ret, tn_error *err) {
                        n->error_string(code));
     code = n->compile(p, j->n_option, j->options);
     int rc = code ? report(j, p, code, err) : fetch(j, p, ret, err);
+    if (!rc && j->target->verbose) ret->log = program_log(n, p);
     n->destroy(&p);
     if (rc) {
         free(ret->data);
@@ -157,6 +159,7 @@ int tn_cuda_compile(const tn_cuda_nvrtc *n, const tn_cuda_target *target, const 
     int rc = fill_options(&j, constants, n_constant, err);
     if (!rc) rc = fill_headers(&j, err);
     if (rc) return rc;
+    if (target->verbose) return compile(&j, ret, err);
     job_key(&j, key);
     if (tn_cuda_cache_get(key, ret)) return 0;
     rc = compile(&j, ret, err);

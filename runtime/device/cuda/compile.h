@@ -10,14 +10,16 @@
 
 /* What to compile for. */
 typedef struct tn_cuda_target {
-    int arch;    /* 90: sm_90 */
-    bool is_ptx; /* NVRTC does not know the GPU: code for an older one, which the driver compiles on */
+    int arch;     /* 90: sm_90 */
+    bool is_ptx;  /* NVRTC does not know the GPU: code for an older one, which the driver compiles on */
+    bool verbose; /* the image gets what the compiler says about registers; the cache is not asked */
 } tn_cuda_target;
 
 /* A cubin, or PTX with its NUL. */
 typedef struct tn_cuda_image {
     char *data; /* owned */
     size_t size;
+    char *log; /* owned; NULL unless the target is verbose */
 } tn_cuda_image;
 
 /* The best that this NVRTC makes for a GPU of this architecture. TN_ENOTSUP when it makes nothing for it. */

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OLDEST_NVRTC = 12 };
+/* NODELETE: what these libraries start when they are loaded does not end when they are closed. */
+enum { OLDEST_NVRTC = 12, OPEN = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE };
 
 /* A function of a library and the pointer that is to point to it. */
 typedef struct symbol {
@@ -42,7 +43,7 @@ static const char *named(const char *variable) {
 int tn_cuda_driver_open(tn_cuda_driver *d, tn_error *err) {
     const char *library = named("TENON_LIBCUDA");
     if (!library) library = "libcuda.so.1";
-    *d = (tn_cuda_driver){.handle = dlopen(library, RTLD_NOW | RTLD_LOCAL)};
+    *d = (tn_cuda_driver){.handle = dlopen(library, OPEN)};
     if (!d->handle)
         return tn_fail(err, TN_ENOTSUP, "no NVIDIA driver: %s (TENON_LIBCUDA may name it)", reason());
     const symbol symbols[] = {TN_CUDA_DRIVER_FUNCTIONS(TN_SYMBOL)};
@@ -60,7 +61,7 @@ void tn_cuda_driver_close(tn_cuda_driver *d) {
 
 /* Takes the library when it is there, has all functions and fits the driver. */
 static bool try_nvrtc(tn_cuda_nvrtc *d, const char *library, int driver_major, tn_error *err) {
-    *d = (tn_cuda_nvrtc){.handle = dlopen(library, RTLD_NOW | RTLD_LOCAL)};
+    *d = (tn_cuda_nvrtc){.handle = dlopen(library, OPEN)};
     if (!d->handle) {
         tn_fail(err, TN_ENOTSUP, "%s", reason());
         return false;

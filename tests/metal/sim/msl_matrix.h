@@ -80,7 +80,7 @@ template <class A, class B> struct sim_product {
 };
 
 // d = a b + c: to each element of c the eight products in ascending order, rounded as F32 after each.
-template <class A, class B> const char *sim_multiply(void *const *values, uint32_t n) {
+template <class A, class B> SIM_UNCHECKED const char *sim_multiply(void *const *values, uint32_t n) {
     if (sim_matrix_lanes(n)) return sim_matrix_lanes(n);
     float a[64], b[64], d[64];
     for (uint32_t i = 0; i < 64; i++) {

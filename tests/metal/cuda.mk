@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+# The CUDA device without a GPU: kernels through clang, and compiled where NVIDIA's compiler is; the host part over stand-ins
+# for NVIDIA's libraries.
+if CUDA_DEVICE
+unit_tests += tests/metal/cuda_compile tests/metal/cuda_host
+check_LTLIBRARIES += tests/metal/fake_cuda.la tests/metal/fake_nvrtc.la
+endif
+
+tests_metal_cuda_compile_SOURCES = %D%/cuda_compile.c tests/unit/unit.h
+tests_metal_cuda_compile_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)
+tests_metal_cuda_compile_LDADD = $(test_ldadd) $(BASE_LIBS)
+
+tests_metal_cuda_host_SOURCES = %D%/cuda_host.c %D%/fake_cuda.h tests/unit/unit.h
+tests_metal_cuda_host_CPPFLAGS = $(test_cppflags) -I$(top_srcdir) -I$(top_srcdir)/tests/metal
+tests_metal_cuda_host_LDADD = $(test_ldadd) $(BASE_LIBS)
+EXTRA_tests_metal_cuda_host_DEPENDENCIES = tests/metal/fake_cuda.la tests/metal/fake_nvrtc.la
+
+# -rpath: nothing shared is made without one.
+fake_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+tests_metal_fake_cuda_la_SOURCES = %D%/fake_cuda.c %D%/fake_cuda.h
+tests_metal_fake_cuda_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+tests_metal_fake_cuda_la_LDFLAGS = $(fake_ldflags)
+tests_metal_fake_nvrtc_la_SOURCES = %D%/fake_nvrtc.c %D%/fake_cuda.h
+tests_metal_fake_nvrtc_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+tests_metal_fake_nvrtc_la_LDFLAGS = $(fake_ldflags)
+
+EXTRA_DIST += %D%/cuda_clang.h %D%/cuda_clang.py
+if HAVE_PYTHON
+TESTS += %D%/cuda_clang.py
+endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 #pragma once
 _Noreturn void __assert_rtn(const char *, const char *, int, const char *);
 #ifdef NDEBUG

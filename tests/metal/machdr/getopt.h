@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 #pragma once
 struct option { const char *name; int has_arg, *flag, val; };
 enum { no_argument, required_argument, optional_argument };

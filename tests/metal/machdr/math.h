@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 #pragma once
 #define INFINITY __builtin_inff()
 #define NAN __builtin_nanf("")

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 #pragma once
 #include <sys/types.h>
 enum { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, F_OK = 0, X_OK = 1, W_OK = 2, R_OK = 4, _SC_OPEN_MAX = 5, _SC_PAGESIZE = 29, _SC_NPROCESSORS_ONLN = 58, _SC_PHYS_PAGES = 200 };

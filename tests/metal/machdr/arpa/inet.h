@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 #pragma once
 #include <netinet/in.h>
 int inet_pton(int, const char *, void *);

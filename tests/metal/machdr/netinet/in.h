@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 #pragma once
 #include <sys/socket.h>
 typedef uint16_t in_port_t;

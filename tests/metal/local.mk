@@ -67,8 +67,8 @@ metal_standin_cppflags = -I$(top_srcdir)/tests/metal/standin $(metal_cppflags)
 EXTRA_DIST += %D%/host/first.metal %D%/host/second.metal %D%/skip_host.sh
 if METAL_HOST
 check_LTLIBRARIES += tests/metal/libmetalhost.la
-check_PROGRAMS += tests/metal/host
-TESTS += tests/metal/host
+check_PROGRAMS += tests/metal/host tests/metal/host_company tests/metal/host_models
+TESTS += tests/metal/host tests/metal/host_company tests/metal/host_models
 else
 TESTS += %D%/skip_host.sh
 endif
@@ -101,7 +101,28 @@ tests_metal_host_SOURCES = %D%/host.c %D%/host_faults.c %D%/host_test.h %D%/misu
 nodist_tests_metal_host_SOURCES = tests/metal/metal-host.cpp tests/metal/host-source.c
 tests_metal_host_CPPFLAGS = $(metal_standin_cppflags) -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
 tests_metal_host_CXXFLAGS = $(TN_CXXFLAGS)
-tests_metal_host_LDADD = tests/metal/libmetalhost.la tests/metal/libdevice.la $(metal_test_ldadd) $(OBJC_LIBS)
+tests_metal_host_LDADD = $(metal_host_ldadd)
+
+# Whole models through it: the programs of msl-sim, further below.
+metal_host_ldadd = tests/metal/libmetalhost.la tests/metal/libdevice.la $(metal_test_ldadd) $(OBJC_LIBS)
+tests_metal_host_models_SOURCES = \
+	%D%/models.c %D%/tested.h %D%/tested_metal.c \
+	tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_host_models_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_host_models_LDADD = $(metal_host_ldadd)
+nodist_EXTRA_tests_metal_host_models_SOURCES = dummy.cpp
+tests_metal_host_models_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_host_models_DEPENDENCIES = $(preopen_modules)
+
+tests_metal_host_company_SOURCES = \
+	%D%/company.c %D%/tested.h %D%/tested_metal.c \
+	tests/golden/company.c tests/golden/company.h \
+	tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_host_company_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_host_company_LDADD = $(metal_host_ldadd)
+nodist_EXTRA_tests_metal_host_company_SOURCES = dummy.cpp
+tests_metal_host_company_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_host_company_DEPENDENCIES = $(preopen_modules)
 
 # msl-sim, with its kernels.
 tests_metal_libdevice_la_SOURCES = %D%/gpu_sim.c %D%/gpu_sim.h

@@ -239,7 +239,8 @@ static void bytes_are_accounted(void **state) {
     assert_true(size.weights >= expected && size.weights < expected + 64);
     assert_true(size.activations > 0);
     assert_int_equal(size.page[0] + size.page[1],
-                     2 * TN_TINY_LAYER * PAGE_TOKENS * TN_TINY_HEAD_KV * TN_TINY_HEAD_DIM * 4);
+                     2 * TN_TINY_LAYER * PAGE_TOKENS * TN_TINY_HEAD_KV *
+                         tn_kv_row_bytes(TN_KV_F32, TN_TINY_HEAD_DIM));
     close_session(&s);
 }
 

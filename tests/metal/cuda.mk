@@ -28,3 +28,24 @@ EXTRA_DIST += %D%/cuda_clang.h %D%/cuda_clang.py
 if HAVE_PYTHON
 TESTS += %D%/cuda_clang.py
 endif
+
+# The tests of whole models on a GPU that is there; built when tools/gpu/pack.sh asks.
+EXTRA_PROGRAMS += tests/metal/models_cuda tests/metal/company_cuda
+tests_metal_models_cuda_SOURCES = \
+	%D%/models.c \
+	%D%/tested.h %D%/tested_cuda.c \
+	tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_models_cuda_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)
+tests_metal_models_cuda_LDADD = $(test_ldadd) $(BASE_LIBS)
+tests_metal_models_cuda_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_models_cuda_DEPENDENCIES = $(preopen_modules)
+
+tests_metal_company_cuda_SOURCES = \
+	%D%/company.c \
+	%D%/tested.h %D%/tested_cuda.c \
+	tests/golden/company.c tests/golden/company.h \
+	tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_company_cuda_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)
+tests_metal_company_cuda_LDADD = $(test_ldadd) $(BASE_LIBS)
+tests_metal_company_cuda_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_company_cuda_DEPENDENCIES = $(preopen_modules)

@@ -32,7 +32,9 @@ mslx_sources = \
 	tools/mslx/kernels.py \
 	tools/mslx/language.py \
 	tools/mslx/lint.py \
+	tools/mslx/metal_stdlib.clh \
 	tools/mslx/mslx.py \
+	tools/mslx/opencl.py \
 	tools/mslx/rules.py \
 	tools/mslx/sizes.py \
 	tools/mslx/sources.py \

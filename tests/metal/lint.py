@@ -149,8 +149,9 @@ def texts_of(complaints):
 
 def own_files_pass():
     files = sorted(glob.glob(os.path.join(ROOT, 'metal', 'kernels', '*.metal')))
-    names = [os.path.relpath(f, ROOT) for f in files] + ['tests/metal/language.metal']
-    return texts_of(lint([Source(ROOT, name) for name in names], ARGS)) if files else 'no kernels found'
+    kernels = [Source(ROOT, os.path.relpath(f, ROOT)) for f in files]
+    language = [Source(ROOT, 'tests/metal/language.metal')]
+    return texts_of(lint(kernels, ARGS) + lint(language, ARGS)) if files else 'no kernels found'
 
 
 def said(complaints, word):

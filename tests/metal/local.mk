@@ -4,10 +4,10 @@
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM;
 
 metal_tests = tests/metal/company tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/models tests/metal/program
-EXTRA_DIST += %D%/README.md %D%/faults.metal %D%/language.metal %D%/lint.py %D%/skip.sh
+EXTRA_DIST += %D%/README.md %D%/address_spaces.py %D%/faults.metal %D%/language.metal %D%/lint.py %D%/skip.sh
 
 if HAVE_PYTHON
-TESTS += %D%/lint.py
+TESTS += %D%/address_spaces.py %D%/lint.py
 endif
 
 if METAL_SIM

@@ -64,12 +64,12 @@ def rewrite_number(text):
 
 def rewrite_directive(source, token, headers):
     """C++ for a preprocessor line: our headers, the first time that they are met, where they are included; what all
-    kernels include stands at the top of the output."""
+    kernels include stands at the top of the output, and pragmas are for GPUs."""
     header = own_header(token)
     if header:
         text = rewrite_file(headers.pop(header), headers) if header in headers else ''
         return '%s#line %d "%s"' % (text, token.line + 1, source.name)
-    return '' if re.match(r'#\s*(include|pragma\s+once)', token.text) else token.text
+    return '' if re.match(r'#\s*(include|pragma)\b', token.text) else token.text
 
 
 def rewrite(source, headers):

@@ -11,7 +11,7 @@ namespace metal {
 
 // All lanes combined in butterfly order, (l, l ^ 16), (l, l ^ 8) .. (l, l ^ 1); absent lanes of a short
 // simdgroup count as `identity`. Every lane gets the result.
-template <class T, class Op> const char *sim_reduce(void *const *values, uint32_t n) {
+template <class T, class Op> SIM_UNCHECKED const char *sim_reduce(void *const *values, uint32_t n) {
     T lane[SIM_SIMD_WIDTH], next[SIM_SIMD_WIDTH];
     for (uint32_t i = 0; i < SIM_SIMD_WIDTH; i++)
         lane[i] = i < n ? *static_cast<T *>(values[i]) : Op::identity();
@@ -39,16 +39,16 @@ template <> struct sim_limits<uint> {
 
 template <class T> struct sim_add {
     static T identity() { return T(0); }
-    static T apply(T a, T b) { return a + b; }
+    SIM_UNCHECKED static T apply(T a, T b) { return a + b; }
 };
 // What is no number stays so: it is memory that nobody has written.
 template <class T> struct sim_larger {
     static T identity() { return sim_limits<T>::lowest(); }
-    static T apply(T a, T b) { return a != a ? a : a < b || b != b ? b : a; }
+    SIM_UNCHECKED static T apply(T a, T b) { return a != a ? a : a < b || b != b ? b : a; }
 };
 template <class T> struct sim_smaller {
     static T identity() { return sim_limits<T>::highest(); }
-    static T apply(T a, T b) { return a != a ? a : b < a || b != b ? b : a; }
+    SIM_UNCHECKED static T apply(T a, T b) { return a != a ? a : b < a || b != b ? b : a; }
 };
 
 #define SIM_REDUCTION(name, op)                                                                              \
@@ -70,7 +70,7 @@ template <class T> struct sim_exchange {
 };
 
 // from(lane, n): the lane whose value `lane` gets; a lane that is not there is an error.
-template <class T, class From> const char *sim_move(void *const *values, uint32_t n) {
+template <class T, class From> SIM_UNCHECKED const char *sim_move(void *const *values, uint32_t n) {
     T value[SIM_SIMD_WIDTH];
     for (uint32_t i = 0; i < n; i++) value[i] = static_cast<sim_exchange<T> *>(values[i])->value;
     for (uint32_t i = 0; i < n; i++) {

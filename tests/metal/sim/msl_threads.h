@@ -11,6 +11,9 @@ namespace metal {
 
 enum class mem_flags { mem_none, mem_device, mem_threadgroup };
 
+// For what is done once for all lanes: no kernel's mistake can be there.
+#define SIM_UNCHECKED __attribute__((no_sanitize("undefined")))
+
 // The place of the call, as a default argument: evaluated at the call.
 #define SIM_SITE sim::site at = {__builtin_FILE(), __builtin_LINE()}
 

@@ -76,6 +76,8 @@ static const char *name_of(tn_gpu_kernel *kernel) {
 static int kernel_keeping(tn_gpu *g, const char *name, const tn_gpu_constant *constants, uint32_t n_constant,
                           tn_gpu_kernel **ret, tn_error *err) {
     int rc = tn_gpu_cuda.kernel(g, name, constants, n_constant, ret, err);
+    for (uint32_t i = 0; !rc && i < n_kernel; i++)
+        if (kernels[i].kernel == *ret) return 0;
     if (rc || n_kernel == MAX_KERNELS) return rc;
     kernels[n_kernel].kernel = *ret;
     snprintf(kernels[n_kernel++].name, sizeof kernels->name, "%s", name);

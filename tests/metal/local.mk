@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The kernels of metal/ on the CPU: translated to C++, run by a simulator. Where this machine cannot build that, one
 # skipped test says why.
-AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM;
+AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM; \
+	TN_METAL_HOST='$(TN_METAL_HOST_ANSWER)'; export TN_METAL_HOST;
 
 metal_tests = tests/metal/company tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/models tests/metal/program
 EXTRA_DIST += %D%/README.md %D%/address_spaces.py %D%/faults.metal %D%/language.metal %D%/lint.py %D%/skip.sh
@@ -48,6 +49,47 @@ tests/metal/metal-faults.cpp: tests/metal/faults.metal $(mslx_sources)
 
 tests/metal/metal-language.cpp: tests/metal/language.metal $(mslx_sources)
 	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --library metal_language -o $@ tests/metal/language.metal
+
+# metal/host.m over a stand-in for Metal, to be linked with libdevice.la, where the kernels are, and $(OBJC_LIBS).
+metal_standin_cppflags = -I$(top_srcdir)/tests/metal/standin $(metal_cppflags)
+EXTRA_DIST += %D%/host/first.metal %D%/host/second.metal %D%/skip_host.sh
+if METAL_HOST
+check_LTLIBRARIES += tests/metal/libmetalhost.la
+check_PROGRAMS += tests/metal/host
+TESTS += tests/metal/host
+else
+TESTS += %D%/skip_host.sh
+endif
+
+tests_metal_libmetalhost_la_SOURCES = \
+	$(metal_host_sources) \
+	%D%/standin/Foundation/Foundation.h %D%/standin/Metal/Metal.h \
+	%D%/standin/commands.m \
+	%D%/standin/device.m \
+	%D%/standin/library.m \
+	%D%/standin/objects.m \
+	%D%/standin/private.h \
+	%D%/standin/run.m \
+	%D%/standin/standin.h
+nodist_tests_metal_libmetalhost_la_SOURCES = metal/source.c
+tests_metal_libmetalhost_la_CPPFLAGS = $(metal_standin_cppflags)
+# clang is not the compiler that libtool was configured for.
+tests_metal_libmetalhost_la_LIBTOOLFLAGS = --tag=CC
+
+CLEANFILES += tests/metal/metal-host.cpp tests/metal/host-source.c
+metal_host_kernels = tests/metal/host/first.metal tests/metal/host/second.metal
+tests/metal/metal-host.cpp: $(metal_host_kernels) $(metal_headers) $(mslx_sources)
+	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --library host_kernels -o $@ $(metal_host_kernels)
+tests/metal/host-source.c: $(metal_host_kernels) $(metal_headers) metal/source.sh
+	$(AM_V_GEN)$(MKDIR_P) tests/metal && \
+	  NAME=host_sources $(SHELL) $(top_srcdir)/metal/source.sh $(top_srcdir) $(metal_host_kernels) > $@.tmp && \
+	  mv $@.tmp $@
+
+tests_metal_host_SOURCES = %D%/host.c %D%/host_faults.c %D%/host_test.h %D%/misuse.m
+nodist_tests_metal_host_SOURCES = tests/metal/metal-host.cpp tests/metal/host-source.c
+tests_metal_host_CPPFLAGS = $(metal_standin_cppflags) -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
+tests_metal_host_CXXFLAGS = $(TN_CXXFLAGS)
+tests_metal_host_LDADD = tests/metal/libmetalhost.la tests/metal/libdevice.la $(metal_test_ldadd) $(OBJC_LIBS)
 
 # msl-sim, with its kernels.
 tests_metal_libdevice_la_SOURCES = %D%/gpu_sim.c %D%/gpu_sim.h

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What NVRTC knows by itself and clang does not, for tests/metal/cuda_clang.py: CUDA's words, positions, and the functions
- * that runtime/device/cuda/metal_stdlib.cuh uses. */
+/* What NVRTC knows by itself and clang does not, for tests/metal/cuda_clang.py: CUDA's words, positions, and
+ * the functions that runtime/device/cuda/metal_stdlib.cuh uses. */
 #define __global__        __attribute__((global))
 #define __device__        __attribute__((device))
 #define __host__          __attribute__((host))

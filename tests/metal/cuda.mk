@@ -29,8 +29,8 @@ if HAVE_PYTHON
 TESTS += %D%/cuda_clang.py
 endif
 
-# The tests of whole models on a GPU that is there; built when tools/gpu/pack.sh asks.
-EXTRA_PROGRAMS += tests/metal/models_cuda tests/metal/company_cuda
+# Tests of the language and of whole models on a GPU that is there; built when tools/gpu/pack.sh asks.
+EXTRA_PROGRAMS += tests/metal/models_cuda tests/metal/company_cuda tests/metal/language_cuda
 tests_metal_models_cuda_SOURCES = \
 	%D%/models.c \
 	%D%/tested.h %D%/tested_cuda.c \
@@ -49,3 +49,14 @@ tests_metal_company_cuda_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)
 tests_metal_company_cuda_LDADD = $(test_ldadd) $(BASE_LIBS)
 tests_metal_company_cuda_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
 EXTRA_tests_metal_company_cuda_DEPENDENCIES = $(preopen_modules)
+
+# -include: a struct of the kernels' own.
+tests_metal_language_cuda_SOURCES = %D%/language.c %D%/language_cuda.c %D%/cuda_language.h %D%/libraries.h
+nodist_tests_metal_language_cuda_SOURCES = tests/metal/cuda-language.c
+tests_metal_language_cuda_CPPFLAGS = $(test_cppflags) -I$(top_srcdir) -I$(top_srcdir)/tests/metal \
+	-include $(top_srcdir)/tests/metal/cuda_language.h
+tests_metal_language_cuda_LDADD = $(test_ldadd) $(BASE_LIBS)
+CLEANFILES += tests/metal/cuda-language.c
+tests/metal/cuda-language.c: tests/metal/language.metal $(metal_headers) $(cuda_stdlib) $(mslx_sources) tools/mslx/cuda.py
+	$(AM_V_GEN)$(MKDIR_P) tests/metal && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) $(top_srcdir)/tools/mslx/cuda.py \
+	  --root $(top_srcdir) --library $(cuda_stdlib) -o $@ tests/metal/language.metal

@@ -5,6 +5,7 @@
 #   tools/gpu/h200.sh ARCHIVE.tar.gz [STEP...]
 #
 # STEPs, each with a limit on its time, all of them when none is named:
+#   language    the stand-in for Metal's standard library gives what Metal specifies
 #   selftest    every kernel against plain loops, a small model, twice: the second time from the cache
 #   models      fixture models against recorded logits and the reference device; in company against alone
 #   starter     the starter model answers, as on the processor
@@ -16,7 +17,7 @@ set -u
 
 archive=${1:?usage: h200.sh ARCHIVE.tar.gz [STEP...]}
 shift
-steps=${*:-selftest models starter bench memcheck racecheck synccheck initcheck}
+steps=${*:-language selftest models starter bench memcheck racecheck synccheck initcheck}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 out=${OUT:-$(mktemp -d)}
 pack=$(mktemp -d)
@@ -60,8 +61,9 @@ find_sanitizer() {
     done
 }
 
-# The sanitizers make programs slow: a kernel at a time where KERNELS names some.
+# The sanitizers make programs slow: a kernel at a time where KERNELS names some. They name lines of the kernels.
 sanitize() {
+    export TENON_CUDA_LINES=1
     tool=$1 sanitizer=$(find_sanitizer)
     [ -n "$sanitizer" ] || { skip "$tool" 'no compute-sanitizer here'; return; }
     if [ -z "${KERNELS:-}" ]; then
@@ -87,6 +89,7 @@ cmp "$out/starter-cpu.txt" "$out/starter-cuda.txt" || echo "the answers differ: 
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo 'no nvidia-smi'
 for name in $steps; do
     case $name in
+    language) step language 60 "$pack/bin/language_cuda" ;;
     selftest)
         LINES_SHOWN=200 step selftest 300 "$tenon" selftest --device cuda
         step selftest-cached 120 "$tenon" selftest --device cuda --seed 7

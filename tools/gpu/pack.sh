@@ -10,7 +10,7 @@ set -eu
 
 build=$(cd "${1:-build}" && pwd)
 archive=${2:-$build/gpu-pack.tar.gz}
-programs='tenon tests/metal/models_cuda tests/metal/company_cuda tools/gpu/bench_kernels'
+programs='tenon tests/metal/language_cuda tests/metal/models_cuda tests/metal/company_cuda tools/gpu/bench_kernels'
 jobs=${JOBS:-2}
 
 make -C "$build" -j "$jobs" > "$build/gpu-pack.log" 2>&1 || { tail -n 20 "$build/gpu-pack.log" >&2; exit 1; }

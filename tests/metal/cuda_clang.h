@@ -51,6 +51,9 @@ static __device__ __forceinline__ unsigned __float_as_uint(float f) {
     memcpy(&x, &f, 4);
     return x;
 }
+static __device__ __forceinline__ unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) {
+    return __nvvm_prmt(a, b, selector);
+}
 static __device__ __forceinline__ void __syncwarp() {
     __nvvm_bar_warp_sync(~0u);
 }

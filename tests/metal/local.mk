@@ -4,7 +4,7 @@
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM; \
 	TN_METAL_HOST='$(TN_METAL_HOST_ANSWER)'; export TN_METAL_HOST; TN_OBJC='$(OBJC)'; export TN_OBJC;
 
-metal_tests = tests/metal/company tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/models tests/metal/program
+metal_tests = tests/metal/company tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/long tests/metal/models tests/metal/program
 EXTRA_DIST += %D%/README.md %D%/address_spaces.py %D%/faults.metal %D%/language.metal %D%/lint.py %D%/skip.sh
 
 if HAVE_PYTHON
@@ -157,6 +157,13 @@ tests_metal_kernels_SOURCES = \
 tests_metal_kernels_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_kernels_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
 nodist_EXTRA_tests_metal_kernels_SOURCES = dummy.cpp
+
+tests_metal_long_SOURCES = \
+	%D%/long.c \
+	%D%/tiny_forward.c %D%/tiny_forward.h
+tests_metal_long_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_long_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
+nodist_EXTRA_tests_metal_long_SOURCES = dummy.cpp
 
 tests_metal_program_SOURCES = \
 	%D%/program.c \

@@ -32,7 +32,7 @@ AC_DEFUN([TN_METAL_HOST], [
         [[@autoreleasepool { [[NSAutoreleasePool new] drain]; }]])],
         [tn_cv_objc_gcc=yes], [tn_cv_objc_gcc=no])])
     AS_IF([test "$tn_cv_objc_gcc" = yes], [tn_metal_host=yes],
-      [tn_metal_host="no: clang with gcc's Objective-C runtime is needed (Debian: clang, libobjc-NN-dev)"])
+      [tn_metal_host="no: clang and the Objective-C runtime of gcc are needed (Debian: clang, libobjc-NN-dev)"])
     AS_IF([test "$tn_metal_sim" != yes], [tn_metal_host=$tn_metal_sim])
   ])
   OBJCFLAGS=$saved_flags; LIBS=$saved_libs

@@ -146,12 +146,26 @@ static void run_out(tn_engine *e, tn_budget *budget) {
     }
 }
 
+/* A number below n that has no factor in common with n: steps of it from anywhere meet all of 0 .. n - 1. */
+static uint32_t any_stride(uint32_t n) {
+    for (;;) {
+        const uint32_t stride = n > 1 ? 1 + company_below(n - 1) : 1;
+        uint32_t a = n, b = stride;
+        while (b) {
+            const uint32_t rest = a % b;
+            a = b;
+            b = rest;
+        }
+        if (a == 1) return stride;
+    }
+}
+
 /* Adds all in a random order with steps in between, and runs them out. */
 static void run_wave(tn_engine *e, tn_budget *budget, request *all, uint32_t n_seq) {
     tn_seq *seqs[COMPANY_SEQS];
     tn_error err = {0};
     bool busy;
-    uint32_t first = company_below(n_seq), stride = 1 + 2 * company_below(n_seq / 2); /* odd: all are met */
+    uint32_t first = company_below(n_seq), stride = any_stride(n_seq);
     for (uint32_t i = 0; i < n_seq; i++) {
         uint32_t k = (first + i * stride) % n_seq;
         tn_seq_config c = config_of(&all[k], company_below(8) == 0);

@@ -337,6 +337,7 @@ kernel void attention_merge(device const float          *parts  [[buffer(0)]],
 
     for (uint d = tid; d < kv_padded(); d += TN_ATTENTION_THREADS) {
         float row_top = NO_SCORE, row_sum = 0.0f, row_acc = 0.0f;
+#pragma unroll 4
         for (uint span = 0; span < n_span; span++) {
             device const float *part = from + span * stride;
             const float top = part[0], new_top = max(row_top, top);

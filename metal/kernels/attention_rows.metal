@@ -19,7 +19,8 @@ constant uint WHOLE [[function_constant(TN_FC_WHOLE)]];
 #define SIMDS (TN_ATTENTION_THREADS / TN_SIMD_WIDTH)
 #define PART (TN_ATTENTION_SPAN / SIMDS)  /* positions of a simdgroup, */
 #define STEP TN_SIMD_WIDTH                /* of which it takes so many at a time */
-#define PASS 256                          /* numbers of a simdgroup that are folded at a time */
+#define PASS 256                          /* numbers of a simdgroup that are folded at a time, */
+#define PASS_NUMBERS (PASS / TN_ATTENTION_THREADS) /* and of a thread */
 #define MAX_SUMS 64                       /* of a lane */
 
 /* Neighbouring dimensions of v that a lane sums up: a simdgroup reads a row, or 256 dimensions of it, at once. */
@@ -115,6 +116,103 @@ static inline void add_values(device const uchar *v, threadgroup const ulong *pl
     }
 }
 
+/* q [n_head, HEAD_DIM] as scores want it: query [HEADS, padded]. A simdgroup takes every SIMDS-th block of dimensions. */
+static inline void load_query(device const float *q, uint n_head, constant tn_attention_args &a, uint simd, uint lane,
+                              threadgroup float *query)
+{
+    const uint blocks = kv_padded() / TN_KV_BLOCK;
+    for (uint block = simd; block < HEADS * blocks; block += SIMDS) {
+        const uint head = block / blocks, d = block % blocks * TN_KV_BLOCK;
+        const float x = head < n_head && d + lane < HEAD_DIM ? q[head * HEAD_DIM + d + lane] : 0.0f;
+        query[head * kv_padded() + d + lane] =
+            kv_turn_back(x, kv_block_dims(d), lane) * kv_query_factor(a.scale, a.softcap);
+    }
+}
+
+/* Whether a row that sees positions first .. pos sees one of the STEP positions from `from` on. */
+static inline bool sees_step(uint from, uint first, uint pos)
+{
+    return from <= pos && from + STEP > first;
+}
+
+/* Scores of the simdgroup's part, positions part ..: score[s * HEADS + h] of position lane of step s. */
+static inline void score_part(device const uchar *k, threadgroup const ulong *place, threadgroup const float *query,
+                              uint part, uint first, uint pos, float softcap, uint lane, thread float *score)
+{
+#pragma unroll
+    for (uint s = 0; s < PART / STEP; s++) {
+        const uint p = part + s * STEP + lane;
+        float dots[4 * TN_ATTENTION_HEADS];
+        const bool seen = sees_step(part + s * STEP, first, pos);
+        if (seen)
+            dot_quarter(k, place + s * STEP + lane / 4 * 4, query, lane % 4, dots);
+#pragma unroll
+        for (uint h = 0; h < HEADS; h++) {
+            score[s * HEADS + h] = NO_SCORE;
+            if (!seen)
+                continue;
+            float x = gather_quarters(dots[h], dots[HEADS + h], dots[2 * HEADS + h], dots[3 * HEADS + h], lane);
+            if (softcap > 0.0f)
+                x = precise::tanh(x);
+            if (p >= first && p <= pos)
+                score[s * HEADS + h] = x;
+        }
+    }
+}
+
+/* A head's scores, score[s * HEADS], become weights; x: the largest score of the part, y: the sum of its weights. */
+static inline float2 weigh_part(thread float *score, float spread)
+{
+    float top = score[0], sum = 0.0f;
+    for (uint s = 1; s < PART / STEP; s++)
+        top = max(top, score[s * HEADS]);
+    top = simd_max(top);
+    for (uint s = 0; s < PART / STEP; s++) {
+        const float x = score[s * HEADS];
+        score[s * HEADS] = x > NO_SCORE ? exp2((x - top) * spread) : 0.0f;
+        sum += score[s * HEADS];
+    }
+    return float2(top, simd_sum(sum));
+}
+
+/* Numbers are folded in passes of as many units as fit, a unit being a head, or 256 dimensions of one. */
+static inline uint unit_width()
+{
+    return min(kv_padded(), uint(PASS));
+}
+static inline uint pass_units()
+{
+    return PASS / unit_width();
+}
+
+/* The simdgroup's sums of the units from `unit` on: to[(u - unit) * unit_width() + d]. */
+static inline void put_sums(thread const float *acc, uint unit, uint lane, threadgroup float *to)
+{
+#pragma unroll
+    for (uint u = 0; u < pass_units(); u++)
+#pragma unroll
+        for (uint i = 0; i < lane_dims(); i++) {
+            const uint d = lane * lane_dims() + i;
+            if (unit + u < HEADS * reads() && d < unit_width())
+                to[u * unit_width() + d] = acc[(unit + u) * lane_dims() + i];
+        }
+}
+
+/* Number i of the pass that begins at `unit`. */
+static inline uint pass_head(uint unit, uint i)
+{
+    return (unit + i / unit_width()) / reads();
+}
+static inline uint pass_dim(uint unit, uint i)
+{
+    return (unit + i / unit_width()) % reads() * PASS + i % unit_width();
+}
+/* Whether there is such a number; the same for all of an aligned TN_KV_BLOCK. */
+static inline bool is_in_pass(uint unit, uint i, uint n_head)
+{
+    return i / unit_width() < pass_units() && pass_head(unit, i) < n_head && pass_dim(unit, i) < kv_padded();
+}
+
 /* A row's attention, of HEADS query heads that read the same key/value head (Vaswani et al. 2017, eq. 1; Ainslie et al.
  * 2023): score = softcap(scale * q.k), over positions max(0, pos - window + 1) .. pos of its own sequence.
  *
@@ -148,7 +246,6 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
     threadgroup float adds[TN_ATTENTION_HEADS];            /* and of this span */
     threadgroup float row_sums[TN_ATTENTION_HEADS];
 
-    const uint padded = kv_padded();
     const uint group = a.n_head / a.n_head_kv, batches = (group + HEADS - 1) / HEADS;
     const uint head_kv = at.x / batches, first_head = head_kv * group + at.x % batches * HEADS;
     const uint n_head = min(HEADS, (head_kv + 1) * group - first_head);
@@ -163,13 +260,7 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
     device const uchar *k = pool + kv_head(a.kv, head_kv), *v = pool + kv_head(a.kv, a.n_head_kv + head_kv);
     const float spread = kv_spread(a.softcap);
 
-    for (uint block = simd; block < HEADS * padded / TN_KV_BLOCK; block += SIMDS) {
-        const uint head = block / (padded / TN_KV_BLOCK), d = block % (padded / TN_KV_BLOCK) * TN_KV_BLOCK;
-        const bool there = head < n_head && d + lane < HEAD_DIM;
-        const float x = there ? q[(ulong(row) * a.n_head + first_head + head) * HEAD_DIM + d + lane] : 0.0f;
-        query[head * padded + d + lane] =
-            kv_turn_back(x, kv_block_dims(d), lane) * kv_query_factor(a.scale, a.softcap);
-    }
+    load_query(q + (ulong(row) * a.n_head + first_head) * HEAD_DIM, n_head, a, simd, lane, query);
     float span_top = NO_SCORE, span_sum = 0.0f, row_top = NO_SCORE, row_sum = 0.0f; /* of head tid */
     float row_acc[TN_ATTENTION_QUERY / TN_ATTENTION_THREADS];
 #pragma unroll
@@ -191,47 +282,18 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
 #pragma unroll
         for (uint i = 0; i < MAX_SUMS; i++)
             acc[i] = 0.0f;
-#pragma unroll
-        for (uint s = 0; s < PART / STEP; s++) {
-            const uint from = part + s * STEP;
-            float dots[4 * TN_ATTENTION_HEADS];
-            const bool seen = from <= pos && from + STEP > first;
-            if (seen)
-                dot_quarter(k, place + s * STEP + lane / 4 * 4, query, lane % 4, dots);
-#pragma unroll
-            for (uint h = 0; h < HEADS; h++) {
-                score[s * HEADS + h] = NO_SCORE;
-                if (!seen)
-                    continue;
-                float x = gather_quarters(dots[h], dots[HEADS + h], dots[2 * HEADS + h], dots[3 * HEADS + h], lane);
-                if (a.softcap > 0.0f)
-                    x = precise::tanh(x);
-                if (from + lane >= first && from + lane <= pos)
-                    score[s * HEADS + h] = x;
-            }
-        }
+        score_part(k, place, query, part, first, pos, a.softcap, lane, score);
 #pragma unroll
         for (uint h = 0; h < HEADS; h++) {
-            float top = score[h];
-            for (uint s = 1; s < PART / STEP; s++)
-                top = max(top, score[s * HEADS + h]);
-            top = simd_max(top);
-            float sum = 0.0f;
-            for (uint s = 0; s < PART / STEP; s++) {
-                const float x = score[s * HEADS + h];
-                score[s * HEADS + h] = x > NO_SCORE ? exp2((x - top) * spread) : 0.0f;
-                sum += score[s * HEADS + h];
-            }
-            sum = simd_sum(sum);
+            const float2 top_sum = weigh_part(score + h, spread);
             if (lane == 0) {
-                tops[simd * TN_ATTENTION_HEADS + h] = top;
-                sums[simd * TN_ATTENTION_HEADS + h] = sum;
+                tops[simd * TN_ATTENTION_HEADS + h] = top_sum.x;
+                sums[simd * TN_ATTENTION_HEADS + h] = top_sum.y;
             }
         }
 #pragma unroll
         for (uint s = 0; s < PART / STEP; s++) {
-            const uint from = part + s * STEP;
-            if (from > pos || from + STEP <= first)
+            if (!sees_step(part + s * STEP, first, pos))
                 continue;
             simdgroup_barrier(mem_flags::mem_threadgroup); /* before the last step's weights are overwritten */
             for (uint h = 0; h < HEADS; h++)
@@ -259,36 +321,26 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
             row_sums[tid] = row_sum;
             row_top = top;
         }
-        /* As many units, rows of a head or 256 dimensions of one, as a pass takes. */
-        const uint width = min(padded, uint(PASS)), per_pass = PASS / width, units = HEADS * reads();
         device float *to = parts + ((ulong(at.z) * grid.y + at.y) * a.n_head + first_head) * tn_attention_part(HEAD_DIM);
 #pragma unroll
-        for (uint unit = 0; unit < units; unit += per_pass) {
-#pragma unroll
-            for (uint u = 0; u < per_pass; u++)
-#pragma unroll
-                for (uint i = 0; i < lane_dims(); i++) {
-                    const uint d = lane * lane_dims() + i;
-                    if (unit + u < units && d < width)
-                        weights[simd * PASS + u * width + d] = acc[(unit + u) * lane_dims() + i];
-                }
+        for (uint unit = 0; unit < HEADS * reads(); unit += pass_units()) {
+            put_sums(acc, unit, lane, weights + simd * PASS);
             threadgroup_barrier(mem_flags::mem_threadgroup);
 #pragma unroll
-            for (uint j = 0; j < PASS / TN_ATTENTION_THREADS; j++) {
-                const uint i = j * TN_ATTENTION_THREADS + tid, u = unit + i / width;
-                const uint h = u / reads(), d = u % reads() * PASS + i % width;
-                if (i / width >= per_pass || h >= n_head || d >= padded)
+            for (uint j = 0; j < PASS_NUMBERS; j++) {
+                const uint i = j * TN_ATTENTION_THREADS + tid, h = pass_head(unit, i);
+                if (!is_in_pass(unit, i, n_head))
                     continue;
                 float sum = 0.0f;
                 for (uint s = 0; s < SIMDS; s++)
                     sum = fma(weights[s * PASS + i], factors[s * TN_ATTENTION_HEADS + h], sum);
-                const uint slot = unit / per_pass * (PASS / TN_ATTENTION_THREADS) + j;
+                const uint slot = unit / pass_units() * PASS_NUMBERS + j;
                 if (WHOLE != 0)
                     row_acc[slot] = fma(sum, adds[h], row_acc[slot] * keeps[h]);
                 else
-                    to[h * tn_attention_part(HEAD_DIM) + 2 + d] = sum;
+                    to[h * tn_attention_part(HEAD_DIM) + 2 + pass_dim(unit, i)] = sum;
             }
-            threadgroup_barrier(mem_flags::mem_threadgroup);
+            threadgroup_barrier(mem_flags::mem_threadgroup); /* before the next numbers take their place */
         }
         if (WHOLE == 0 && tid < n_head) {
             to[tid * tn_attention_part(HEAD_DIM)] = span_top;
@@ -298,15 +350,14 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
     if (WHOLE == 0)
         return;
 
-    const uint width = min(padded, uint(PASS)), per_pass = PASS / width, units = HEADS * reads();
-    for (uint unit = 0; unit < units; unit += per_pass)
-        for (uint j = 0; j < PASS / TN_ATTENTION_THREADS; j++) {
-            /* The same for the whole simdgroup but the dimension within the block. */
-            const uint i = j * TN_ATTENTION_THREADS + tid, u = unit + i / width;
-            const uint h = u / reads(), d = u % reads() * PASS + i % width;
-            if (i / width >= per_pass || h >= n_head || d >= padded)
+#pragma unroll
+    for (uint unit = 0; unit < HEADS * reads(); unit += pass_units())
+#pragma unroll
+        for (uint j = 0; j < PASS_NUMBERS; j++) {
+            const uint i = j * TN_ATTENTION_THREADS + tid, h = pass_head(unit, i), d = pass_dim(unit, i);
+            if (!is_in_pass(unit, i, n_head))
                 continue;
-            const float x = row_acc[unit / per_pass * (PASS / TN_ATTENTION_THREADS) + j] / row_sums[h];
+            const float x = row_acc[unit / pass_units() * PASS_NUMBERS + j] / row_sums[h];
             const float y = kv_turn_back(x, kv_block_dims(d - lane), lane);
             if (d < HEAD_DIM)
                 out[(ulong(row) * a.n_head + first_head + h) * HEAD_DIM + d] = y;
@@ -337,6 +388,7 @@ kernel void attention_merge(device const float          *parts  [[buffer(0)]],
 
     for (uint d = tid; d < kv_padded(); d += TN_ATTENTION_THREADS) {
         float row_top = NO_SCORE, row_sum = 0.0f, row_acc = 0.0f;
+#pragma unroll 4
         for (uint span = 0; span < n_span; span++) {
             device const float *part = from + span * stride;
             const float top = part[0], new_top = max(row_top, top);

@@ -51,6 +51,48 @@ static inline void put8(threadgroup float *p, uint i, thread const float *x)
     }
 }
 
+/* q of the simdgroup's rows, dimensions d .. d + TN_KV_BLOCK, as scores want it: a row from each 2 * STAGE_STRIDE halves, the
+ * lower halves TN_KV_BLOCK farther on, or STAGE_STRIDE floats. q: the head in the tile's first row. */
+static inline void stage_query(device const float *q, constant tn_attention_args &a, uint n_row, uint simd, uint d, uint lane,
+                               threadgroup float *stage)
+{
+    threadgroup half *halves = (threadgroup half *)stage;
+    for (uint i = 0; i < SIMD_ROWS; i++) {
+        const uint r = simd * SIMD_ROWS + i;
+        float x = r < n_row && d + lane < HEAD_DIM ? q[ulong(r) * a.n_head * HEAD_DIM + d + lane] : 0.0f;
+        x = kv_turn_back(x, kv_block_dims(d), lane) * kv_query_factor(a.scale, a.softcap);
+        if (HALF != 0) {
+            const half high = half(clamp(x, -HALF_MAX, HALF_MAX));
+            halves[i * 2 * STAGE_STRIDE + lane] = high;
+            halves[i * 2 * STAGE_STRIDE + TN_KV_BLOCK + lane] = half(clamp(x - float(high), -HALF_MAX, HALF_MAX));
+        } else {
+            stage[i * STAGE_STRIDE + lane] = x;
+        }
+    }
+}
+
+/* Keys and values of positions block .. block + tile_keys() to k_rows and v_rows, 0 for those outside begin .. end.
+ * k, v: the head in the pool. */
+static inline void load_block(device const uchar *k, device const uchar *v, constant tn_attention_args &a,
+                              device const uint *pages, uint block, uint begin, uint end, uint tid,
+                              threadgroup float *k_rows, threadgroup float *v_rows)
+{
+    const uint eights = tn_kv_cols(HEAD_DIM) / 8;
+    for (uint i = tid; i < tile_keys() * eights; i += TN_ATTENTION_THREADS) {
+        const uint p = block + i / eights, d = i % eights * 8;
+        float key[8], value[8];
+        for (uint j = 0; j < 8; j++)
+            key[j] = value[j] = 0.0f;
+        if (p >= begin && p < end) {
+            const ulong place = kv_place(a.kv, pages, p);
+            kv_load8(k + place, d, key);
+            kv_load8(v + place, d, value);
+        }
+        put8(k_rows, i / eights * row_stride() + d, key);
+        put8(v_rows, i / eights * row_stride() + d, value);
+    }
+}
+
 /* Attention of the prompt rows of a tile, a query head at a time (Dao et al. 2022, "FlashAttention", alg. 1, with simdgroup
  * matrices): score and what a row sees as for attention_rows.
  *
@@ -82,7 +124,7 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
     const uint cols = tn_kv_cols(HEAD_DIM), matrices = cols / 8, keys = tile_keys(), stride = row_stride();
     const tn_metal_tile tile = tiles[at.y];
     const uint head_kv = at.x / (a.n_head / a.n_head_kv);
-    const ulong k_head = kv_head(a.kv, head_kv), v_head = kv_head(a.kv, a.n_head_kv + head_kv);
+    device const uchar *k = pool + kv_head(a.kv, head_kv), *v = pool + kv_head(a.kv, a.n_head_kv + head_kv);
     device const uint *pages = page_table + ulong(tile.seq) * a.kv.pages_per_seq;
     const float spread = kv_spread(a.softcap);
 
@@ -105,20 +147,7 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
     simdgroup_float8x8 q_float[MAX_MATRICES], acc[MAX_MATRICES];
 #pragma unroll
     for (uint d = 0; d < cols; d += TN_KV_BLOCK) {
-        for (uint i = 0; i < SIMD_ROWS; i++) {
-            const uint r = simd * SIMD_ROWS + i;
-            const bool there = r < tile.n_row && d + lane < HEAD_DIM;
-            float x = there ? q[(ulong(tile.first_row + r) * a.n_head + at.x) * HEAD_DIM + d + lane] : 0.0f;
-            x = kv_turn_back(x, kv_block_dims(d), lane) * kv_query_factor(a.scale, a.softcap);
-            if (HALF != 0) {
-                const half high = half(clamp(x, -HALF_MAX, HALF_MAX));
-                stage_half[i * 2 * STAGE_STRIDE + lane] = high;
-                stage_half[i * 2 * STAGE_STRIDE + TN_KV_BLOCK + lane] =
-                    half(clamp(x - float(high), -HALF_MAX, HALF_MAX));
-            } else {
-                stage[i * STAGE_STRIDE + lane] = x;
-            }
-        }
+        stage_query(q + (ulong(tile.first_row) * a.n_head + at.x) * HEAD_DIM, a, tile.n_row, simd, d, lane, stage);
         simdgroup_barrier(mem_flags::mem_threadgroup);
 #pragma unroll
         for (uint m = 0; m < TN_KV_BLOCK / 8; m++)
@@ -139,19 +168,7 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
     float top = NO_SCORE, sum = 0.0f; /* sum: of the lane's columns */
     for (uint block = begin / keys * keys; block < end; block += keys) {
         threadgroup_barrier(mem_flags::mem_threadgroup); /* before the last block is overwritten */
-        for (uint i = tid; i < keys * matrices; i += TN_ATTENTION_THREADS) {
-            const uint p = block + i / matrices, d = i % matrices * 8;
-            float key[8], value[8];
-            for (uint j = 0; j < 8; j++)
-                key[j] = value[j] = 0.0f;
-            if (p >= begin && p < end) {
-                device const uchar *from = pool + kv_place(a.kv, pages, p);
-                kv_load8(from + k_head, d, key);
-                kv_load8(from + v_head, d, value);
-            }
-            put8(kv, i / matrices * stride + d, key);
-            put8(v_rows, i / matrices * stride + d, value);
-        }
+        load_block(k, v, a, pages, block, begin, end, tid, kv, v_rows);
         threadgroup_barrier(mem_flags::mem_threadgroup);
         if (block >= simd_end || block + keys <= simd_begin)
             continue;
@@ -162,15 +179,15 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
 #pragma unroll
             for (uint m = 0; m < matrices; m++) {
                 if (HALF != 0) {
-                    simdgroup_half8x8 k;
-                    simdgroup_load(k, (threadgroup half *)kv + 8 * n * stride + 8 * m, stride, ulong2(0, 0), true);
-                    simdgroup_multiply_accumulate(s, q_half[m], k, s);
+                    simdgroup_half8x8 key;
+                    simdgroup_load(key, (threadgroup half *)kv + 8 * n * stride + 8 * m, stride, ulong2(0, 0), true);
+                    simdgroup_multiply_accumulate(s, q_half[m], key, s);
                     if (takes_two_halves())
-                        simdgroup_multiply_accumulate(s, q_low[m], k, s);
+                        simdgroup_multiply_accumulate(s, q_low[m], key, s);
                 } else {
-                    simdgroup_float8x8 k;
-                    simdgroup_load(k, kv + 8 * n * stride + 8 * m, stride, ulong2(0, 0), true);
-                    simdgroup_multiply_accumulate(s, q_float[m], k, s);
+                    simdgroup_float8x8 key;
+                    simdgroup_load(key, kv + 8 * n * stride + 8 * m, stride, ulong2(0, 0), true);
+                    simdgroup_multiply_accumulate(s, q_float[m], key, s);
                 }
             }
             simdgroup_store(s, stage + 8 * n, STAGE_STRIDE);

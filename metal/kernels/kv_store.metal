@@ -39,9 +39,9 @@ static inline int code_of(float x, uint top)
 
 /* Puts k and v of every token of the step where attention reads them (metal/args.h), rounded as tn_kv_type_round.
  *
- * k, v: [rows, n_head_kv * HEAD_DIM]. tokens: [rows]. page_table: [sequences, pages_per_seq]. pool: pages, whose tail of a
- * row's padding stays as it is. Grid: (2 * n_head_kv * blocks of TN_KV_BLOCK dimensions of a head, TN_ATTENTION_THREADS /
- * TN_SIMD_WIDTH a threadgroup, rows). First part of TN_OP_ATTENTION. A simdgroup takes a block, a lane a dimension. */
+ * k, v: [T, n_head_kv * HEAD_DIM]. tokens: [T]. page_table: [sequences, pages_per_seq]. pool: pages.
+ * Grid: (ceil(blocks / simdgroups), T) threadgroups of TN_ATTENTION_THREADS: a simdgroup takes a block of TN_KV_BLOCK
+ * dimensions of a head, first those of k, then those of v; a lane takes a dimension. First part of TN_OP_ATTENTION. */
 kernel void kv_store(device const float          *k          [[buffer(0)]],
                      device const float          *v          [[buffer(1)]],
                      device const tn_metal_token *tokens     [[buffer(2)]],

@@ -20,7 +20,7 @@ enum {
     TN_NORM_SIMD_THREADS = 128,      /* and its threads */
     TN_ROPE_HEADS = 4,               /* rope: heads of a thread */
     TN_LINEAR_SIMDS = 4,             /* linear_rows: simdgroups of a threadgroup, */
-    TN_LINEAR_COLS = 4,              /* columns of a simdgroup, */
+    TN_LINEAR_MAX_COLS = 8,          /* columns of a simdgroup at most (tn_linear_cols), */
     TN_LINEAR_MAX_ROWS = 16,         /* rows of a pass at most */
     TN_TILE_SIMDS = 4,               /* linear_tiles: simdgroups of a threadgroup, */
     TN_TILE_ROWS = 32,               /* its rows */
@@ -50,6 +50,7 @@ enum tn_metal_constant {
     TN_FC_HEADS = 8,      /* attention_rows: query heads of a threadgroup */
     TN_FC_WHOLE = 9,      /* attention_rows: 1: a threadgroup takes all spans of its row */
     TN_FC_HALF = 10,      /* attention_tiles: 1: products of halves, summed as floats */
+    TN_FC_ALIGN = 11,     /* linear_rows: rows of the weight begin at multiples of it: 4 (2, 1 with the type) or 16 */
 };
 
 /* A token of the step: what row t of every [T, ...] matrix belongs to. */
@@ -83,10 +84,17 @@ typedef struct tn_embed_args {
     float factor;
 } tn_embed_args;
 
+/* linear_rows: columns of a simdgroup by the rows of a pass. Eight rows are bound by loads of x, which more columns share;
+ * sixteen by registers. */
+static inline uint32_t tn_linear_cols(uint32_t pass_rows) {
+    return pass_rows == 8 ? 8 : 4;
+}
+
 /* linear_rows, linear_tiles. */
 typedef struct tn_linear_args {
     uint32_t n_in, n_out;
-    uint32_t row_bytes;       /* of the weight */
+    uint32_t row_bytes;       /* of the weight; */
+    uint32_t bytes_256;       /* of 256 elements of a row */
     uint32_t has_bias;        /* 0: the buffer bound as bias is not read */
     uint32_t rows_are_listed; /* linear_rows; 0: entry i of the list stands for row i */
     uint32_t split;           /* linear_rows: simdgroups that share the sum of a column: 1, 2, 4 */

@@ -196,6 +196,7 @@ typedef struct product {
     float *x, *bias;
     double *expected; /* [n_row, n_out]; UNTOUCHED in rows that are not done */
     weight w;
+    uint32_t align;                 /* that the kernel is told of */
     uint32_t x_buffer, bias_buffer; /* made by the first run */
     bool is_bound;
 } product;
@@ -245,9 +246,12 @@ static product draw_product(tn_gpu_launch *l, const form *f, uint32_t n_done, ui
     p.a = (tn_linear_args){.n_in = n_in,
                            .n_out = n_out,
                            .row_bytes = (uint32_t)tn_tensor_row_bytes(&p.w.t),
+                           .bytes_256 = (uint32_t)(256 * tn_tensor_row_bytes(&p.w.t) / n_in),
                            .has_bias = bias,
                            .rows_are_listed = listed,
                            .split = 1};
+    /* Now and then kernels are to do with less than there is. */
+    p.align = p.a.row_bytes % 16 == 0 && tn_gpu_launch_below(l, 3) ? 16 : 4;
     p.x = tn_gpu_launch_floats(l, (size_t)p.n_row * n_in);
     p.bias = tn_gpu_launch_floats(l, n_out);
     p.expected = tn_gpu_launch_expected(l, (size_t)p.n_row * n_out);
@@ -280,8 +284,12 @@ static uint32_t run_product(tn_gpu_launch *l, product *p, const form *f, const c
     tn_gpu_launch_bytes(l, &p->a, sizeof p->a);
     p->is_bound = true;
     give_constants(l, f);
-    if (!is_tiles) tn_gpu_launch_constant(l, TN_FC_ROWS, pass_rows);
-    const uint32_t cols = is_tiles ? TN_TILE_COLS : TN_LINEAR_COLS * TN_LINEAR_SIMDS / p->a.split;
+    if (!is_tiles) {
+        tn_gpu_launch_constant(l, TN_FC_ROWS, pass_rows);
+        tn_gpu_launch_constant(l, TN_FC_ALIGN, p->align);
+    }
+    const uint32_t cols =
+        is_tiles ? TN_TILE_COLS : tn_linear_cols(pass_rows) * (TN_LINEAR_SIMDS / p->a.split);
     const uint32_t rows = is_tiles ? TN_TILE_ROWS : pass_rows;
     tn_gpu_launch_dispatch(l, kernel, (p->a.n_out + cols - 1) / cols, (n + rows - 1) / rows, 1,
                            (is_tiles ? TN_TILE_SIMDS : TN_LINEAR_SIMDS) * TN_SIMD_WIDTH);

@@ -5,7 +5,7 @@
 
 #include "device/gpu/exec.h"
 
-enum { N_CONSTANT = 5 };
+enum { N_CONSTANT = 4 };
 
 static uint32_t ceil_div(uint32_t n, uint32_t unit) {
     return n / unit + (n % unit != 0);
@@ -40,14 +40,11 @@ static int check_type(const tn_gpu_exec *x, tn_weight w, tn_error *err) {
                    x->p->weights[w].name, info ? info->name : "?");
 }
 
-/* Those of a weight; entry 0 is the one that differs between variants. Returns how many. */
-static uint32_t weight_constants(const tn_gpu_weight *w, tn_gpu_constant ret[N_CONSTANT]) {
-    ret[0] = (tn_gpu_constant){TN_FC_ROWS, 1};
-    ret[1] = (tn_gpu_constant){TN_FC_TYPE, w->type};
-    ret[2] = (tn_gpu_constant){TN_FC_BITS, w->bits};
-    ret[3] = (tn_gpu_constant){TN_FC_GROUP, w->group};
-    ret[4] = (tn_gpu_constant){TN_FC_SCALE_TYPE, w->bits ? w->scale_type : 0};
-    return N_CONSTANT;
+static void weight_constants(const tn_gpu_weight *w, tn_gpu_constant ret[N_CONSTANT]) {
+    ret[0] = (tn_gpu_constant){TN_FC_TYPE, w->type};
+    ret[1] = (tn_gpu_constant){TN_FC_BITS, w->bits};
+    ret[2] = (tn_gpu_constant){TN_FC_GROUP, w->group};
+    ret[3] = (tn_gpu_constant){TN_FC_SCALE_TYPE, w->bits ? w->scale_type : 0};
 }
 
 /* data, scales, biases; something must be bound where there is none. */
@@ -66,7 +63,7 @@ int tn_gpu_encode_embed(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     int rc = check_type(x, op->w, err);
     if (rc) return rc;
     weight_constants(w, constants);
-    tn_gpu_command *c = tn_gpu_add(x, "embed", constants + 1, N_CONSTANT - 1, TN_ELEMENT_THREADS, err);
+    tn_gpu_command *c = tn_gpu_add(x, "embed", constants, N_CONSTANT, TN_ELEMENT_THREADS, err);
     if (!c) return err->code;
     bind_weight(c, w);
     tn_gpu_bind_input(x, c, TN_GPU_IN_TOKENS);
@@ -103,31 +100,46 @@ static uint32_t choose_split(uint32_t n_in, uint32_t n_out) {
     return split;
 }
 
+/* 16 where every row of the weight begins at a multiple of it. */
+static uint32_t row_alignment(const tn_gpu_weight *w) {
+    return w->data.offset % 16 == 0 && w->row_bytes % 16 == 0 ? 16 : 4;
+}
+
+static uint32_t rows_width(const tn_linear_args *a, uint32_t pass_rows) {
+    return ceil_div(a->n_out, tn_linear_cols(pass_rows) * (TN_LINEAR_SIMDS / a->split));
+}
+
 /* Variant v does passes of 1 << v rows: the smallest that needs one pass, else the largest. */
 static void choose_pass(const tn_gpu_exec *x, const tn_gpu_command *c, const uint32_t n[TN_GPU_N_COUNT],
                         tn_gpu_kernel **kernel, uint32_t grid[3]) {
-    (void)x;
+    tn_linear_args args;
     uint32_t v = 0;
+    (void)x;
+    memcpy(&args, &c->bytes, sizeof args);
     while (v + 1 < TN_GPU_VARIANTS && 1u << v < n[c->count]) v++;
     *kernel = c->kernel[v];
+    grid[0] = rows_width(&args, 1u << v);
     grid[1] = ceil_div(n[c->count], 1u << v);
 }
 
 static int add_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input list, tn_gpu_count count,
                     tn_linear_args args, tn_error *err) {
-    tn_gpu_constant constants[N_CONSTANT];
-    const uint32_t n = weight_constants(&x->weights[op->w], constants);
-    tn_gpu_command *c = tn_gpu_add(x, "linear_rows", constants, n, TN_LINEAR_SIMDS * TN_SIMD_WIDTH, err);
+    enum { N = N_CONSTANT + 2 };
+    tn_gpu_constant constants[N];
+    weight_constants(&x->weights[op->w], constants);
+    constants[N - 2] = (tn_gpu_constant){TN_FC_ALIGN, row_alignment(&x->weights[op->w])};
+    constants[N - 1] = (tn_gpu_constant){TN_FC_ROWS, 1};
+    tn_gpu_command *c = tn_gpu_add(x, "linear_rows", constants, N, TN_LINEAR_SIMDS * TN_SIMD_WIDTH, err);
     if (!c) return err->code;
     for (uint32_t v = 1; v < TN_GPU_VARIANTS; v++) {
-        constants[0].value = 1u << v;
-        int rc = tn_gpu_add_variant(x, c, v, "linear_rows", constants, n, err);
+        constants[N - 1].value = 1u << v;
+        int rc = tn_gpu_add_variant(x, c, v, "linear_rows", constants, N, err);
         if (rc) return rc;
     }
     args.split = choose_split(args.n_in, args.n_out);
     args.rows_are_listed = list != TN_GPU_IN_ROWS;
     bind_linear(x, c, op, list, &args);
-    tn_gpu_grid(c, ceil_div(args.n_out, TN_LINEAR_COLS * TN_LINEAR_SIMDS / args.split), count, 1, 1);
+    tn_gpu_grid(c, rows_width(&args, 1), count, 1, 1);
     c->choose = choose_pass;
     return 0;
 }
@@ -136,7 +148,7 @@ static int add_tiles(tn_gpu_exec *x, const tn_op *op, tn_linear_args args, tn_er
     tn_gpu_constant constants[N_CONSTANT];
     weight_constants(&x->weights[op->w], constants);
     tn_gpu_command *c =
-        tn_gpu_add(x, "linear_tiles", constants + 1, N_CONSTANT - 1, TN_TILE_SIMDS * TN_SIMD_WIDTH, err);
+        tn_gpu_add(x, "linear_tiles", constants, N_CONSTANT, TN_TILE_SIMDS * TN_SIMD_WIDTH, err);
     if (!c) return err->code;
     args.split = 1;
     args.rows_are_listed = 1;
@@ -147,9 +159,11 @@ static int add_tiles(tn_gpu_exec *x, const tn_op *op, tn_linear_args args, tn_er
 
 int tn_gpu_encode_linear(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     const tn_weight_info *w = &x->p->weights[op->w];
+    const uint64_t row_bytes = x->weights[op->w].row_bytes;
     const tn_linear_args args = {.n_in = w->cols,
                                  .n_out = w->rows,
-                                 .row_bytes = (uint32_t)x->weights[op->w].row_bytes,
+                                 .row_bytes = (uint32_t)row_bytes,
+                                 .bytes_256 = (uint32_t)(256 * row_bytes / w->cols),
                                  .has_bias = op->bias != 0};
     int rc = check_type(x, op->w, err);
     if (rc) return rc;

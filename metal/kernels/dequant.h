@@ -721,23 +721,23 @@ static inline eight dequant8(uint type, uint bits, uint group, uint scale_type, 
     return dequant_affine(bits, group, scale_type, row, i);
 }
 
+/* Bytes of the separate scales of a row of n elements. */
+static inline uint scale_bytes(uint type, uint group, uint scale_type, uint n)
+{
+    if (type == TYPE_AFFINE)
+        return n / group * plain_bytes(scale_type);
+    return type == TYPE_MLX_NVFP4 ? n / 16 : type == TYPE_MLX_MXFP4 || type == TYPE_MLX_MXFP8 ? n / 32 : 0;
+}
+
 /* Row r of a weight [rows, n]. row_bytes: of its codes. */
 static inline weight_row row_of(uint type, uint group, uint scale_type, device const uchar *data,
                                 device const uchar *scales, device const uchar *biases, uint row_bytes, uint n, uint r)
 {
+    const ulong at = (ulong)r * scale_bytes(type, group, scale_type, n);
     weight_row w;
     w.data = data + (ulong)r * row_bytes;
-    w.scales = scales;
-    w.biases = biases;
-    if (type == TYPE_AFFINE) {
-        const ulong at = (ulong)r * (n / group) * plain_bytes(scale_type);
-        w.scales = scales + at;
-        w.biases = biases + at;
-    }
-    if (type == TYPE_MLX_MXFP4 || type == TYPE_MLX_MXFP8)
-        w.scales = scales + (ulong)r * (n / 32);
-    if (type == TYPE_MLX_NVFP4)
-        w.scales = scales + (ulong)r * (n / 16);
+    w.scales = scales + at;
+    w.biases = biases + at;
     return w;
 }
 

@@ -16,12 +16,14 @@ constant uint PASS_ROWS    [[function_constant(TN_FC_ROWS)]];
 /* What a simdgroup sums at most: element o * PASS_ROWS + r belongs to column o and row r of its pass. */
 enum { MAX_SUMS = 64 };
 
-/* Which units a lane takes: its own of the runs part, part + split .. */
+/* What a lane adds up: its unit of the runs part, part + split .. of the columns whose rows begin at these places. Offsets
+ * of bytes are from the first column of the threadgroup, at which data, scales and biases point. */
 struct work {
+    weight_row weight;
     uint n_in;
-    uint bytes_256; /* of 256 elements of a row of the weight */
     uint part, split;
     uint lane;
+    uint bytes_256; /* of 256 elements of a row */
 };
 
 static inline uint pass_cols()
@@ -34,43 +36,50 @@ static inline bool is_aligned()
     return WEIGHT_ALIGN >= 16;
 }
 
-/* sum + w . x, in the order of the elements. */
+/* Bytes of n runs, and of their scales. */
+static inline uint runs_bytes(work k, uint n)
+{
+    return n * unit_quads(WEIGHT_TYPE) / 2 * k.bytes_256;
+}
+static inline uint runs_scales(uint n)
+{
+    if (WEIGHT_TYPE == TYPE_AFFINE)
+        return n * (256 / WEIGHT_GROUP) * plain_bytes(SCALE_TYPE);
+    return has_separate_scales(WEIGHT_TYPE) ? n * (256 / WEIGHT_GROUP) : 0;
+}
+
+static inline weight_row place_at(work k, uint bytes, uint scales)
+{
+    weight_row row = k.weight;
+    row.data += bytes;
+    row.scales += scales;
+    row.biases += scales;
+    return row;
+}
+
+/* The lane's units of the run whose columns begin at these bytes. */
+static inline void load_run(work k, thread const uint *bytes, thread const uint *scales, thread unit_words *words)
+{
+#pragma unroll
+    for (uint o = 0; o < pass_cols(); o++)
+        words[o] = load_words(WEIGHT_TYPE, WEIGHT_BITS, WEIGHT_GROUP, SCALE_TYPE, is_aligned(),
+                              place_at(k, bytes[o], scales[o]), k.lane);
+}
+
+/* w . x, and sum + w . x, in the order of the elements. */
+static inline float times_quad(float4 w, float4 x)
+{
+    return fma(w.w, x.w, fma(w.z, x.z, fma(w.y, x.y, w.x * x.x)));
+}
 static inline float add_quad(float4 w, float4 x, float sum)
 {
     return fma(w.w, x.w, fma(w.z, x.z, fma(w.y, x.y, fma(w.x, x.x, sum))));
 }
 
-/* n runs farther on. */
-static inline weight_row advance(weight_row row, uint bytes_256, uint n)
+/* Adds the units times x, which begins at x + at[r] for row r. */
+static inline void add_run(device const float *x, thread const uint *at, thread const unit *units,
+                           threadgroup const float *curve, thread float *sums)
 {
-    const uint runs_256 = n * unit_quads(WEIGHT_TYPE) / 2;
-    row.data += runs_256 * bytes_256;
-    if (WEIGHT_TYPE == TYPE_AFFINE) {
-        row.scales += runs_256 * (256 / WEIGHT_GROUP * plain_bytes(SCALE_TYPE));
-        row.biases += runs_256 * (256 / WEIGHT_GROUP * plain_bytes(SCALE_TYPE));
-    } else if (has_separate_scales(WEIGHT_TYPE))
-        row.scales += runs_256 * (256 / WEIGHT_GROUP);
-    return row;
-}
-
-static inline void load_run(work k, thread const weight_row *rows, thread unit_words *words)
-{
-#pragma unroll
-    for (uint o = 0; o < pass_cols(); o++)
-        words[o] = load_words(WEIGHT_TYPE, WEIGHT_BITS, WEIGHT_GROUP, SCALE_TYPE, is_aligned(), rows[o], k.lane);
-}
-
-/* Adds the lane's units of one run, whose x is at x + at[r]. */
-static inline void add_run(work k, device const float *x, thread const uint *at, thread const weight_row *rows,
-                           thread const unit_words *words, threadgroup const float *curve, thread float *sums)
-{
-    unit units[TN_LINEAR_MAX_COLS];
-#pragma unroll
-    for (uint o = 0; o < pass_cols(); o++) {
-        units[o] = decode(WEIGHT_TYPE, WEIGHT_BITS, SCALE_TYPE, words[o], k.lane);
-        if (!has_layout(WEIGHT_TYPE))
-            units[o].piece = dequant8(WEIGHT_TYPE, WEIGHT_BITS, WEIGHT_GROUP, SCALE_TYPE, rows[o], k.lane);
-    }
 #pragma unroll
     for (uint q = 0; q < unit_quads(WEIGHT_TYPE); q++) {
         float4 quads[TN_LINEAR_MAX_COLS];
@@ -79,7 +88,7 @@ static inline void add_run(work k, device const float *x, thread const uint *at,
             quads[o] = unit_quad(WEIGHT_TYPE, WEIGHT_BITS, units[o], q, curve);
 #pragma unroll
         for (uint r = 0; r < PASS_ROWS; r++) {
-            const float4 v = *(device const float4 *)(x + (at[r] + quad_at(WEIGHT_TYPE, k.lane, q)));
+            const float4 v = *(device const float4 *)(x + at[r] + quad_at(WEIGHT_TYPE, q));
 #pragma unroll
             for (uint o = 0; o < pass_cols(); o++)
                 sums[o * PASS_ROWS + r] = add_quad(quads[o], v, sums[o * PASS_ROWS + r]);
@@ -87,34 +96,69 @@ static inline void add_run(work k, device const float *x, thread const uint *at,
     }
 }
 
-/* Adds the units of the lane in the runs part, part + split .. The words of the next are loaded before those of the
- * last are multiplied. */
-static inline void add_units(work k, device const float *x, thread uint *at, thread weight_row *rows,
+/* The same where a unit has one scale. */
+static inline void add_scaled_run(device const float *x, thread const uint *at, thread const unit *units,
+                                  threadgroup const float *curve, thread float *sums)
+{
+    float4 quads[TN_LINEAR_MAX_COLS * 4];
+#pragma unroll
+    for (uint o = 0; o < pass_cols(); o++)
+#pragma unroll
+        for (uint q = 0; q < unit_quads(WEIGHT_TYPE); q++)
+            quads[o * 4 + q] = unit_quad(WEIGHT_TYPE, WEIGHT_BITS, units[o], q, curve);
+#pragma unroll
+    for (uint r = 0; r < PASS_ROWS; r++) {
+        float4 v[4];
+#pragma unroll
+        for (uint q = 0; q < unit_quads(WEIGHT_TYPE); q++)
+            v[q] = *(device const float4 *)(x + at[r] + quad_at(WEIGHT_TYPE, q));
+#pragma unroll
+        for (uint o = 0; o < pass_cols(); o++) {
+            float sum = times_quad(quads[o * 4], v[0]);
+#pragma unroll
+            for (uint q = 1; q < unit_quads(WEIGHT_TYPE); q++)
+                sum = add_quad(quads[o * 4 + q], v[q], sum);
+            sums[o * PASS_ROWS + r] = fma(units[o].scale[0], sum, sums[o * PASS_ROWS + r]);
+        }
+    }
+}
+
+/* Adds all units of the lane. bytes, scales: where the columns begin; at: where rows of x do. The words of the next run
+ * are loaded before those of the last are multiplied. */
+static inline void add_units(work k, device const float *x, thread uint *at, thread uint *bytes, thread uint *scales,
                              threadgroup const float *curve, thread float *sums)
 {
     const uint n_unit = k.n_in / unit_elems(WEIGHT_TYPE), step = k.split * TN_SIMD_WIDTH;
     unit_words words[TN_LINEAR_MAX_COLS];
 #pragma unroll
-    for (uint o = 0; o < pass_cols(); o++)
-        rows[o] = advance(rows[o], k.bytes_256, k.part);
+    for (uint o = 0; o < pass_cols(); o++) {
+        bytes[o] += runs_bytes(k, k.part);
+        scales[o] += runs_scales(k.part);
+    }
 #pragma unroll
     for (uint r = 0; r < PASS_ROWS; r++)
-        at[r] += k.part * TN_SIMD_WIDTH * unit_elems(WEIGHT_TYPE);
+        at[r] += k.part * TN_SIMD_WIDTH * unit_elems(WEIGHT_TYPE) + unit_at(WEIGHT_TYPE, k.lane);
     uint u = k.part * TN_SIMD_WIDTH + k.lane;
     if (u < n_unit && has_layout(WEIGHT_TYPE))
-        load_run(k, rows, words);
+        load_run(k, bytes, scales, words);
     for (; u < n_unit; u += step) {
-        unit_words now[TN_LINEAR_MAX_COLS];
-        weight_row now_rows[TN_LINEAR_MAX_COLS];
+        unit units[TN_LINEAR_MAX_COLS];
 #pragma unroll
         for (uint o = 0; o < pass_cols(); o++) {
-            now[o] = words[o];
-            now_rows[o] = rows[o];
-            rows[o] = advance(rows[o], k.bytes_256, k.split);
+            if (has_layout(WEIGHT_TYPE))
+                units[o] = decode(WEIGHT_TYPE, WEIGHT_BITS, SCALE_TYPE, words[o], k.lane);
+            else
+                units[o].piece = dequant8(WEIGHT_TYPE, WEIGHT_BITS, WEIGHT_GROUP, SCALE_TYPE,
+                                          place_at(k, bytes[o], scales[o]), k.lane);
+            bytes[o] += runs_bytes(k, k.split);
+            scales[o] += runs_scales(k.split);
         }
         if (u + step < n_unit && has_layout(WEIGHT_TYPE))
-            load_run(k, rows, words);
-        add_run(k, x, at, now_rows, now, curve, sums);
+            load_run(k, bytes, scales, words);
+        if (has_one_scale(WEIGHT_TYPE))
+            add_scaled_run(x, at, units, curve, sums);
+        else
+            add_run(x, at, units, curve, sums);
 #pragma unroll
         for (uint r = 0; r < PASS_ROWS; r++)
             at[r] += step * unit_elems(WEIGHT_TYPE);
@@ -122,14 +166,14 @@ static inline void add_units(work k, device const float *x, thread uint *at, thr
 }
 
 /* The same for plain types with rows of any length, an element at a time: lane, lane + 32 .. */
-static inline void add_elements(work k, device const float *x, thread const uint *at, thread const weight_row *rows,
+static inline void add_elements(work k, device const float *x, thread const uint *at, thread const uint *bytes,
                                 thread float *sums)
 {
     for (uint i = k.part * TN_SIMD_WIDTH + k.lane; i < k.n_in; i += k.split * TN_SIMD_WIDTH) {
         float w[TN_LINEAR_MAX_COLS];
 #pragma unroll
         for (uint o = 0; o < pass_cols(); o++)
-            w[o] = load_plain(WEIGHT_TYPE, rows[o].data, i);
+            w[o] = load_plain(WEIGHT_TYPE, k.weight.data + bytes[o], i);
 #pragma unroll
         for (uint r = 0; r < PASS_ROWS; r++) {
             const float v = x[at[r] + i];
@@ -173,13 +217,18 @@ kernel void linear_rows(device const float      *x      [[buffer(0)]],
         threadgroup_barrier(mem_flags::mem_threadgroup);
     }
 
+    const uint group_cols = pass_cols() * (TN_LINEAR_SIMDS / a.split);
+    const uint first_col = place.x * group_cols, own_col = simd / a.split * pass_cols();
+    const uint row_scales = scale_bytes(WEIGHT_TYPE, WEIGHT_GROUP, SCALE_TYPE, a.n_in);
     work k;
+    k.weight.data = data + (ulong)first_col * a.row_bytes;
+    k.weight.scales = scales + (ulong)first_col * row_scales;
+    k.weight.biases = biases + (ulong)first_col * row_scales;
     k.n_in = a.n_in;
-    k.bytes_256 = a.bytes_256;
     k.part = simd % a.split;
     k.split = a.split;
     k.lane = lane;
-    const uint first_col = (place.x * (TN_LINEAR_SIMDS / a.split) + simd / a.split) * pass_cols();
+    k.bytes_256 = a.bytes_256;
     device const uint *pass = list + place.y * PASS_ROWS;
 
     /* Rows and columns that are not there repeat the first and last one that is; nobody stores them. */
@@ -189,20 +238,22 @@ kernel void linear_rows(device const float      *x      [[buffer(0)]],
         const uint there = pass[r] == TN_NO_ROW ? 0 : r;
         at[r] = (a.rows_are_listed != 0 ? pass[there] : place.y * PASS_ROWS + there) * a.n_in;
     }
-    weight_row rows[TN_LINEAR_MAX_COLS];
+    uint col_bytes[TN_LINEAR_MAX_COLS], col_scales[TN_LINEAR_MAX_COLS];
 #pragma unroll
-    for (uint o = 0; o < pass_cols(); o++)
-        rows[o] = row_of(WEIGHT_TYPE, WEIGHT_GROUP, SCALE_TYPE, data, scales, biases, a.row_bytes, a.n_in,
-                         min(first_col + o, a.n_out - 1));
+    for (uint o = 0; o < pass_cols(); o++) {
+        const uint col = min(own_col + o, a.n_out - 1 - first_col);
+        col_bytes[o] = col * a.row_bytes;
+        col_scales[o] = col * row_scales;
+    }
 
     float sums[MAX_SUMS];
 #pragma unroll
     for (uint i = 0; i < pass_cols() * PASS_ROWS; i++)
         sums[i] = 0.0f;
     if (is_plain(WEIGHT_TYPE) && a.n_in % 8 != 0)
-        add_elements(k, x, at, rows, sums);
+        add_elements(k, x, at, col_bytes, sums);
     else
-        add_units(k, x, at, rows, curve, sums);
+        add_units(k, x, at, col_bytes, col_scales, curve, sums);
 
 #pragma unroll
     for (uint i = 0; i < pass_cols() * PASS_ROWS; i++) {
@@ -213,7 +264,7 @@ kernel void linear_rows(device const float      *x      [[buffer(0)]],
     threadgroup_barrier(mem_flags::mem_threadgroup);
 
     for (uint i = lane; k.part == 0 && i < pass_cols() * PASS_ROWS; i += TN_SIMD_WIDTH) {
-        const uint col = first_col + i / PASS_ROWS, r = i % PASS_ROWS;
+        const uint col = first_col + own_col + i / PASS_ROWS, r = i % PASS_ROWS;
         if (col >= a.n_out || pass[r] == TN_NO_ROW)
             continue;
         float sum = parts[simd * MAX_SUMS + i];

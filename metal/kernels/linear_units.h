@@ -59,6 +59,15 @@ static inline bool has_layout(uint type)
            is_plain(type) || type == TYPE_NVFP4 || type == TYPE_IQ4_XS || type == TYPE_Q8_0;
 }
 
+/* Whether an element is a number times a scale that all of a unit share: then unit_quad gives the numbers and the scale is
+ * multiplied with their sum. */
+static inline bool has_one_scale(uint type)
+{
+    return type == TYPE_Q4_0 || type == TYPE_Q5_0 || type == TYPE_Q8_0 || type == TYPE_IQ4_NL || type == TYPE_IQ4_XS ||
+           type == TYPE_MXFP4 || type == TYPE_NVFP4 || type == TYPE_MLX_MXFP4 || type == TYPE_MLX_MXFP8 ||
+           type == TYPE_MLX_NVFP4;
+}
+
 /* Quads of a unit. */
 static inline uint unit_quads(uint type)
 {
@@ -70,20 +79,36 @@ static inline uint unit_elems(uint type)
     return 4 * unit_quads(type);
 }
 
-/* First element of quad q of a lane's unit in a run. */
-static inline uint quad_at(uint type, uint lane, uint q)
+/* First element of a lane's unit in a run, */
+static inline uint unit_at(uint type, uint lane)
 {
     if (has_half_blocks(type))
-        return lane / 4 * 32 + lane % 4 * 4 + q * 16;
+        return lane / 4 * 32 + lane % 4 * 4;
     if (type == TYPE_NVFP4)
-        return lane / 2 * 16 + lane % 2 * 4 + q * 8;
+        return lane / 2 * 16 + lane % 2 * 4;
     if (has_k4_blocks(type))
-        return lane / 8 * 256 + lane % 8 / 4 * 64 + lane % 4 * 8 + q % 2 * 4 + q / 2 % 2 * 32 + q / 4 * 128;
+        return lane / 8 * 256 + lane % 8 / 4 * 64 + lane % 4 * 8;
     if (has_planes(type))
-        return lane / 8 * 128 + lane % 8 * 4 + q * 32;
+        return lane / 8 * 128 + lane % 8 * 4;
     if (type == TYPE_IQ4_XS)
-        return lane / 2 * 32 + lane % 2 * 8 + q % 2 * 4 + q / 2 * 16;
-    return lane * 8 + q * 4;
+        return lane / 2 * 32 + lane % 2 * 8;
+    return lane * 8;
+}
+
+/* and how far from it quad q begins. */
+static inline uint quad_at(uint type, uint q)
+{
+    if (has_half_blocks(type))
+        return q * 16;
+    if (type == TYPE_NVFP4)
+        return q * 8;
+    if (has_k4_blocks(type))
+        return q % 2 * 4 + q / 2 % 2 * 32 + q / 4 * 128;
+    if (has_planes(type))
+        return q * 32;
+    if (type == TYPE_IQ4_XS)
+        return q % 2 * 4 + q / 2 * 16;
+    return q * 4;
 }
 
 /* ---- loads: the unit of `lane` in the run that begins at row ---- */
@@ -307,10 +332,6 @@ static inline unit decode_half_block(uint type, unit_words w, unit u, uint lane)
     u.high[0] = w.high[0] >> lane % 4 * 4;
     u.scale[0] = float(d.x);
     u.add[0] = float(d.y);
-    if (type == TYPE_Q4_0)
-        u.add[0] = -8.0f * u.scale[0];
-    if (type == TYPE_Q5_0)
-        u.add[0] = -16.0f * u.scale[0];
     if (type == TYPE_MXFP4)
         u.scale[0] = e8m0(w.scale[0]) * 16384.0f;
     return u;
@@ -389,7 +410,7 @@ static inline float4 plain_quad(uint type, unit u, uint q)
 static inline float4 separate_quad(uint type, uint bits, unit u, uint q)
 {
     if (type == TYPE_MLX_MXFP8)
-        return e4m3(u.code[q]) * u.scale[0];
+        return e4m3(u.code[q]);
     if (bits != 4)
         return scaled(u.code[q], u.scale[0], u.add[0]);
     eight v;
@@ -397,25 +418,30 @@ static inline float4 separate_quad(uint type, uint bits, unit u, uint q)
         v = interleaved(scaled(u.code[0] & 0x0f0f0f0fu, u.scale[0], u.add[0]),
                         scaled(u.code[0] >> 4 & 0x0f0f0f0fu, u.scale[0], u.add[0]));
     else
-        v = interleaved(e2m1(u.code[0]) * u.scale[0], e2m1(u.code[0] >> 4) * u.scale[0]);
+        v = interleaved(e2m1(u.code[0]), e2m1(u.code[0] >> 4));
     return q == 0 ? v.a : v.b;
 }
 
-/* Quad q of a unit. */
+/* Quad q of a unit, without the scale where has_one_scale. */
 static inline float4 unit_quad(uint type, uint bits, unit u, uint q, threadgroup const float *curve)
 {
-    if (type == TYPE_Q4_0 || type == TYPE_Q4_1)
-        return scaled(u.code[0] >> 4 * q & 0x0f0f0f0fu, u.scale[0], u.add[0]);
-    if (type == TYPE_Q5_0 || type == TYPE_Q5_1)
-        return scaled((u.code[0] >> 4 * q & 0x0f0f0f0fu) | spread1(u.high[0] >> 16 * q) << 4, u.scale[0], u.add[0]);
+    const uint nibbles = u.code[0] >> 4 * q & 0x0f0f0f0fu, fifth = spread1(u.high[0] >> 16 * q) << 4;
+    if (type == TYPE_Q4_0)
+        return bytes(nibbles) - 8.0f;
+    if (type == TYPE_Q4_1)
+        return scaled(nibbles, u.scale[0], u.add[0]);
+    if (type == TYPE_Q5_0)
+        return bytes(nibbles | fifth) - 16.0f;
+    if (type == TYPE_Q5_1)
+        return scaled(nibbles | fifth, u.scale[0], u.add[0]);
     if (type == TYPE_Q8_0)
-        return signed_bytes(u.code[q]) * u.scale[0];
+        return signed_bytes(u.code[q]);
     if (type == TYPE_IQ4_NL)
-        return curve4(curve, u.code[0] >> 4 * q) * u.scale[0];
+        return curve4(curve, nibbles);
     if (type == TYPE_IQ4_XS)
-        return curve4(curve, u.code[q % 2] >> q / 2 * 4) * u.scale[0];
+        return curve4(curve, u.code[q % 2] >> q / 2 * 4);
     if (type == TYPE_MXFP4 || type == TYPE_NVFP4)
-        return e2m1(u.code[0] >> 4 * q) * u.scale[0];
+        return e2m1(nibbles);
     if (type == TYPE_Q4_K)
         return scaled(u.code[q / 4 * 2 + q % 2] >> q / 2 % 2 * 4 & 0x0f0f0f0fu, u.scale[q / 2], u.add[q / 2]);
     if (type == TYPE_Q5_K)

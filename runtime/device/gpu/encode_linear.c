@@ -6,6 +6,8 @@
 #include "device/gpu/exec.h"
 
 enum { N_CONSTANT = 4 };
+/* linear_rows counts the bytes of a threadgroup's columns in 32 bits. */
+#define MAX_ROW_BYTES (UINT32_MAX / (TN_LINEAR_MAX_COLS * TN_LINEAR_SIMDS))
 
 static uint32_t ceil_div(uint32_t n, uint32_t unit) {
     return n / unit + (n % unit != 0);
@@ -30,11 +32,11 @@ static bool can_multiply(tn_type type) {
 
 static int check_type(const tn_gpu_exec *x, tn_weight w, tn_error *err) {
     const tn_gpu_weight *g = &x->weights[w];
-    if (can_multiply(g->type) && g->row_bytes <= UINT32_MAX) return 0;
+    if (can_multiply(g->type) && g->row_bytes <= MAX_ROW_BYTES) return 0;
     const tn_type_info *info = tn_type_info_get(g->type);
     if (can_multiply(g->type))
         return tn_fail(err, TN_ENOTSUP, "%.200s: rows of %llu bytes, at most %u are supported on a GPU",
-                       x->p->weights[w].name, (unsigned long long)g->row_bytes, UINT32_MAX);
+                       x->p->weights[w].name, (unsigned long long)g->row_bytes, MAX_ROW_BYTES);
     return tn_fail(err, TN_ENOTSUP,
                    "%.200s: a GPU cannot multiply with weights of type %s; use the device cpu",
                    x->p->weights[w].name, info ? info->name : "?");

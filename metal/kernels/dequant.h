@@ -721,6 +721,38 @@ static inline eight dequant8(uint type, uint bits, uint group, uint scale_type, 
     return dequant_affine(bits, group, scale_type, row, i);
 }
 
+/* Bytes of 256 elements of a row, a multiple of every block; without separate scales. */
+static inline uint bytes_256(uint type, uint bits)
+{
+    if (type == TYPE_Q4_0 || type == TYPE_IQ4_NL || type == TYPE_Q4_K || type == TYPE_NVFP4)
+        return 144;
+    if (type == TYPE_IQ2_XXS || type == TYPE_TQ2_0)
+        return 66;
+    if (type == TYPE_Q3_K || type == TYPE_IQ3_S)
+        return 110;
+    if (type == TYPE_Q5_0 || type == TYPE_Q5_K)
+        return 176;
+    if (type == TYPE_MXFP4 || type == TYPE_IQ4_XS)
+        return 136;
+    if (is_plain(type))
+        return 256 * plain_bytes(type);
+    if (type >= TYPE_AFFINE)
+        return 32 * bits;
+    return type == TYPE_Q4_1    ? 160
+           : type == TYPE_Q5_1  ? 192
+           : type == TYPE_Q8_0  ? 272
+           : type == TYPE_Q1_0  ? 36
+           : type == TYPE_Q2_0  ? 72
+           : type == TYPE_Q2_K  ? 84
+           : type == TYPE_Q6_K  ? 210
+           : type == TYPE_TQ1_0 ? 54
+           : type == TYPE_IQ1_S ? 50
+           : type == TYPE_IQ1_M ? 56
+           : type == TYPE_IQ2_XS ? 74
+           : type == TYPE_IQ2_S  ? 82
+                                 : 98; /* IQ3_XXS */
+}
+
 /* Bytes of the separate scales of a row of n elements. */
 static inline uint scale_bytes(uint type, uint group, uint scale_type, uint n)
 {

@@ -12,23 +12,16 @@ constant uint WEIGHT_GROUP [[function_constant(TN_FC_GROUP)]];
 constant uint SCALE_TYPE   [[function_constant(TN_FC_SCALE_TYPE)]];
 constant uint WEIGHT_ALIGN [[function_constant(TN_FC_ALIGN)]];
 constant uint PASS_ROWS    [[function_constant(TN_FC_ROWS)]];
+constant uint SPLIT        [[function_constant(TN_FC_SPLIT)]];
 
-/* What a simdgroup sums at most: element o * PASS_ROWS + r belongs to column o and row r of its pass. */
-enum { MAX_SUMS = 64 };
-
-/* What a lane adds up: its unit of the runs part, part + split .. of the columns whose rows begin at these places. Offsets
- * of bytes are from the first column of the threadgroup, at which data, scales and biases point. */
-struct work {
-    weight_row weight;
-    uint n_in;
-    uint part, split;
-    uint lane;
-    uint bytes_256; /* of 256 elements of a row */
+enum {
+    MAX_SUMS = 64, /* of a simdgroup: element o * PASS_ROWS + r belongs to column o and row r of its pass */
+    MAX_UNITS = 2 * TN_LINEAR_MAX_COLS,
 };
 
 static inline uint pass_cols()
 {
-    return tn_linear_cols(PASS_ROWS);
+    return tn_linear_cols(WEIGHT_TYPE, PASS_ROWS);
 }
 
 static inline bool is_aligned()
@@ -36,34 +29,35 @@ static inline bool is_aligned()
     return WEIGHT_ALIGN >= 16;
 }
 
-/* Bytes of n runs, and of their scales. */
-static inline uint runs_bytes(work k, uint n)
+/* Runs that are loaded at a time: small units make up for it. */
+static inline uint ahead()
 {
-    return n * unit_quads(WEIGHT_TYPE) / 2 * k.bytes_256;
-}
-static inline uint runs_scales(uint n)
-{
-    if (WEIGHT_TYPE == TYPE_AFFINE)
-        return n * (256 / WEIGHT_GROUP) * plain_bytes(SCALE_TYPE);
-    return has_separate_scales(WEIGHT_TYPE) ? n * (256 / WEIGHT_GROUP) : 0;
+    return unit_elems(WEIGHT_TYPE) == 8 && has_layout(WEIGHT_TYPE) && PASS_ROWS <= 4 ? 2 : 1;
 }
 
-static inline weight_row place_at(work k, uint bytes, uint scales)
+/* n runs farther on. */
+static inline weight_row advance(weight_row row, uint n)
 {
-    weight_row row = k.weight;
-    row.data += bytes;
-    row.scales += scales;
-    row.biases += scales;
+    const uint n_256 = n * unit_elems(WEIGHT_TYPE) / 8;
+    row.data += n_256 * bytes_256(WEIGHT_TYPE, WEIGHT_BITS);
+    if (has_separate_scales(WEIGHT_TYPE))
+        row.scales += n_256 * scale_bytes(WEIGHT_TYPE, WEIGHT_GROUP, SCALE_TYPE, 256);
+    if (WEIGHT_TYPE == TYPE_AFFINE)
+        row.biases += n_256 * scale_bytes(WEIGHT_TYPE, WEIGHT_GROUP, SCALE_TYPE, 256);
     return row;
 }
 
-/* The lane's units of the run whose columns begin at these bytes. */
-static inline void load_run(work k, thread const uint *bytes, thread const uint *scales, thread unit_words *words)
+/* Loads the lane's units of the next runs of all columns, u being the first: as many as there are. */
+static inline void load_runs(thread const weight_row *rows, uint u, uint n_unit, uint lane, thread unit_words *words)
 {
 #pragma unroll
-    for (uint o = 0; o < pass_cols(); o++)
-        words[o] = load_words(WEIGHT_TYPE, WEIGHT_BITS, WEIGHT_GROUP, SCALE_TYPE, is_aligned(),
-                              place_at(k, bytes[o], scales[o]), k.lane);
+    for (uint j = 0; j < ahead(); j++)
+        if (u + j * SPLIT * TN_SIMD_WIDTH < n_unit) {
+#pragma unroll
+            for (uint o = 0; o < pass_cols(); o++)
+                words[j * TN_LINEAR_MAX_COLS + o] = load_words(WEIGHT_TYPE, WEIGHT_BITS, SCALE_TYPE, is_aligned(),
+                                                               advance(rows[o], j * SPLIT), lane);
+        }
 }
 
 /* w . x, and sum + w . x, in the order of the elements. */
@@ -76,7 +70,7 @@ static inline float add_quad(float4 w, float4 x, float sum)
     return fma(w.w, x.w, fma(w.z, x.z, fma(w.y, x.y, fma(w.x, x.x, sum))));
 }
 
-/* Adds the units times x, which begins at x + at[r] for row r. */
+/* Adds a unit of each column times x, which begins at x + at[r] for row r. */
 static inline void add_run(device const float *x, thread const uint *at, thread const unit *units,
                            threadgroup const float *curve, thread float *sums)
 {
@@ -123,57 +117,75 @@ static inline void add_scaled_run(device const float *x, thread const uint *at, 
     }
 }
 
-/* Adds all units of the lane. bytes, scales: where the columns begin; at: where rows of x do. The words of the next run
- * are loaded before those of the last are multiplied. */
-static inline void add_units(work k, device const float *x, thread uint *at, thread uint *bytes, thread uint *scales,
-                             threadgroup const float *curve, thread float *sums)
+/* Adds a lane's units of the runs part, part + SPLIT .. of the columns that begin at rows. at: where rows of x begin. The
+ * words of the next runs are loaded before those of the last are multiplied. */
+static inline void add_units(device const float *x, uint n_in, uint part, uint lane, thread uint *at,
+                             thread weight_row *rows, threadgroup const float *curve, thread float *sums)
 {
-    const uint n_unit = k.n_in / unit_elems(WEIGHT_TYPE), step = k.split * TN_SIMD_WIDTH;
-    unit_words words[TN_LINEAR_MAX_COLS];
+    const uint n_unit = n_in / unit_elems(WEIGHT_TYPE), step = SPLIT * TN_SIMD_WIDTH;
+    unit_words words[MAX_UNITS];
 #pragma unroll
     for (uint o = 0; o < pass_cols(); o++) {
-        bytes[o] += runs_bytes(k, k.part);
-        scales[o] += runs_scales(k.part);
+        rows[o] = advance(rows[o], part);
+        rows[o].data += block_at(WEIGHT_TYPE, WEIGHT_BITS, lane);
+        if (has_separate_scales(WEIGHT_TYPE))
+            rows[o].scales += scale_at(WEIGHT_TYPE, WEIGHT_GROUP, SCALE_TYPE, lane);
+        if (WEIGHT_TYPE == TYPE_AFFINE)
+            rows[o].biases += scale_at(WEIGHT_TYPE, WEIGHT_GROUP, SCALE_TYPE, lane);
     }
 #pragma unroll
     for (uint r = 0; r < PASS_ROWS; r++)
-        at[r] += k.part * TN_SIMD_WIDTH * unit_elems(WEIGHT_TYPE) + unit_at(WEIGHT_TYPE, k.lane);
-    uint u = k.part * TN_SIMD_WIDTH + k.lane;
-    if (u < n_unit && has_layout(WEIGHT_TYPE))
-        load_run(k, bytes, scales, words);
-    for (; u < n_unit; u += step) {
+        at[r] += part * TN_SIMD_WIDTH * unit_elems(WEIGHT_TYPE) + unit_at(WEIGHT_TYPE, lane);
+    uint u = part * TN_SIMD_WIDTH + lane;
+    if (has_layout(WEIGHT_TYPE))
+        load_runs(rows, u, n_unit, lane, words);
+    while (u < n_unit) {
+        unit_words now[MAX_UNITS];
         unit units[TN_LINEAR_MAX_COLS];
+        const uint first = u;
 #pragma unroll
-        for (uint o = 0; o < pass_cols(); o++) {
-            if (has_layout(WEIGHT_TYPE))
-                units[o] = decode(WEIGHT_TYPE, WEIGHT_BITS, SCALE_TYPE, words[o], k.lane);
-            else
-                units[o].piece = dequant8(WEIGHT_TYPE, WEIGHT_BITS, WEIGHT_GROUP, SCALE_TYPE,
-                                          place_at(k, bytes[o], scales[o]), k.lane);
-            bytes[o] += runs_bytes(k, k.split);
-            scales[o] += runs_scales(k.split);
+        for (uint i = 0; i < ahead() * TN_LINEAR_MAX_COLS; i++)
+            now[i] = words[i];
+        if (!has_layout(WEIGHT_TYPE)) {
+#pragma unroll
+            for (uint o = 0; o < pass_cols(); o++)
+                units[o].piece = dequant8(WEIGHT_TYPE, WEIGHT_BITS, WEIGHT_GROUP, SCALE_TYPE, rows[o], lane);
         }
-        if (u + step < n_unit && has_layout(WEIGHT_TYPE))
-            load_run(k, bytes, scales, words);
-        if (has_one_scale(WEIGHT_TYPE))
-            add_scaled_run(x, at, units, curve, sums);
-        else
-            add_run(x, at, units, curve, sums);
+        u += ahead() * step;
+#pragma unroll
+        for (uint o = 0; o < pass_cols(); o++)
+            rows[o] = advance(rows[o], ahead() * SPLIT);
+        if (has_layout(WEIGHT_TYPE))
+            load_runs(rows, u, n_unit, lane, words);
+#pragma unroll
+        for (uint j = 0; j < ahead(); j++) {
+            if (first + j * step < n_unit) {
+                if (has_layout(WEIGHT_TYPE)) {
+#pragma unroll
+                    for (uint o = 0; o < pass_cols(); o++)
+                        units[o] = decode(WEIGHT_TYPE, WEIGHT_BITS, SCALE_TYPE, now[j * TN_LINEAR_MAX_COLS + o], lane);
+                }
+                if (has_one_scale(WEIGHT_TYPE))
+                    add_scaled_run(x + j * step * unit_elems(WEIGHT_TYPE), at, units, curve, sums);
+                else
+                    add_run(x + j * step * unit_elems(WEIGHT_TYPE), at, units, curve, sums);
+            }
+        }
 #pragma unroll
         for (uint r = 0; r < PASS_ROWS; r++)
-            at[r] += step * unit_elems(WEIGHT_TYPE);
+            at[r] += ahead() * step * unit_elems(WEIGHT_TYPE);
     }
 }
 
 /* The same for plain types with rows of any length, an element at a time: lane, lane + 32 .. */
-static inline void add_elements(work k, device const float *x, thread const uint *at, thread const uint *bytes,
-                                thread float *sums)
+static inline void add_elements(device const float *x, uint n_in, uint part, uint lane, thread const uint *at,
+                                thread const weight_row *rows, thread float *sums)
 {
-    for (uint i = k.part * TN_SIMD_WIDTH + k.lane; i < k.n_in; i += k.split * TN_SIMD_WIDTH) {
+    for (uint i = part * TN_SIMD_WIDTH + lane; i < n_in; i += SPLIT * TN_SIMD_WIDTH) {
         float w[TN_LINEAR_MAX_COLS];
 #pragma unroll
         for (uint o = 0; o < pass_cols(); o++)
-            w[o] = load_plain(WEIGHT_TYPE, k.weight.data + bytes[o], i);
+            w[o] = load_plain(WEIGHT_TYPE, rows[o].data, i);
 #pragma unroll
         for (uint r = 0; r < PASS_ROWS; r++) {
             const float v = x[at[r] + i];
@@ -184,18 +196,39 @@ static inline void add_elements(work k, device const float *x, thread const uint
     }
 }
 
+/* Adds n sums, a power of two up to 32, over the lanes, each in butterfly order: l with l ^ 16, l ^ 8 .. l ^ 1. While there
+ * are several, a lane hands half of them on and keeps the other half. Lane l gets sum l / (32 / n). */
+static inline float add_lanes(thread float *sums, uint n, uint lane)
+{
+    uint m = n;
+#pragma unroll
+    for (uint mask = TN_SIMD_WIDTH / 2; mask > 0; mask /= 2) {
+        const bool upper = (lane & mask) != 0;
+        if (m > 1) {
+            m /= 2;
+#pragma unroll
+            for (uint i = 0; i < m; i++) {
+                const float give = upper ? sums[i] : sums[i + m], keep = upper ? sums[i + m] : sums[i];
+                sums[i] = keep + simd_shuffle_xor(give, ushort(mask));
+            }
+        } else
+            sums[0] += simd_shuffle_xor(sums[0], ushort(mask));
+    }
+    return sums[0];
+}
+
 /* out = x weight^T (+ bias) for some of the rows: generated tokens and rows of logits. TN_OP_LINEAR.
  *
  * x: [rows, n_in] F32, fewer than 2^32 elements. list: rows to do, padded with TN_NO_ROW to a multiple of TN_LINEAR_MAX_ROWS; with
  * rows_are_listed 0 entry i stands for row i and only tells whether there is one. data, scales, biases: [n_out, n_in] of
  * WEIGHT_TYPE (tn_tensor), WEIGHT_ALIGN. bias: [n_out] F32, read where has_bias. out: [rows, n_out] F32, not x.
  *
- * Grid: (ceil(n_out / (tn_linear_cols * TN_LINEAR_SIMDS / split)), ceil(rows / PASS_ROWS)) threadgroups of
+ * Grid: (ceil(n_out / (tn_linear_cols * TN_LINEAR_SIMDS / SPLIT)), ceil(rows / PASS_ROWS)) threadgroups of
  * TN_LINEAR_SIMDS simdgroups: a simdgroup takes tn_linear_cols columns, a weight is read once for all rows of a pass.
- * `split` simdgroups share the same columns, each every split-th run of units.
+ * SPLIT simdgroups share the same columns, each every SPLIT-th run of units.
  *
- * Order of a sum: a lane adds its products unit by unit, simd_sum adds the lanes, then the simdgroups are added in
- * ascending order. It follows from n_in, the type and split. */
+ * Order of a sum: a lane adds its products unit by unit, add_lanes the lanes, then the simdgroups are added in ascending
+ * order. It follows from n_in, the type and SPLIT. */
 kernel void linear_rows(device const float      *x      [[buffer(0)]],
                         device const uint       *list   [[buffer(1)]],
                         device const uchar      *data   [[buffer(2)]],
@@ -217,18 +250,8 @@ kernel void linear_rows(device const float      *x      [[buffer(0)]],
         threadgroup_barrier(mem_flags::mem_threadgroup);
     }
 
-    const uint group_cols = pass_cols() * (TN_LINEAR_SIMDS / a.split);
-    const uint first_col = place.x * group_cols, own_col = simd / a.split * pass_cols();
-    const uint row_scales = scale_bytes(WEIGHT_TYPE, WEIGHT_GROUP, SCALE_TYPE, a.n_in);
-    work k;
-    k.weight.data = data + (ulong)first_col * a.row_bytes;
-    k.weight.scales = scales + (ulong)first_col * row_scales;
-    k.weight.biases = biases + (ulong)first_col * row_scales;
-    k.n_in = a.n_in;
-    k.part = simd % a.split;
-    k.split = a.split;
-    k.lane = lane;
-    k.bytes_256 = a.bytes_256;
+    const uint part = simd % SPLIT;
+    const uint first_col = (place.x * (TN_LINEAR_SIMDS / SPLIT) + simd / SPLIT) * pass_cols();
     device const uint *pass = list + place.y * PASS_ROWS;
 
     /* Rows and columns that are not there repeat the first and last one that is; nobody stores them. */
@@ -238,37 +261,37 @@ kernel void linear_rows(device const float      *x      [[buffer(0)]],
         const uint there = pass[r] == TN_NO_ROW ? 0 : r;
         at[r] = (a.rows_are_listed != 0 ? pass[there] : place.y * PASS_ROWS + there) * a.n_in;
     }
-    uint col_bytes[TN_LINEAR_MAX_COLS], col_scales[TN_LINEAR_MAX_COLS];
+    weight_row rows[TN_LINEAR_MAX_COLS];
 #pragma unroll
-    for (uint o = 0; o < pass_cols(); o++) {
-        const uint col = min(own_col + o, a.n_out - 1 - first_col);
-        col_bytes[o] = col * a.row_bytes;
-        col_scales[o] = col * row_scales;
-    }
+    for (uint o = 0; o < pass_cols(); o++)
+        rows[o] = row_of(WEIGHT_TYPE, WEIGHT_GROUP, SCALE_TYPE, data, scales, biases, a.row_bytes, a.n_in,
+                         min(first_col + o, a.n_out - 1));
 
     float sums[MAX_SUMS];
+    const uint n_sum = pass_cols() * PASS_ROWS;
 #pragma unroll
-    for (uint i = 0; i < pass_cols() * PASS_ROWS; i++)
+    for (uint i = 0; i < n_sum; i++)
         sums[i] = 0.0f;
     if (is_plain(WEIGHT_TYPE) && a.n_in % 8 != 0)
-        add_elements(k, x, at, col_bytes, sums);
+        add_elements(x, a.n_in, part, lane, at, rows, sums);
     else
-        add_units(k, x, at, col_bytes, col_scales, curve, sums);
+        add_units(x, a.n_in, part, lane, at, rows, curve, sums);
 
+    const uint n_together = min(n_sum, uint(TN_SIMD_WIDTH));
 #pragma unroll
-    for (uint i = 0; i < pass_cols() * PASS_ROWS; i++) {
-        const float sum = simd_sum(sums[i]);
-        if (lane == i % TN_SIMD_WIDTH)
-            parts[simd * MAX_SUMS + i] = sum;
+    for (uint i = 0; i < n_sum; i += TN_SIMD_WIDTH) {
+        const float sum = add_lanes(sums + i, n_together, lane);
+        if (lane % (TN_SIMD_WIDTH / n_together) == 0)
+            parts[simd * MAX_SUMS + i + lane / (TN_SIMD_WIDTH / n_together)] = sum;
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
 
-    for (uint i = lane; k.part == 0 && i < pass_cols() * PASS_ROWS; i += TN_SIMD_WIDTH) {
-        const uint col = first_col + own_col + i / PASS_ROWS, r = i % PASS_ROWS;
+    for (uint i = lane; part == 0 && i < n_sum; i += TN_SIMD_WIDTH) {
+        const uint col = first_col + i / PASS_ROWS, r = i % PASS_ROWS;
         if (col >= a.n_out || pass[r] == TN_NO_ROW)
             continue;
         float sum = parts[simd * MAX_SUMS + i];
-        for (uint p = 1; p < a.split; p++)
+        for (uint p = 1; p < SPLIT; p++)
             sum += parts[(simd + p) * MAX_SUMS + i];
         const uint row = a.rows_are_listed != 0 ? pass[r] : place.y * PASS_ROWS + r;
         out[(ulong)row * a.n_out + col] = a.has_bias != 0 ? sum + bias[col] : sum;

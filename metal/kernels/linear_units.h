@@ -9,6 +9,7 @@
 #ifndef TN_KERNELS_LINEAR_UNITS_H
 #define TN_KERNELS_LINEAR_UNITS_H
 
+#include "metal/args.h"
 #include "metal/kernels/dequant.h"
 
 /* A unit as loaded: words of codes, of further bits of codes, of scales. */
@@ -68,15 +69,15 @@ static inline bool has_one_scale(uint type)
            type == TYPE_MLX_NVFP4;
 }
 
+static inline uint unit_elems(uint type)
+{
+    return tn_linear_unit(type);
+}
+
 /* Quads of a unit. */
 static inline uint unit_quads(uint type)
 {
-    return has_k4_blocks(type) ? 8 : has_planes(type) || type == TYPE_IQ4_XS ? 4 : 2;
-}
-
-static inline uint unit_elems(uint type)
-{
-    return 4 * unit_quads(type);
+    return unit_elems(type) / 4;
 }
 
 /* First element of a lane's unit in a run, */
@@ -111,46 +112,62 @@ static inline uint quad_at(uint type, uint q)
     return q * 4;
 }
 
-/* ---- loads: the unit of `lane` in the run that begins at row ---- */
+/* Bytes from the beginning of a run to the block of a lane's unit, or to its codes where scales are separate or none. */
+static inline uint block_at(uint type, uint bits, uint lane)
+{
+    if (has_half_blocks(type) || type == TYPE_Q8_0)
+        return lane / 4 * (bytes_256(type, bits) / 8);
+    if (type == TYPE_NVFP4)
+        return lane / 8 * 36;
+    if (has_k4_blocks(type))
+        return lane / 8 * bytes_256(type, bits);
+    if (has_planes(type) || type == TYPE_IQ4_XS)
+        return lane / 16 * bytes_256(type, bits);
+    return has_layout(type) ? lane * (bytes_256(type, bits) / 32) : 0;
+}
 
-static inline unit_words load_half_block(uint type, device const uchar *row, uint lane)
+/* The same of its scale. */
+static inline uint scale_at(uint type, uint group, uint scale_type, uint lane)
+{
+    if (type == TYPE_AFFINE)
+        return lane / (group / 8) * plain_bytes(scale_type);
+    return type == TYPE_MLX_NVFP4 ? lane / 2 : lane / 4;
+}
+
+/* ---- loads: the unit of `lane` whose block is given ---- */
+
+static inline unit_words load_half_block(uint type, device const uchar *block, uint lane)
 {
     unit_words w = {};
     const uint j = lane % 4 * 4;
     if (type == TYPE_Q4_0 || type == TYPE_IQ4_NL) {
-        device const uchar *block = row + lane / 4 * 18;
         w.code[0] = load4_at2(block + 2 + j);
         w.scale[0] = load2(block);
     }
     if (type == TYPE_Q4_1) {
-        device const uchar *block = row + lane / 4 * 20;
         w.code[0] = load4(block + 4 + j);
         w.scale[0] = load4(block);
     }
     if (type == TYPE_Q5_0) {
-        device const uchar *block = row + lane / 4 * 22;
         w.code[0] = load4_at2(block + 6 + j);
         w.high[0] = load4_at2(block + 2);
         w.scale[0] = load2(block);
     }
     if (type == TYPE_Q5_1) {
-        device const uchar *block = row + lane / 4 * 24;
         w.code[0] = load4(block + 8 + j);
         w.high[0] = load4(block + 4);
         w.scale[0] = load4(block);
     }
     if (type == TYPE_MXFP4) {
-        device const uchar *block = row + lane / 4 * 17;
         w.code[0] = load4_at1(block + 1 + j);
         w.scale[0] = block[0];
     }
     return w;
 }
 
-static inline unit_words load_k4_block(uint type, bool aligned, device const uchar *row, uint lane)
+static inline unit_words load_k4_block(uint type, bool aligned, device const uchar *block, uint lane)
 {
     unit_words w = {};
-    device const uchar *block = row + lane / 8 * (type == TYPE_Q4_K ? 144 : 176);
     device const uchar *q = block + (type == TYPE_Q4_K ? 16 : 48) + lane % 8 / 4 * 32 + lane % 4 * 8;
     const uint4 s = load16(block, aligned);
     const uint2 low = load8(q, aligned), high = load8(q + 64, aligned);
@@ -170,19 +187,17 @@ static inline unit_words load_k4_block(uint type, bool aligned, device const uch
     return w;
 }
 
-static inline unit_words load_planes(uint type, device const uchar *row, uint lane)
+static inline unit_words load_planes(uint type, device const uchar *block, uint lane)
 {
     unit_words w = {};
     const uint h = lane / 8 % 2, c = lane % 8 * 4;
     if (type == TYPE_Q2_K) {
-        device const uchar *block = row + lane / 16 * 84;
         w.code[0] = load4(block + 16 + h * 32 + c);
         w.scale[0] = load4(block + 80);
         w.scale[1] = load4(block + h * 8);
         w.scale[2] = load4(block + h * 8 + 4);
     }
     if (type == TYPE_Q3_K) {
-        device const uchar *block = row + lane / 16 * 110;
         w.code[0] = load4_at2(block + 32 + h * 32 + c);
         w.high[0] = load4_at2(block + c);
         w.scale[0] = load2(block + 108);
@@ -191,7 +206,6 @@ static inline unit_words load_planes(uint type, device const uchar *row, uint la
         w.scale[3] = load4_at2(block + 104);
     }
     if (type == TYPE_Q6_K) {
-        device const uchar *block = row + lane / 16 * 210;
         w.code[0] = load4_at2(block + h * 64 + c);
         w.code[1] = load4_at2(block + h * 64 + 32 + c);
         w.high[0] = load4_at2(block + 128 + h * 32 + c);
@@ -200,73 +214,73 @@ static inline unit_words load_planes(uint type, device const uchar *row, uint la
         w.scale[2] = load4_at2(block + 196 + h * 8);
     }
     if (type == TYPE_TQ2_0) {
-        device const uchar *block = row + lane / 16 * 66;
         w.code[0] = load4_at2(block + h * 32 + c);
         w.scale[0] = load2(block + 64);
     }
     return w;
 }
 
-static inline unit_words load_separate(uint type, uint bits, uint group, uint scale_type, bool aligned, weight_row row,
-                                       uint lane)
+static inline unit_words load_plain_unit(uint type, bool aligned, device const uchar *block)
 {
     unit_words w = {};
-    const uint2 q = load_codes(bits, aligned, row.data + lane * bits);
+    const uint4 q = load16(block, aligned);
     w.code[0] = q.x;
     w.code[1] = q.y;
-    if (type == TYPE_AFFINE) {
-        const uint at = lane / (group / 8) * plain_bytes(scale_type);
-        w.scale[0] = scale_type == TYPE_F32 ? load4(row.scales + at) : load2(row.scales + at);
-        w.scale[1] = scale_type == TYPE_F32 ? load4(row.biases + at) : load2(row.biases + at);
-    } else
-        w.scale[0] = row.scales[type == TYPE_MLX_NVFP4 ? lane / 2 : lane / 4];
+    w.code[2] = q.z;
+    w.code[3] = q.w;
+    if (type == TYPE_F32) {
+        const uint4 more = load16(block + 16, aligned);
+        w.scale[0] = more.x;
+        w.scale[1] = more.y;
+        w.scale[2] = more.z;
+        w.scale[3] = more.w;
+    }
     return w;
 }
 
-static inline unit_words load_words(uint type, uint bits, uint group, uint scale_type, bool aligned, weight_row row,
-                                    uint lane)
+static inline unit_words load_separate(uint type, uint bits, uint scale_type, bool aligned, weight_row block)
 {
     unit_words w = {};
+    const uint2 q = load_codes(bits, aligned, block.data);
+    w.code[0] = q.x;
+    w.code[1] = q.y;
+    if (type == TYPE_AFFINE) {
+        w.scale[0] = scale_type == TYPE_F32 ? load4(block.scales) : load2(block.scales);
+        w.scale[1] = scale_type == TYPE_F32 ? load4(block.biases) : load2(block.biases);
+    } else
+        w.scale[0] = block.scales[0];
+    return w;
+}
+
+static inline unit_words load_words(uint type, uint bits, uint scale_type, bool aligned, weight_row at, uint lane)
+{
+    unit_words w = {};
+    device const uchar *block = at.data;
     if (has_half_blocks(type))
-        return load_half_block(type, row.data, lane);
+        return load_half_block(type, block, lane);
     if (has_k4_blocks(type))
-        return load_k4_block(type, aligned, row.data, lane);
+        return load_k4_block(type, aligned, block, lane);
     if (has_planes(type))
-        return load_planes(type, row.data, lane);
+        return load_planes(type, block, lane);
+    if (is_plain(type))
+        return load_plain_unit(type, aligned, block);
     if (has_separate_scales(type))
-        return load_separate(type, bits, group, scale_type, aligned, row, lane);
+        return load_separate(type, bits, scale_type, aligned, at);
     if (type == TYPE_Q8_0) {
-        device const uchar *block = row.data + lane / 4 * 34;
         w.code[0] = load4_at2(block + 2 + lane % 4 * 8);
         w.code[1] = load4_at2(block + 6 + lane % 4 * 8);
         w.scale[0] = load2(block);
     }
     if (type == TYPE_NVFP4) {
-        device const uchar *block = row.data + lane / 8 * 36;
         w.code[0] = load4(block + 4 + lane % 8 * 4);
         w.scale[0] = block[lane % 8 / 2];
     }
     if (type == TYPE_IQ4_XS) {
-        device const uchar *block = row.data + lane / 16 * 136;
         const uint2 q = load8(block + 8 + lane % 16 * 8, aligned);
         w.code[0] = q.x;
         w.code[1] = q.y;
         w.scale[0] = load4(block);
         w.scale[1] = block[4 + lane % 16 / 4];
-    }
-    if (is_plain(type)) {
-        const uint4 q = load16(row.data + lane * (8 * plain_bytes(type)), aligned);
-        w.code[0] = q.x;
-        w.code[1] = q.y;
-        w.code[2] = q.z;
-        w.code[3] = q.w;
-    }
-    if (type == TYPE_F32) {
-        const uint4 q = load16(row.data + lane * 32 + 16, aligned);
-        w.scale[0] = q.x;
-        w.scale[1] = q.y;
-        w.scale[2] = q.z;
-        w.scale[3] = q.w;
     }
     return w;
 }
@@ -332,6 +346,10 @@ static inline unit decode_half_block(uint type, unit_words w, unit u, uint lane)
     u.high[0] = w.high[0] >> lane % 4 * 4;
     u.scale[0] = float(d.x);
     u.add[0] = float(d.y);
+    if (type == TYPE_Q4_0) /* unit_quad gives 16 times, */
+        u.scale[0] *= 0.0625f;
+    if (type == TYPE_Q5_0) /* and here 8 times the number */
+        u.scale[0] *= 0.125f;
     if (type == TYPE_MXFP4)
         u.scale[0] = e8m0(w.scale[0]) * 16384.0f;
     return u;
@@ -427,11 +445,11 @@ static inline float4 unit_quad(uint type, uint bits, unit u, uint q, threadgroup
 {
     const uint nibbles = u.code[0] >> 4 * q & 0x0f0f0f0fu, fifth = spread1(u.high[0] >> 16 * q) << 4;
     if (type == TYPE_Q4_0)
-        return bytes(nibbles) - 8.0f;
+        return signed_bytes(nibbles << 4 ^ 0x80808080u);
     if (type == TYPE_Q4_1)
         return scaled(nibbles, u.scale[0], u.add[0]);
     if (type == TYPE_Q5_0)
-        return bytes(nibbles | fifth) - 16.0f;
+        return signed_bytes((nibbles | fifth) << 3 ^ 0x80808080u);
     if (type == TYPE_Q5_1)
         return scaled(nibbles | fifth, u.scale[0], u.add[0]);
     if (type == TYPE_Q8_0)

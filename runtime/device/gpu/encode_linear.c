@@ -5,9 +5,12 @@
 
 #include "device/gpu/exec.h"
 
-enum { N_CONSTANT = 4 };
-/* linear_rows counts the bytes of a threadgroup's columns in 32 bits. */
-#define MAX_ROW_BYTES (UINT32_MAX / (TN_LINEAR_MAX_COLS * TN_LINEAR_SIMDS))
+enum {
+    N_CONSTANT = 4,
+    WIDTHS = 8, /* of tn_gpu_command's words: behind the arguments, the widths of grids that choose_pass picks
+                   from */
+};
+_Static_assert(sizeof(tn_linear_args) <= WIDTHS * sizeof(uint32_t), "the arguments end before the widths");
 
 static uint32_t ceil_div(uint32_t n, uint32_t unit) {
     return n / unit + (n % unit != 0);
@@ -32,11 +35,11 @@ static bool can_multiply(tn_type type) {
 
 static int check_type(const tn_gpu_exec *x, tn_weight w, tn_error *err) {
     const tn_gpu_weight *g = &x->weights[w];
-    if (can_multiply(g->type) && g->row_bytes <= MAX_ROW_BYTES) return 0;
+    if (can_multiply(g->type) && g->row_bytes <= UINT32_MAX) return 0;
     const tn_type_info *info = tn_type_info_get(g->type);
     if (can_multiply(g->type))
         return tn_fail(err, TN_ENOTSUP, "%.200s: rows of %llu bytes, at most %u are supported on a GPU",
-                       x->p->weights[w].name, (unsigned long long)g->row_bytes, MAX_ROW_BYTES);
+                       x->p->weights[w].name, (unsigned long long)g->row_bytes, UINT32_MAX);
     return tn_fail(err, TN_ENOTSUP,
                    "%.200s: a GPU cannot multiply with weights of type %s; use the device cpu",
                    x->p->weights[w].name, info ? info->name : "?");
@@ -107,29 +110,32 @@ static uint32_t row_alignment(const tn_gpu_weight *w) {
     return w->data.offset % 16 == 0 && w->row_bytes % 16 == 0 ? 16 : 4;
 }
 
-static uint32_t rows_width(const tn_linear_args *a, uint32_t pass_rows) {
-    return ceil_div(a->n_out, tn_linear_cols(pass_rows) * (TN_LINEAR_SIMDS / a->split));
+/* Threadgroups that a pass of 1 << v rows needs. */
+static uint32_t rows_width(tn_type type, uint32_t n_out, uint32_t split, uint32_t v) {
+    return ceil_div(n_out, tn_linear_cols(type, 1u << v) * (TN_LINEAR_SIMDS / split));
 }
 
 /* Variant v does passes of 1 << v rows: the smallest that needs one pass, else the largest. */
 static void choose_pass(const tn_gpu_exec *x, const tn_gpu_command *c, const uint32_t n[TN_GPU_N_COUNT],
                         tn_gpu_kernel **kernel, uint32_t grid[3]) {
-    tn_linear_args args;
+    const uint32_t *widths = c->bytes.words + WIDTHS;
     uint32_t v = 0;
     (void)x;
-    memcpy(&args, &c->bytes, sizeof args);
     while (v + 1 < TN_GPU_VARIANTS && 1u << v < n[c->count]) v++;
     *kernel = c->kernel[v];
-    grid[0] = rows_width(&args, 1u << v);
+    grid[0] = widths[v];
     grid[1] = ceil_div(n[c->count], 1u << v);
 }
 
 static int add_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input list, tn_gpu_count count,
                     tn_linear_args args, tn_error *err) {
-    enum { N = N_CONSTANT + 2 };
+    enum { N = N_CONSTANT + 3 };
+    const tn_gpu_weight *w = &x->weights[op->w];
+    const uint32_t split = choose_split(args.n_in, args.n_out);
     tn_gpu_constant constants[N];
-    weight_constants(&x->weights[op->w], constants);
-    constants[N - 2] = (tn_gpu_constant){TN_FC_ALIGN, row_alignment(&x->weights[op->w])};
+    weight_constants(w, constants);
+    constants[N - 3] = (tn_gpu_constant){TN_FC_ALIGN, row_alignment(w)};
+    constants[N - 2] = (tn_gpu_constant){TN_FC_SPLIT, split};
     constants[N - 1] = (tn_gpu_constant){TN_FC_ROWS, 1};
     tn_gpu_command *c = tn_gpu_add(x, "linear_rows", constants, N, TN_LINEAR_SIMDS * TN_SIMD_WIDTH, err);
     if (!c) return err->code;
@@ -138,10 +144,11 @@ static int add_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input list, tn_gpu_c
         int rc = tn_gpu_add_variant(x, c, v, "linear_rows", constants, N, err);
         if (rc) return rc;
     }
-    args.split = choose_split(args.n_in, args.n_out);
     args.rows_are_listed = list != TN_GPU_IN_ROWS;
     bind_linear(x, c, op, list, &args);
-    tn_gpu_grid(c, rows_width(&args, 1), count, 1, 1);
+    for (uint32_t v = 0; v < TN_GPU_VARIANTS; v++)
+        c->bytes.words[WIDTHS + v] = rows_width(w->type, args.n_out, split, v);
+    tn_gpu_grid(c, c->bytes.words[WIDTHS], count, 1, 1);
     c->choose = choose_pass;
     return 0;
 }
@@ -152,7 +159,6 @@ static int add_tiles(tn_gpu_exec *x, const tn_op *op, tn_linear_args args, tn_er
     tn_gpu_command *c =
         tn_gpu_add(x, "linear_tiles", constants, N_CONSTANT, TN_TILE_SIMDS * TN_SIMD_WIDTH, err);
     if (!c) return err->code;
-    args.split = 1;
     args.rows_are_listed = 1;
     bind_linear(x, c, op, TN_GPU_IN_PROMPT, &args);
     tn_gpu_grid(c, ceil_div(args.n_out, TN_TILE_COLS), TN_GPU_PROMPT, TN_TILE_ROWS, 1);
@@ -162,11 +168,8 @@ static int add_tiles(tn_gpu_exec *x, const tn_op *op, tn_linear_args args, tn_er
 int tn_gpu_encode_linear(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     const tn_weight_info *w = &x->p->weights[op->w];
     const uint64_t row_bytes = x->weights[op->w].row_bytes;
-    const tn_linear_args args = {.n_in = w->cols,
-                                 .n_out = w->rows,
-                                 .row_bytes = (uint32_t)row_bytes,
-                                 .bytes_256 = (uint32_t)(256 * row_bytes / w->cols),
-                                 .has_bias = op->bias != 0};
+    const tn_linear_args args = {
+        .n_in = w->cols, .n_out = w->rows, .row_bytes = (uint32_t)row_bytes, .has_bias = op->bias != 0};
     int rc = check_type(x, op->w, err);
     if (rc) return rc;
     if (x->p->values[op->out].rows == TN_ROWS_OUTPUT)

@@ -196,24 +196,28 @@ static inline void add_elements(device const float *x, uint n_in, uint part, uin
     }
 }
 
-/* Adds n sums, a power of two up to 32, over the lanes, each in butterfly order: l with l ^ 16, l ^ 8 .. l ^ 1. While there
- * are several, a lane hands half of them on and keeps the other half. Lane l gets sum l / (32 / n). */
+/* One step of add_lanes: of 2 m sums a lane hands m to lane ^ mask and keeps m, or (m 0) both add their one. */
+static inline void add_across(thread float *sums, uint m, uint mask, uint lane)
+{
+    const bool upper = (lane & mask) != 0;
+    if (m == 0)
+        sums[0] += simd_shuffle_xor(sums[0], ushort(mask));
+#pragma unroll
+    for (uint i = 0; i < m; i++) {
+        const float give = upper ? sums[i] : sums[i + m], keep = upper ? sums[i + m] : sums[i];
+        sums[i] = keep + simd_shuffle_xor(give, ushort(mask));
+    }
+}
+
+/* Adds n sums, a power of two up to 32, over the lanes, each in butterfly order: l with l ^ 16, l ^ 8 .. l ^ 1. Lane l gets
+ * sum l / (32 / n). */
 static inline float add_lanes(thread float *sums, uint n, uint lane)
 {
-    uint m = n;
-#pragma unroll
-    for (uint mask = TN_SIMD_WIDTH / 2; mask > 0; mask /= 2) {
-        const bool upper = (lane & mask) != 0;
-        if (m > 1) {
-            m /= 2;
-#pragma unroll
-            for (uint i = 0; i < m; i++) {
-                const float give = upper ? sums[i] : sums[i + m], keep = upper ? sums[i + m] : sums[i];
-                sums[i] = keep + simd_shuffle_xor(give, ushort(mask));
-            }
-        } else
-            sums[0] += simd_shuffle_xor(sums[0], ushort(mask));
-    }
+    add_across(sums, n / 2, 16, lane);
+    add_across(sums, n / 4, 8, lane);
+    add_across(sums, n / 8, 4, lane);
+    add_across(sums, n / 16, 2, lane);
+    add_across(sums, n / 32, 1, lane);
     return sums[0];
 }
 

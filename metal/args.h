@@ -156,7 +156,7 @@ typedef struct tn_attention_args {
     uint32_t window; /* positions still looked at; 0: all */
     float scale;
     float softcap; /* 0: none */
-    uint32_t reserved;
+    uint32_t head_dim; /* TN_FC_HEAD_DIM, for the host */
 } tn_attention_args;
 
 /* Floats that attention_rows leaves of a span, a row and a head for attention_merge: largest score, sum of weights, and
@@ -178,6 +178,11 @@ typedef struct tn_conv_args {
     uint32_t has_bias; /* 0: the buffer bound as bias is not read */
     uint32_t reserved;
 } tn_conv_args;
+
+/* Lanes that share a column of a head's state: the fewest that have at most 32 numbers of it each. */
+static inline uint32_t tn_delta_lanes(uint32_t head_dim_k) {
+    return head_dim_k <= 128 ? 4 : head_dim_k <= 256 ? 8 : head_dim_k <= 512 ? 16 : 32;
+}
 
 /* head_dim_k is TN_FC_HEAD_DIM. */
 typedef struct tn_delta_args {

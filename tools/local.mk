@@ -40,3 +40,10 @@ mslx_sources = \
 	tools/mslx/sources.py \
 	tools/mslx/tokens.py
 EXTRA_DIST += $(mslx_sources) tools/mslx/cuda.py
+
+# For a machine with an NVIDIA GPU; built when tools/gpu/pack.sh asks.
+EXTRA_DIST += %D%/gpu/h200.sh %D%/gpu/pack.sh
+EXTRA_PROGRAMS += tools/gpu/bench_kernels
+tools_gpu_bench_kernels_SOURCES = %D%/gpu/bench_kernels.c
+tools_gpu_bench_kernels_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+tools_gpu_bench_kernels_LDADD = libtenon.la $(BASE_LIBS)

@@ -148,7 +148,7 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
     threadgroup float adds[TN_ATTENTION_HEADS];            /* and of this span */
     threadgroup float row_sums[TN_ATTENTION_HEADS];
 
-    const uint padded = kv_padded(), dims = lane_dims() * reads();
+    const uint padded = kv_padded();
     const uint group = a.n_head / a.n_head_kv, batches = (group + HEADS - 1) / HEADS;
     const uint head_kv = at.x / batches, first_head = head_kv * group + at.x % batches * HEADS;
     const uint n_head = min(HEADS, (head_kv + 1) * group - first_head);

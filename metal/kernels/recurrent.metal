@@ -109,28 +109,23 @@ kernel void conv_state(device const float        *x          [[buffer(0)]],
 #define MAX_NUMBERS 1024  /* of q, and of k */
 #define MAX_FOURS 8       /* of a lane's numbers of S, by four */
 
-/* Lanes that share a column of S: the fewest with at most 4 * MAX_FOURS numbers each. */
-static inline uint column_lanes()
-{
-    return HEAD_DIM <= 128 ? 4u : HEAD_DIM <= 256 ? 8u : HEAD_DIM <= 512 ? 16u : 32u;
-}
 /* Fours of a lane, and a head's room in threadgroup memory. */
 static inline uint lane_fours()
 {
-    return (HEAD_DIM + 4 * column_lanes() - 1) / (4 * column_lanes());
+    return (HEAD_DIM + 4 * tn_delta_lanes(HEAD_DIM) - 1) / (4 * tn_delta_lanes(HEAD_DIM));
 }
 static inline uint padded_dim()
 {
-    return lane_fours() * 4 * column_lanes();
+    return lane_fours() * 4 * tn_delta_lanes(HEAD_DIM);
 }
 
 /* The gated delta rule (tn_delta_desc; Yang et al. 2024, "Gated Delta Networks", eq. 10), token by token, on a group of
- * columns of a head's S [HEAD_DIM, head_dim_v]. A lane has fours i, i + column_lanes(), ... of its column; sums over a column
+ * columns of a head's S [HEAD_DIM, head_dim_v]. A lane has fours i, i + tn_delta_lanes(HEAD_DIM), ... of its column; sums over a column
  * run over the lane's fours in ascending order, component by component, then over components, then over the lanes.
  *
  * qkv: [T, 2 * n_head_k * HEAD_DIM + n_head * head_dim_v]. a_in, b_in: [T, n_head]. rate, dt_bias: [n_head].
  * out: [T, n_head * head_dim_v]. seqs: [grid's]. HEAD_DIM: at most 1024.
- * Grid: (ceil(head_dim_v * column_lanes() / TN_RECURRENT_THREADS), n_head, sequences) threadgroups of
+ * Grid: (ceil(head_dim_v * tn_delta_lanes(HEAD_DIM) / TN_RECURRENT_THREADS), sequences, n_head) threadgroups of
  * TN_RECURRENT_THREADS. TN_OP_DELTA_RULE. */
 kernel void delta_rule(device const float        *qkv        [[buffer(0)]],
                        device const float        *a_in       [[buffer(1)]],
@@ -152,14 +147,14 @@ kernel void delta_rule(device const float        *qkv        [[buffer(0)]],
     threadgroup float decays[MAX_TOKENS];
     threadgroup float betas[MAX_TOKENS];
 
-    const uint lanes = column_lanes(), fours = lane_fours(), padded = padded_dim();
+    const uint lanes = tn_delta_lanes(HEAD_DIM), fours = lane_fours(), padded = padded_dim();
     const uint tokens = min(MAX_NUMBERS / padded, uint(MAX_TOKENS));
-    const tn_metal_seq seq = seqs[at.z];
-    const uint head = at.y, head_k = a.tiled != 0 ? head % a.n_head_k : head / (a.n_head / a.n_head_k);
+    const tn_metal_seq seq = seqs[at.y];
+    const uint head = at.z, head_k = a.tiled != 0 ? head % a.n_head_k : head / (a.n_head / a.n_head_k);
     const uint part = tid % lanes, col = (at.x * TN_RECURRENT_THREADS + tid) / lanes;
     const ulong cols = 2ul * a.n_head_k * HEAD_DIM + ulong(a.n_head) * a.head_dim_v;
     const bool there = col < a.head_dim_v;
-    device float *state = (device float *)(pool + state_of(a.state, page_table, at.z)) +
+    device float *state = (device float *)(pool + state_of(a.state, page_table, at.y)) +
                           ulong(head) * HEAD_DIM * a.head_dim_v;
 
     float4 s[MAX_FOURS];

@@ -7,6 +7,9 @@
 
 #include "device/cpu/cpu.h"
 #include "device/reference/reference.h"
+#ifdef HAVE_METAL
+#    include "metal/host.h"
+#endif
 #ifdef TN_CUDA_DEVICE
 #    include "device/cuda/cuda.h"
 #endif
@@ -14,6 +17,9 @@
 const tn_device_class *const tn_device_classes[] = {
     &tn_device_cpu,
     &tn_device_reference,
+#ifdef HAVE_METAL
+    &tn_device_metal,
+#endif
 #ifdef TN_CUDA_DEVICE
     &tn_device_cuda,
 #endif

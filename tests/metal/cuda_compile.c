@@ -9,7 +9,7 @@
 #include "device/cuda/compile.h"
 #include "device/gpu/check.h"
 
-enum { MAX_SETS = 4096, FEW = 4, SHARED_MAX = 48 << 10, NVRTC_MAJOR = 99 };
+enum { MAX_SETS = 4096, FEW = 3, SHARED_MAX = 48 << 10, NVRTC_MAJOR = 99 };
 
 /* A kernel with function constants. */
 typedef struct set {

@@ -73,7 +73,7 @@ class Rewriter:
         if token.kind != 'name':
             return token.text, i + 1
         if token.text == 'threadgroup' and is_threadgroup_variable(self.tokens, i):
-            return '__shared__ alignas(16)', i + 1
+            return 'alignas(16) __shared__', i + 1
         if token.text == 'constant':
             return self.constant(i, depth)
         if token.text == 'inline':

@@ -150,9 +150,9 @@ class Library:
 
     @staticmethod
     def parameter(p):
-        if p.is_reference():
-            return '{sim::parameter_reference, %d, sizeof(%s)}' % (p.index, p.host_type())
-        return '{sim::parameter_pointer, %d, 0}' % p.index
+        kind, host_type = 'reference' if p.is_reference() else 'pointer', p.host_type()
+        writes = 'false' if p.is_reference() or 'const' in host_type.split() else 'true'
+        return '{sim::parameter_%s, %d, sizeof(%s), alignof(%s), %s}' % (kind, p.index, host_type, host_type, writes)
 
     def cpp(self, name, mutants):
         """The whole output."""

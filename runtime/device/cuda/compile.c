@@ -16,7 +16,7 @@ typedef struct job {
     const tn_cuda_nvrtc *nvrtc;
     const tn_cuda_target *target;
     const tn_cuda_entry *entry;
-    const char *options[9];
+    const char *options[10];
     int n_option;
     char arch[48], kernel[96], constants[MAX_CONSTANTS_TEXT];
     const char *headers[MAX_HEADERS], *header_names[MAX_HEADERS];
@@ -65,6 +65,8 @@ static int fill_options(job *j, const tn_gpu_constant *constants, uint32_t n, tn
     j->options[j->n_option++] = "-w";
     j->options[j->n_option++] = j->kernel;
     j->options[j->n_option++] = j->constants;
+    const char *lines = getenv("TENON_CUDA_LINES"); /* for profilers and compute-sanitizer */
+    if (lines && *lines) j->options[j->n_option++] = "--generate-line-info";
     if (j->target->verbose) j->options[j->n_option++] = "--ptxas-options=-v";
     return add_constants(j, constants, n, err);
 }

@@ -182,7 +182,7 @@ template <class T, int N> struct vec;
         TN_UNROLL for (int i = 0; i < N; i++)(*this)[i] = s;                                                 \
     }                                                                                                        \
     template <class U> explicit __forceinline__ vec(vec<U, N> o) {                                           \
-        TN_UNROLL for (int i = 0; i < N; i++)(*this)[i] = static_cast<T>(o[i]);                              \
+        convert(*this, o);                                                                                   \
     }                                                                                                        \
     __forceinline__ T &operator[](int i) {                                                                   \
         return (&x)[i];                                                                                      \
@@ -227,8 +227,47 @@ template <class T> struct alignas(4 * sizeof(T)) vec<T, 4> {
     __forceinline__ vec(T x_, T y_, T z_, T w_) : x(x_), y(y_), z(z_), w(w_) {}
     TN_VEC_MEMBERS
 };
+/* Four bytes, and the word that they are in: it is taken apart only where they are asked for. */
+template <> struct alignas(4) vec<uchar, 4> {
+    typedef uchar T;
+    enum { N = 4 };
+    union {
+        struct {
+            T x, y, z, w;
+        };
+        uint word;
+    };
+    __forceinline__ vec(T x_, T y_, T z_, T w_) : x(x_), y(y_), z(z_), w(w_) {}
+    TN_VEC_MEMBERS
+};
+template <> struct alignas(4) vec<signed char, 4> {
+    typedef signed char T;
+    enum { N = 4 };
+    union {
+        struct {
+            T x, y, z, w;
+        };
+        uint word;
+    };
+    __forceinline__ vec(T x_, T y_, T z_, T w_) : x(x_), y(y_), z(z_), w(w_) {}
+    TN_VEC_MEMBERS
+};
 #undef TN_VEC_MEMBERS
 #undef TN_VEC_BINARY
+
+template <class T, class U, int N> TN_INLINE void convert(vec<T, N> &to, vec<U, N> from) {
+    TN_UNROLL for (int i = 0; i < N; i++) to[i] = static_cast<T>(from[i]);
+}
+/* A byte as the lowest bits of 2^23, from which that is taken away: processors have few units that turn integers into
+ * floats. */
+TN_INLINE void convert(vec<float, 4> &to, vec<uchar, 4> from) {
+    TN_UNROLL for (int i = 0; i < 4; i++)
+        to[i] = __uint_as_float(__byte_perm(from.word, 0x4b000000, 0x7540 + i)) - 8388608.0f;
+}
+TN_INLINE void convert(vec<float, 4> &to, vec<signed char, 4> from) {
+    TN_UNROLL for (int i = 0; i < 4; i++)
+        to[i] = __uint_as_float(__byte_perm(from.word ^ 0x80808080, 0x4b000000, 0x7540 + i)) - 8388736.0f;
+}
 
 } // namespace metal
 
@@ -241,11 +280,13 @@ TN_VEC_NAMES(int, metal_)
 TN_VEC_NAMES(uint, metal_)
 TN_VEC_NAMES(short, metal_)
 TN_VEC_NAMES(ushort, metal_)
-TN_VEC_NAMES(char, metal_)
 TN_VEC_NAMES(uchar, metal_)
 TN_VEC_NAMES(ulong, metal_)
 TN_VEC_NAMES(half, )
 #undef TN_VEC_NAMES
+typedef metal::vec<signed char, 2> metal_char2;
+typedef metal::vec<signed char, 3> metal_char3;
+typedef metal::vec<signed char, 4> metal_char4;
 
 /* ---- scalar functions ---- */
 
@@ -524,6 +565,7 @@ TN_INLINE void simdgroup_store(simdgroup_matrix<T, 8, 8> m, T *p, ulong stride =
                                bool transposed = false) {
     const uint lane = detail::lane_index();
     p += origin.y * stride + origin.x + lane / 4 * stride + lane % 4 * 2;
+    __syncwarp(); /* a store begins when all lanes have come to it */
     const vec<T, 2> pair = m.turned == transposed ? m.pair : detail::transpose(m.pair);
     if (((ulong)p | stride * sizeof(T)) % (2 * sizeof(T)) == 0)
         *(vec<T, 2> *)p = pair;
@@ -601,5 +643,9 @@ TN_INLINE uint simdgroups_per_threadgroup() {
 }
 
 } // namespace tn
+
+/* From here on: CUDA's char has a sign where the host's has. */
+typedef signed char metal_char;
+#define char metal_char
 
 #endif

@@ -8,7 +8,7 @@
 const tn_gpu_check *const tn_gpu_checks[] = {tn_gpu_checks_linear, tn_gpu_checks_attention,
                                              tn_gpu_checks_recurrent, tn_gpu_checks_rows, NULL};
 
-enum { MAX_BUFFERS = 24, MAX_HOST = 64 };
+enum { MAX_BUFFERS = 64, MAX_HOST = 192 };
 
 struct tn_gpu_launch {
     tn_gpu *gpu;
@@ -121,6 +121,10 @@ void tn_gpu_launch_constant(tn_gpu_launch *l, uint32_t index, uint32_t value) {
     l->constants[l->n_constant++] = (tn_gpu_constant){index, value};
 }
 
+void tn_gpu_launch_forget(tn_gpu_launch *l) {
+    l->n_arg = l->n_constant = 0;
+}
+
 /* ---- running ---- */
 
 void tn_gpu_launch_dispatch(tn_gpu_launch *l, const char *kernel, uint32_t gx, uint32_t gy, uint32_t gz,
@@ -134,7 +138,7 @@ void tn_gpu_launch_dispatch(tn_gpu_launch *l, const char *kernel, uint32_t gx, u
         g->api->dispatch(g, k, l->args, l->n_arg, grid, n_thread);
         keep(l, g->api->submit(g, &l->ticket, &l->err));
     }
-    l->n_arg = l->n_constant = 0;
+    tn_gpu_launch_forget(l);
 }
 
 void *tn_gpu_launch_read(tn_gpu_launch *l, uint32_t nth, size_t n, tn_error *err) {

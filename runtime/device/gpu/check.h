@@ -42,6 +42,8 @@ void tn_gpu_launch_dispatch(tn_gpu_launch *l, const char *kernel, uint32_t gx, u
                             uint32_t n_thread);
 /* A buffer made before, from offset on, as the next argument. */
 void tn_gpu_launch_use(tn_gpu_launch *l, uint32_t nth, size_t offset);
+/* Drops the arguments and constants given since the last dispatch: for buffers made before they are used. */
+void tn_gpu_launch_forget(tn_gpu_launch *l);
 /* Waits and compares n floats at the start of the n-th buffer with what is expected. The worst difference,
  * INFINITY after a failure (*err). */
 double tn_gpu_launch_compare(tn_gpu_launch *l, uint32_t nth, const double *expected, size_t n, tn_error *err);

@@ -23,11 +23,15 @@ struct inline_bytes {
     alignas(16) uint8_t bytes[SIM_MAX_BINDINGS][SIM_MAX_INLINE_BYTES];
 };
 
-static int bind_buffer(const sim_kernel &k, const sim_binding &b, void **ret) {
+static int bind_buffer(const sim_kernel &k, const parameter &p, const sim_binding &b, void **ret) {
     if (!b.buffer) return fail("kernel %s: buffer(%u) is a pointer and wants a buffer", k.name, b.index);
-    if (b.offset % 4 != 0 || b.offset >= sim_buffer_bytes(b.buffer))
-        return fail("kernel %s: buffer(%u): offset %zu in a buffer of %zu bytes", k.name, b.index, b.offset,
-                    sim_buffer_bytes(b.buffer));
+    const size_t align = p.align > 4 ? p.align : 4;
+    if (b.offset % align != 0 || b.offset >= sim_buffer_bytes(b.buffer))
+        return fail("kernel %s: buffer(%u): offset %zu in a buffer of %zu bytes, a multiple of %zu is needed",
+                    k.name, b.index, b.offset, sim_buffer_bytes(b.buffer), align);
+    if (p.writes && !b.buffer->memory.map)
+        return fail("kernel %s: buffer(%u) is written and was given the caller's memory, read only", k.name,
+                    b.index);
     *ret = b.buffer->memory.data + b.offset;
     return 0;
 }
@@ -56,7 +60,7 @@ static int bind(const sim_kernel &k, const sim_binding *bindings, size_t n, inli
         if (!p) return fail("kernel %s has no buffer(%u)", k.name, b.index);
         if (args->at[b.index]) return fail("kernel %s: buffer(%u) is bound twice", k.name, b.index);
         const int rc = p->kind == parameter_pointer
-                           ? bind_buffer(k, b, &args->at[b.index])
+                           ? bind_buffer(k, *p, b, &args->at[b.index])
                            : bind_bytes(k, *p, b, copies->bytes[b.index], &args->at[b.index]);
         if (rc != 0) return rc;
     }
@@ -111,6 +115,22 @@ const char *sim_error(void) {
 }
 const char *sim_kernel_name(const sim_kernel *k) {
     return k->name;
+}
+
+int sim_kernel_parameter(const sim_kernel *k, size_t i, sim_parameter *ret) {
+    if (i >= k->n_parameter) return -1;
+    const sim::parameter &p = k->parameters[i];
+    *ret = {p.index, p.kind == sim::parameter_pointer, p.writes, p.bytes, p.align};
+    return 0;
+}
+
+int sim_kernel_constant(const sim_kernel *k, size_t i, uint32_t *ret_index) {
+    for (size_t j = 0; j < k->n_constant; j++) {
+        if (!k->constants[j].used || i-- > 0) continue;
+        *ret_index = k->constants[j].index;
+        return 0;
+    }
+    return -1;
 }
 
 const sim_kernel *sim_kernel_at(const sim_library *l, size_t i) {

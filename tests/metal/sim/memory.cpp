@@ -51,6 +51,7 @@ void guarded_shrink(guarded *g, size_t bytes) {
 }
 
 bool guarded_intact(const guarded &g) {
+    if (!g.map) return true;
     for (const uint8_t *p = g.map + guard_bytes; p < g.data; p++)
         if (*p != fill) return false;
     for (const uint8_t *p = g.data + g.bytes; p < g.map + g.map_bytes - guard_bytes; p++)
@@ -70,6 +71,31 @@ sim_buffer *sim_buffer_new(size_t bytes) {
     }
     if (!b) sim::fail("no memory for a buffer of %zu bytes", bytes);
     return b;
+}
+
+sim_buffer *sim_buffer_borrow(const void *bytes, size_t n) {
+    sim_buffer *b = new (std::nothrow) sim_buffer();
+    if (b)
+        b->memory = {nullptr, 0, static_cast<uint8_t *>(const_cast<void *>(bytes)), n};
+    else
+        sim::fail("no memory for a buffer of %zu bytes", n);
+    return b;
+}
+
+void *sim_buffer_data(sim_buffer *b) {
+    return b->memory.data;
+}
+
+void sim_buffer_protect(sim_buffer *b, sim_access access) {
+    const int flags[] = {PROT_READ | PROT_WRITE, PROT_READ, PROT_NONE};
+    if (b->memory.map)
+        mprotect(b->memory.map + sim::guard_bytes, b->memory.map_bytes - 2 * sim::guard_bytes, flags[access]);
+}
+
+int sim_buffer_has(const sim_buffer *b, const void *address) {
+    const uint8_t *at = static_cast<const uint8_t *>(address);
+    return b->memory.map && at >= b->memory.map + sim::guard_bytes &&
+           at < b->memory.map + b->memory.map_bytes - sim::guard_bytes;
 }
 
 void sim_buffer_free(sim_buffer *b) {

@@ -3,7 +3,9 @@
  * they lie elsewhere, so nothing but these functions may know. All 32 lanes arrive with the same arguments.
  *
  * A load takes its elements before the lanes meet and a store puts them down after: a kernel that needs a
- * barrier between the two, or between either and what single threads do, reads what is not there yet. */
+ * barrier between the two, or between either and what single threads do, reads what is not there yet. A load
+ * also looks again after the lanes have met, and has NaN where another thread has overwritten an element by
+ * then. */
 #ifndef TN_TESTS_METAL_SIM_MSL_MATRIX_H
 #define TN_TESTS_METAL_SIM_MSL_MATRIX_H
 
@@ -55,6 +57,9 @@ void simdgroup_load(simdgroup_matrix<T, 8, 8> &m, const T *from, ulong stride = 
     sim_matrix_place p = {from, stride, origin.x, origin.y, transposed, false, 0};
     for (uint32_t i = 0; i < 2; i++) m.element[i] = from[sim_matrix_offset(p, i)];
     sim::simdgroup_wait(sim_agree, &p, at);
+    for (uint32_t i = 0; i < 2; i++)
+        if (__builtin_memcmp(&m.element[i], &from[sim_matrix_offset(p, i)], sizeof(T)) != 0)
+            __builtin_memset(&m.element[i], 0xff, sizeof(T));
 }
 
 template <class T> void simdgroup_store(simdgroup_matrix<T, 8, 8> m, T *to, ulong stride, SIM_SITE) {

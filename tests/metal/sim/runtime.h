@@ -49,7 +49,8 @@ enum parameter_kind { parameter_pointer, parameter_reference };
 struct parameter {
     parameter_kind kind;
     uint32_t index;
-    size_t bytes; // of a reference's type
+    size_t bytes, align; // of the type referred to
+    bool writes;         // a pointer to what is not const
 };
 
 // A function constant of a kernel's file, which dispatches set.
@@ -118,7 +119,7 @@ void guarded_shrink(guarded *g, size_t bytes);
 } // namespace sim
 
 struct sim_buffer {
-    sim::guarded memory;
+    sim::guarded memory; // map nullptr: the caller's
 };
 
 #endif

@@ -51,6 +51,17 @@ size_t sim_buffer_bytes(const sim_buffer *b);
 /* Copies n bytes to or from b at offset; an extent that does not fit is an error. */
 int sim_buffer_write(sim_buffer *b, size_t offset, const void *src, size_t n);
 int sim_buffer_read(const sim_buffer *b, size_t offset, void *dst, size_t n);
+/* A buffer that is the caller's memory, which outlives it; no kernel may have it to write. NULL when there is
+ * no memory. */
+sim_buffer *sim_buffer_borrow(const void *bytes, size_t n);
+/* Its bytes, for a host that shares memory with the device. */
+void *sim_buffer_data(sim_buffer *b);
+/* Until it is opened again, whoever writes (closed to writing) or touches (closed) its bytes gets a SIGSEGV.
+ * Does nothing to the caller's memory. */
+typedef enum sim_access { SIM_OPEN, SIM_READ_ONLY, SIM_CLOSED } sim_access;
+void sim_buffer_protect(sim_buffer *b, sim_access access);
+/* Whether address lies in the pages that it closes. */
+int sim_buffer_has(const sim_buffer *b, const void *address);
 
 /* A kernel by its name in the .metal file, or NULL. Static. In a library of kernels without barriers
  * (mslx.py --without-barriers) "kernel@48" is the kernel whose barrier on line 48 of its file does nothing.
@@ -59,6 +70,18 @@ const sim_kernel *sim_kernel_find(const sim_library *l, const char *name);
 /* The i-th kernel, NULL past the last. */
 const sim_kernel *sim_kernel_at(const sim_library *l, size_t i);
 const char *sim_kernel_name(const sim_kernel *k);
+
+/* A kernel's [[buffer(index)]]. */
+typedef struct sim_parameter {
+    uint32_t index;
+    int is_pointer;      /* else a reference */
+    int writes;          /* a pointer to what is not const */
+    size_t bytes, align; /* of the type referred to */
+} sim_parameter;
+/* The i-th parameter; 0, or -1 past the last. */
+int sim_kernel_parameter(const sim_kernel *k, size_t i, sim_parameter *ret);
+/* The i-th function constant that the kernel uses; 0, or -1 past the last. */
+int sim_kernel_constant(const sim_kernel *k, size_t i, uint32_t *ret_index);
 
 /* The value of `constant uint NAME [[function_constant(index)]]`. */
 typedef struct sim_constant {
@@ -69,7 +92,7 @@ typedef struct sim_constant {
 typedef struct sim_binding {
     uint32_t index; /* of [[buffer(index)]] */
     sim_buffer *buffer;
-    size_t offset; /* into buffer, a multiple of 4 */
+    size_t offset; /* into buffer, a multiple of 4 and of the alignment of what the kernel finds there */
     const void *bytes;
     size_t n_bytes;
 } sim_binding;

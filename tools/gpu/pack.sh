@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Packs what a machine with an NVIDIA GPU and nothing else runs: the program, tests of models and benchmarks of kernels, with
+# the libraries that they need, but for the C library's own.
+#
+#   tools/gpu/pack.sh [BUILD [ARCHIVE.tar.gz]]     BUILD: build; ARCHIVE: BUILD/gpu-pack.tar.gz
+#
+# There, in the source tree: tools/gpu/h200.sh ARCHIVE.tar.gz
+set -eu
+
+build=$(cd "${1:-build}" && pwd)
+archive=${2:-$build/gpu-pack.tar.gz}
+programs='tenon tests/metal/language_cuda tests/metal/models_cuda tests/metal/company_cuda tools/gpu/bench_kernels'
+jobs=${JOBS:-2}
+
+make -C "$build" -j "$jobs" > "$build/gpu-pack.log" 2>&1 || { tail -n 20 "$build/gpu-pack.log" >&2; exit 1; }
+# shellcheck disable=SC2086 # a list of words
+make -C "$build" -j "$jobs" $programs >> "$build/gpu-pack.log" 2>&1 || { tail -n 20 "$build/gpu-pack.log" >&2; exit 1; }
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+mkdir "$folder/bin" "$folder/lib" "$folder/modules"
+
+# Which file libtool made: a program linked with nothing shared is itself, else a script beside .libs.
+elf_of() {
+    if [ -f "$(dirname "$1")/.libs/$(basename "$1")" ]; then
+        echo "$(dirname "$1")/.libs/$(basename "$1")"
+    else
+        echo "$1"
+    fi
+}
+
+for program in $programs; do
+    strip -o "$folder/bin/$(basename "$program")" "$(elf_of "$build/$program")"
+done
+find "$build/plugins" -path '*/.libs/*.so' | while read -r module; do
+    strip -o "$folder/modules/$(basename "$module")" "$module"
+done
+# "name => path (address)"; the C library is that machine's own.
+for file in "$folder"/bin/* "$folder"/modules/*; do ldd "$file" || :; done |
+    awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+    grep -vE '/(libc|libm|libdl|librt|libpthread|libresolv|libmvec|ld-linux-x86-64)\.so' | while read -r library; do
+    cp -L "$library" "$folder/lib/"
+done
+
+tar -C "$folder" -czf "$archive" bin lib modules
+ls -l "$archive"

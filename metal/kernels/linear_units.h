@@ -440,26 +440,37 @@ static inline float4 separate_quad(uint type, uint bits, unit u, uint q)
     return q == 0 ? v.a : v.b;
 }
 
+/* Codes q = 0, 1 of a unit of has_half_blocks or NVFP4: the low and the high halves of its bytes, */
+static inline uint nibbles(unit u, uint q)
+{
+    return u.code[0] >> 4 * q & 0x0f0f0f0fu;
+}
+
+/* with fifth bits. */
+static inline uint five_bits(unit u, uint q)
+{
+    return nibbles(u, q) | spread1(u.high[0] >> 16 * q) << 4;
+}
+
 /* Quad q of a unit, without the scale where has_one_scale. */
 static inline float4 unit_quad(uint type, uint bits, unit u, uint q, threadgroup const float *curve)
 {
-    const uint nibbles = u.code[0] >> 4 * q & 0x0f0f0f0fu, fifth = spread1(u.high[0] >> 16 * q) << 4;
     if (type == TYPE_Q4_0)
-        return signed_bytes(nibbles << 4 ^ 0x80808080u);
+        return signed_bytes(nibbles(u, q) << 4 ^ 0x80808080u);
     if (type == TYPE_Q4_1)
-        return scaled(nibbles, u.scale[0], u.add[0]);
+        return scaled(nibbles(u, q), u.scale[0], u.add[0]);
     if (type == TYPE_Q5_0)
-        return signed_bytes((nibbles | fifth) << 3 ^ 0x80808080u);
+        return signed_bytes(five_bits(u, q) << 3 ^ 0x80808080u);
     if (type == TYPE_Q5_1)
-        return scaled(nibbles | fifth, u.scale[0], u.add[0]);
+        return scaled(five_bits(u, q), u.scale[0], u.add[0]);
     if (type == TYPE_Q8_0)
         return signed_bytes(u.code[q]);
     if (type == TYPE_IQ4_NL)
-        return curve4(curve, nibbles);
+        return curve4(curve, nibbles(u, q));
     if (type == TYPE_IQ4_XS)
         return curve4(curve, u.code[q % 2] >> q / 2 * 4);
     if (type == TYPE_MXFP4 || type == TYPE_NVFP4)
-        return e2m1(nibbles);
+        return e2m1(nibbles(u, q));
     if (type == TYPE_Q4_K)
         return scaled(u.code[q / 4 * 2 + q % 2] >> q / 2 % 2 * 4 & 0x0f0f0f0fu, u.scale[q / 2], u.add[q / 2]);
     if (type == TYPE_Q5_K)

@@ -20,7 +20,7 @@ enum {
     TN_NORM_SIMD_THREADS = 128,      /* and its threads */
     TN_ROPE_HEADS = 4,               /* rope: heads of a thread */
     TN_LINEAR_SIMDS = 4,             /* linear_rows: simdgroups of a threadgroup, */
-    TN_LINEAR_COLS = 4,              /* columns of a simdgroup, */
+    TN_LINEAR_MAX_COLS = 8,          /* columns of a simdgroup at most (tn_linear_cols), */
     TN_LINEAR_MAX_ROWS = 16,         /* rows of a pass at most */
     TN_TILE_SIMDS = 4,               /* linear_tiles: simdgroups of a threadgroup, */
     TN_TILE_ROWS = 32,               /* its rows */
@@ -50,6 +50,8 @@ enum tn_metal_constant {
     TN_FC_HEADS = 8,      /* attention_rows: query heads of a threadgroup */
     TN_FC_WHOLE = 9,      /* attention_rows: 1: a threadgroup takes all spans of its row */
     TN_FC_HALF = 10,      /* attention_tiles: 1: products of halves, summed as floats */
+    TN_FC_ALIGN = 11,     /* linear_rows: rows of the weight begin at multiples of it: 4 (2, 1 with the type) or 16 */
+    TN_FC_SPLIT = 12,     /* linear_rows: simdgroups that share the sums of a column: 1, 2, 4 */
 };
 
 /* A token of the step: what row t of every [T, ...] matrix belongs to. */
@@ -83,13 +85,27 @@ typedef struct tn_embed_args {
     float factor;
 } tn_embed_args;
 
+/* linear_rows: elements that a lane takes of a row of a weight at a time, by enum tn_type: Q4_K, Q5_K; Q2_K, Q3_K, Q6_K,
+ * IQ4_XS, TQ2_0; the others. */
+static inline uint32_t tn_linear_unit(uint32_t type) {
+    if (type == 12 || type == 13) return 32;
+    return type == 10 || type == 11 || type == 14 || type == 23 || type == 35 ? 16 : 8;
+}
+
+/* linear_rows: columns of a simdgroup, by type and rows of a pass. More columns share a load of x, fewer leave registers for
+ * more simdgroups: what was fastest. */
+static inline uint32_t tn_linear_cols(uint32_t type, uint32_t pass_rows) {
+    const uint32_t unit = tn_linear_unit(type);
+    if (pass_rows <= 2) return unit == 8 ? 4 : 2;
+    return pass_rows == 8 && unit != 32 && type != 23 ? 8 : 4;
+}
+
 /* linear_rows, linear_tiles. */
 typedef struct tn_linear_args {
     uint32_t n_in, n_out;
     uint32_t row_bytes;       /* of the weight */
     uint32_t has_bias;        /* 0: the buffer bound as bias is not read */
     uint32_t rows_are_listed; /* linear_rows; 0: entry i of the list stands for row i */
-    uint32_t split;           /* linear_rows: simdgroups that share the sum of a column: 1, 2, 4 */
 } tn_linear_args;
 
 typedef struct tn_rms_norm_args {

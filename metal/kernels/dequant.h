@@ -83,9 +83,25 @@ static inline uint load4_at1(device const uchar *p)
     return uint(p[0]) | uint(p[1]) << 8 | uint(p[2]) << 16 | uint(p[3]) << 24;
 }
 
+/* Eight and sixteen bytes at a multiple of that, or (not aligned) of 4. */
+static inline uint2 load8(device const uchar *p, bool aligned)
+{
+    return aligned ? *(device const uint2 *)p : uint2(load4(p), load4(p + 4));
+}
+static inline uint4 load16(device const uchar *p, bool aligned)
+{
+    return aligned ? *(device const uint4 *)p : uint4(load4(p), load4(p + 4), load4(p + 8), load4(p + 12));
+}
+
 static inline float load_half(device const uchar *p)
 {
     return float(*(device const half *)p);
+}
+
+/* The half in the lowest 16 bits of a word. */
+static inline float half_of(uint v)
+{
+    return float(as_type<half2>(v).x);
 }
 
 /* ---- four codes in the bytes of a word ---- */
@@ -543,48 +559,55 @@ static inline eight dequant_iq1_m(device const uchar *row, uint i)
 
 /* ---- separate scales ---- */
 
-static inline float load_scale(device const uchar *p, uint type, uint i)
+/* A scale by its bits, in the lowest of a word. */
+static inline float scale_of(uint type, uint v)
 {
-    if (type == TYPE_F32)
-        return as_type<float>(load4(p + 4 * i));
-    if (type == TYPE_F16)
-        return load_half(p + 2 * i);
-    return as_type<float>(load2(p + 2 * i) << 16);
+    return type == TYPE_F32 ? as_type<float>(v) : type == TYPE_F16 ? half_of(v) : as_type<float>(v << 16);
 }
 
-/* Eight codes of `bits` bits at q: bytes 0 to 3 (x) and 4 to 7 (y). Not for 4 bits. */
-static inline uint2 affine_codes(uint bits, device const uchar *q)
+static inline float load_scale(device const uchar *p, uint type, uint i)
 {
-    if (bits == 2) {
-        const uint v = load2(q);
-        return uint2(spread2(v), spread2(v >> 8));
-    }
-    if (bits == 3) {
-        const uint v = uint(q[0]) | uint(q[1]) << 8 | uint(q[2]) << 16;
-        return uint2(spread3(v), spread3(v >> 12));
-    }
-    if (bits == 5) {
-        const uint low = uint(q[0]) | uint(q[1]) << 8 | uint(q[2]) << 16;
-        const uint high = uint(q[2]) >> 4 | uint(q[3]) << 4 | uint(q[4]) << 12;
-        return uint2(spread5(low), spread5(high));
-    }
-    if (bits == 6) {
-        const uint u = load2(q + 2);
-        return uint2(spread6(load2(q) | (u & 0xff) << 16), spread6(u >> 8 | load2(q + 4) << 8));
-    }
-    return uint2(load4(q), load4(q + 4));
+    return scale_of(type, type == TYPE_F32 ? load4(p + 4 * i) : load2(p + 2 * i));
+}
+
+/* The `bits` bytes of eight codes: bytes 0 to 3 (x) and those behind them (y). */
+static inline uint2 load_codes(uint bits, bool aligned, device const uchar *q)
+{
+    if (bits == 2)
+        return uint2(load2(q), 0);
+    if (bits == 3)
+        return uint2(uint(q[0]) | uint(q[1]) << 8 | uint(q[2]) << 16, 0);
+    if (bits == 4)
+        return uint2(load4(q), 0);
+    if (bits == 5)
+        return uint2(load4_at1(q), q[4]);
+    if (bits == 6)
+        return uint2(load4_at2(q), load2(q + 4));
+    return load8(q, aligned);
+}
+
+/* The same codes in a byte each. Not for 4 bits. */
+static inline uint2 spread_codes(uint bits, uint2 v)
+{
+    if (bits == 2)
+        return uint2(spread2(v.x), spread2(v.x >> 8));
+    if (bits == 3)
+        return uint2(spread3(v.x), spread3(v.x >> 12));
+    if (bits == 5)
+        return uint2(spread5(v.x), spread5(v.x >> 20 | v.y << 12));
+    if (bits == 6)
+        return uint2(spread6(v.x), spread6(v.x >> 24 | v.y << 8));
+    return v;
 }
 
 static inline eight dequant_affine(uint bits, uint group, uint scale_type, weight_row row, uint i)
 {
     const uint g = i / (group / 8);
     const float scale = load_scale(row.scales, scale_type, g), bias = load_scale(row.biases, scale_type, g);
-    device const uchar *q = row.data + (ulong)i * bits;
-    if (bits == 4) {
-        const uint w = load4(q);
-        return interleaved(scaled(w & 0x0f0f0f0fu, scale, bias), scaled(w >> 4 & 0x0f0f0f0fu, scale, bias));
-    }
-    const uint2 c = affine_codes(bits, q);
+    const uint2 v = load_codes(bits, false, row.data + (ulong)i * bits);
+    if (bits == 4)
+        return interleaved(scaled(v.x & 0x0f0f0f0fu, scale, bias), scaled(v.x >> 4 & 0x0f0f0f0fu, scale, bias));
+    const uint2 c = spread_codes(bits, v);
     return scaled8(c.x, c.y, scale, bias);
 }
 
@@ -619,7 +642,7 @@ static inline bool is_plain(uint type)
 
 static inline float load_plain(uint type, device const uchar *row, uint i)
 {
-    return load_scale(row, type, i);
+    return scale_of(type, type == TYPE_F32 ? load4(row + (ulong)i * 4) : load2(row + (ulong)i * 2));
 }
 
 /* Piece i of a row of n elements, 0 beyond them. */
@@ -698,23 +721,55 @@ static inline eight dequant8(uint type, uint bits, uint group, uint scale_type, 
     return dequant_affine(bits, group, scale_type, row, i);
 }
 
+/* Bytes of 256 elements of a row, a multiple of every block; without separate scales. */
+static inline uint bytes_256(uint type, uint bits)
+{
+    if (type == TYPE_Q4_0 || type == TYPE_IQ4_NL || type == TYPE_Q4_K || type == TYPE_NVFP4)
+        return 144;
+    if (type == TYPE_IQ2_XXS || type == TYPE_TQ2_0)
+        return 66;
+    if (type == TYPE_Q3_K || type == TYPE_IQ3_S)
+        return 110;
+    if (type == TYPE_Q5_0 || type == TYPE_Q5_K)
+        return 176;
+    if (type == TYPE_MXFP4 || type == TYPE_IQ4_XS)
+        return 136;
+    if (is_plain(type))
+        return 256 * plain_bytes(type);
+    if (type >= TYPE_AFFINE)
+        return 32 * bits;
+    return type == TYPE_Q4_1    ? 160
+           : type == TYPE_Q5_1  ? 192
+           : type == TYPE_Q8_0  ? 272
+           : type == TYPE_Q1_0  ? 36
+           : type == TYPE_Q2_0  ? 72
+           : type == TYPE_Q2_K  ? 84
+           : type == TYPE_Q6_K  ? 210
+           : type == TYPE_TQ1_0 ? 54
+           : type == TYPE_IQ1_S ? 50
+           : type == TYPE_IQ1_M ? 56
+           : type == TYPE_IQ2_XS ? 74
+           : type == TYPE_IQ2_S  ? 82
+                                 : 98; /* IQ3_XXS */
+}
+
+/* Bytes of the separate scales of a row of n elements. */
+static inline uint scale_bytes(uint type, uint group, uint scale_type, uint n)
+{
+    if (type == TYPE_AFFINE)
+        return n / group * plain_bytes(scale_type);
+    return type == TYPE_MLX_NVFP4 ? n / 16 : type == TYPE_MLX_MXFP4 || type == TYPE_MLX_MXFP8 ? n / 32 : 0;
+}
+
 /* Row r of a weight [rows, n]. row_bytes: of its codes. */
 static inline weight_row row_of(uint type, uint group, uint scale_type, device const uchar *data,
                                 device const uchar *scales, device const uchar *biases, uint row_bytes, uint n, uint r)
 {
+    const ulong at = (ulong)r * scale_bytes(type, group, scale_type, n);
     weight_row w;
     w.data = data + (ulong)r * row_bytes;
-    w.scales = scales;
-    w.biases = biases;
-    if (type == TYPE_AFFINE) {
-        const ulong at = (ulong)r * (n / group) * plain_bytes(scale_type);
-        w.scales = scales + at;
-        w.biases = biases + at;
-    }
-    if (type == TYPE_MLX_MXFP4 || type == TYPE_MLX_MXFP8)
-        w.scales = scales + (ulong)r * (n / 32);
-    if (type == TYPE_MLX_NVFP4)
-        w.scales = scales + (ulong)r * (n / 16);
+    w.scales = scales + at;
+    w.biases = biases + at;
     return w;
 }
 

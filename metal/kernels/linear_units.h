@@ -1,205 +1,405 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights as linear_rows takes them: a lane loads a unit of a row, a few words of codes with their scales, and turns it into
- * quads, four elements that lie side by side. Where the quads of a unit lie is chosen so that neighbouring lanes load
- * neighbouring words of the weight and neighbouring quads of x, and that a scale serves many elements.
+/* Weights as linear_rows takes them. A run of a row is 32 units, one for each lane; a unit is a few words of codes with
+ * their scales, which become quads, four elements that lie side by side. Where the quads of a unit lie is chosen so that
+ * neighbouring lanes load neighbouring words of the weight and neighbouring quads of x, and that a scale serves many
+ * elements. A run is a multiple of every block.
  *
- * Types without a layout of their own here have units of a piece (dequant.h). */
+ * Loading and decoding are apart, so that the words of the next run can be on their way while those of this one are
+ * multiplied. Types without a layout of their own here (has_layout) have units of a piece (dequant.h). */
 #ifndef TN_KERNELS_LINEAR_UNITS_H
 #define TN_KERNELS_LINEAR_UNITS_H
 
+#include "metal/args.h"
 #include "metal/kernels/dequant.h"
 
-enum { MAX_QUADS = 8 };
-
-/* Codes, and a scale and a minimum for each group that the unit has elements of. */
-struct unit {
+/* A unit as loaded: words of codes, of further bits of codes, of scales. */
+struct unit_words {
     uint code[4];
     uint high[2];
+    uint scale[4];
+};
+
+/* A unit whose scales are numbers: q * scale + add, for each group that it has elements of. */
+struct unit {
+    uint code[4];
+    uint high[4];
     float scale[4];
     float add[4];
     eight piece;
 };
 
-/* Which way a type goes. */
+/* ---- layouts ---- */
+
+/* Blocks of 32 whose byte j has elements j and j + 16. */
 static inline bool has_half_blocks(uint type)
 {
     return type == TYPE_Q4_0 || type == TYPE_Q4_1 || type == TYPE_Q5_0 || type == TYPE_Q5_1 || type == TYPE_IQ4_NL ||
            type == TYPE_MXFP4;
 }
+
+/* Q4_K, Q5_K: eight lanes a super-block. A lane has 8 bytes of two of the four pairs of groups. */
 static inline bool has_k4_blocks(uint type)
 {
     return type == TYPE_Q4_K || type == TYPE_Q5_K;
 }
+
+/* Super-blocks in planes: eight lanes a half of 128 elements, whose quads are 32 elements apart. */
 static inline bool has_planes(uint type)
 {
     return type == TYPE_Q2_K || type == TYPE_Q3_K || type == TYPE_Q6_K || type == TYPE_TQ2_0;
 }
 
+static inline bool has_separate_scales(uint type)
+{
+    return type >= TYPE_AFFINE;
+}
+
+static inline bool has_layout(uint type)
+{
+    return has_half_blocks(type) || has_k4_blocks(type) || has_planes(type) || has_separate_scales(type) ||
+           is_plain(type) || type == TYPE_NVFP4 || type == TYPE_IQ4_XS || type == TYPE_Q8_0;
+}
+
+/* Whether an element is a number times a scale that all of a unit share: then unit_quad gives the numbers and the scale is
+ * multiplied with their sum. */
+static inline bool has_one_scale(uint type)
+{
+    return type == TYPE_Q4_0 || type == TYPE_Q5_0 || type == TYPE_Q8_0 || type == TYPE_IQ4_NL || type == TYPE_IQ4_XS ||
+           type == TYPE_MXFP4 || type == TYPE_NVFP4 || type == TYPE_MLX_MXFP4 || type == TYPE_MLX_MXFP8 ||
+           type == TYPE_MLX_NVFP4;
+}
+
+static inline uint unit_elems(uint type)
+{
+    return tn_linear_unit(type);
+}
+
 /* Quads of a unit. */
 static inline uint unit_quads(uint type)
 {
-    return has_k4_blocks(type) ? 8 : has_planes(type) || type == TYPE_IQ4_XS ? 4 : 2;
+    return unit_elems(type) / 4;
 }
 
-/* First element of quad q of unit u of a row. */
-static inline uint quad_at(uint type, uint u, uint q)
+/* First element of a lane's unit in a run, */
+static inline uint unit_at(uint type, uint lane)
 {
     if (has_half_blocks(type))
-        return u / 4 * 32 + u % 4 * 4 + q * 16;
+        return lane / 4 * 32 + lane % 4 * 4;
     if (type == TYPE_NVFP4)
-        return u / 2 * 16 + u % 2 * 4 + q * 8;
+        return lane / 2 * 16 + lane % 2 * 4;
     if (has_k4_blocks(type))
-        return u / 8 * 256 + u % 8 / 4 * 64 + u % 4 * 8 + q % 2 * 4 + q / 2 % 2 * 32 + q / 4 * 128;
+        return lane / 8 * 256 + lane % 8 / 4 * 64 + lane % 4 * 8;
     if (has_planes(type))
-        return u / 8 * 128 + u % 8 * 4 + q * 32;
+        return lane / 8 * 128 + lane % 8 * 4;
     if (type == TYPE_IQ4_XS)
-        return u / 2 * 32 + u % 2 * 8 + q % 2 * 4 + q / 2 * 16;
-    return u * 8 + q * 4;
+        return lane / 2 * 32 + lane % 2 * 8;
+    return lane * 8;
 }
 
-/* ---- loads ---- */
-
-/* Blocks of 32 whose byte j has elements j and j + 16. */
-static inline unit load_half_block(uint type, device const uchar *row, uint u)
+/* and how far from it quad q begins. */
+static inline uint quad_at(uint type, uint q)
 {
-    unit w = {};
-    const uint j = u % 4 * 4;
+    if (has_half_blocks(type))
+        return q * 16;
+    if (type == TYPE_NVFP4)
+        return q * 8;
+    if (has_k4_blocks(type))
+        return q % 2 * 4 + q / 2 % 2 * 32 + q / 4 * 128;
+    if (has_planes(type))
+        return q * 32;
+    if (type == TYPE_IQ4_XS)
+        return q % 2 * 4 + q / 2 * 16;
+    return q * 4;
+}
+
+/* Bytes from the beginning of a run to the block of a lane's unit, or to its codes where scales are separate or none. */
+static inline uint block_at(uint type, uint bits, uint lane)
+{
+    if (has_half_blocks(type) || type == TYPE_Q8_0)
+        return lane / 4 * (bytes_256(type, bits) / 8);
+    if (type == TYPE_NVFP4)
+        return lane / 8 * 36;
+    if (has_k4_blocks(type))
+        return lane / 8 * bytes_256(type, bits);
+    if (has_planes(type) || type == TYPE_IQ4_XS)
+        return lane / 16 * bytes_256(type, bits);
+    return has_layout(type) ? lane * (bytes_256(type, bits) / 32) : 0;
+}
+
+/* The same of its scale. */
+static inline uint scale_at(uint type, uint group, uint scale_type, uint lane)
+{
+    if (type == TYPE_AFFINE)
+        return lane / (group / 8) * plain_bytes(scale_type);
+    return type == TYPE_MLX_NVFP4 ? lane / 2 : lane / 4;
+}
+
+/* ---- loads: the unit of `lane` whose block is given ---- */
+
+static inline unit_words load_half_block(uint type, device const uchar *block, uint lane)
+{
+    unit_words w = {};
+    const uint j = lane % 4 * 4;
     if (type == TYPE_Q4_0 || type == TYPE_IQ4_NL) {
-        device const uchar *block = row + (ulong)(u / 4) * 18;
         w.code[0] = load4_at2(block + 2 + j);
-        w.scale[0] = load_half(block);
-        w.add[0] = -8.0f * w.scale[0];
+        w.scale[0] = load2(block);
     }
     if (type == TYPE_Q4_1) {
-        device const uchar *block = row + (ulong)(u / 4) * 20;
-        const half2 d = as_type<half2>(load4(block));
         w.code[0] = load4(block + 4 + j);
-        w.scale[0] = float(d.x);
-        w.add[0] = float(d.y);
+        w.scale[0] = load4(block);
     }
     if (type == TYPE_Q5_0) {
-        device const uchar *block = row + (ulong)(u / 4) * 22;
         w.code[0] = load4_at2(block + 6 + j);
-        w.high[0] = load4_at2(block + 2) >> j;
-        w.scale[0] = load_half(block);
-        w.add[0] = -16.0f * w.scale[0];
+        w.high[0] = load4_at2(block + 2);
+        w.scale[0] = load2(block);
     }
     if (type == TYPE_Q5_1) {
-        device const uchar *block = row + (ulong)(u / 4) * 24;
-        const half2 d = as_type<half2>(load4(block));
         w.code[0] = load4(block + 8 + j);
-        w.high[0] = load4(block + 4) >> j;
-        w.scale[0] = float(d.x);
-        w.add[0] = float(d.y);
+        w.high[0] = load4(block + 4);
+        w.scale[0] = load4(block);
     }
     if (type == TYPE_MXFP4) {
-        device const uchar *block = row + (ulong)(u / 4) * 17;
         w.code[0] = load4_at1(block + 1 + j);
-        w.scale[0] = e8m0(block[0]) * 16384.0f;
+        w.scale[0] = block[0];
     }
     return w;
 }
 
-/* Q4_K, Q5_K: eight lanes a super-block. A lane has 8 bytes of two of the four pairs of groups. */
-static inline unit load_k4_block(uint type, device const uchar *row, uint u)
+static inline unit_words load_k4_block(uint type, bool aligned, device const uchar *block, uint lane)
 {
-    unit w = {};
-    device const uchar *block = row + (ulong)(u / 8) * (type == TYPE_Q4_K ? 144 : 176);
-    device const uchar *q = block + (type == TYPE_Q4_K ? 16 : 48) + u % 8 / 4 * 32 + u % 4 * 8;
-    device const uchar *s = block + 4 + u % 8 / 4 * 2;
-    w.code[0] = load4(q);
-    w.code[1] = load4(q + 4);
-    w.code[2] = load4(q + 64);
-    w.code[3] = load4(q + 68);
+    unit_words w = {};
+    device const uchar *q = block + (type == TYPE_Q4_K ? 16 : 48) + lane % 8 / 4 * 32 + lane % 4 * 8;
+    const uint4 s = load16(block, aligned);
+    const uint2 low = load8(q, aligned), high = load8(q + 64, aligned);
+    w.code[0] = low.x;
+    w.code[1] = low.y;
+    w.code[2] = high.x;
+    w.code[3] = high.y;
+    w.scale[0] = s.x;
+    w.scale[1] = s.y;
+    w.scale[2] = s.z;
+    w.scale[3] = s.w;
     if (type == TYPE_Q5_K) {
-        w.high[0] = load4(block + 16 + u % 4 * 8) >> u % 8 / 4 * 2;
-        w.high[1] = load4(block + 20 + u % 4 * 8) >> u % 8 / 4 * 2;
+        const uint2 fifth = load8(block + 16 + lane % 4 * 8, aligned);
+        w.high[0] = fifth.x;
+        w.high[1] = fifth.y;
     }
-    const half2 d = as_type<half2>(load4(block));
-    const uint a = load2(s), b = load2(s + 4), c = load2(s + 8);
-    const float4 scale =
-        bytes((a & 0x3f3f) | ((c & 0x0f0f) | (a >> 2 & 0x3030)) << 16) * float(d.x);
-    const float4 add =
-        bytes((b & 0x3f3f) | ((c >> 4 & 0x0f0f) | (b >> 2 & 0x3030)) << 16) * -float(d.y);
-    w.scale[0] = scale.x;
-    w.scale[1] = scale.y;
-    w.scale[2] = scale.z;
-    w.scale[3] = scale.w;
-    w.add[0] = add.x;
-    w.add[1] = add.y;
-    w.add[2] = add.z;
-    w.add[3] = add.w;
     return w;
 }
 
-/* Super-blocks in planes: eight lanes a half of 128 elements, whose quads are 32 elements apart. */
-static inline unit load_planes(uint type, device const uchar *row, uint u)
+static inline unit_words load_planes(uint type, device const uchar *block, uint lane)
 {
-    unit w = {};
-    const uint h = u / 8 % 2, c = u % 8 * 4;
+    unit_words w = {};
+    const uint h = lane / 8 % 2, c = lane % 8 * 4;
     if (type == TYPE_Q2_K) {
-        device const uchar *block = row + (ulong)(u / 16) * 84;
-        device const uchar *s = block + h * 8 + c / 16;
-        const half2 d = as_type<half2>(load4(block + 80));
         w.code[0] = load4(block + 16 + h * 32 + c);
-        for (uint q = 0; q < 4; q++) {
-            w.scale[q] = float(d.x) * float(uint(s[2 * q]) & 15);
-            w.add[q] = -float(d.y) * float(uint(s[2 * q]) >> 4);
-        }
+        w.scale[0] = load4(block + 80);
+        w.scale[1] = load4(block + h * 8);
+        w.scale[2] = load4(block + h * 8 + 4);
     }
     if (type == TYPE_Q3_K) {
-        device const uchar *block = row + (ulong)(u / 16) * 110;
         w.code[0] = load4_at2(block + 32 + h * 32 + c);
-        w.high[0] = load4_at2(block + c) >> 4 * h;
-        for (uint q = 0; q < 4; q++) {
-            w.scale[q] = q3_scale(block + 96, h * 8 + q * 2 + c / 16, load_half(block + 108));
-            w.add[q] = -4.0f * w.scale[q];
-        }
+        w.high[0] = load4_at2(block + c);
+        w.scale[0] = load2(block + 108);
+        w.scale[1] = load4_at2(block + 96);
+        w.scale[2] = load4_at2(block + 100);
+        w.scale[3] = load4_at2(block + 104);
     }
     if (type == TYPE_Q6_K) {
-        device const uchar *block = row + (ulong)(u / 16) * 210;
-        device const uchar *s = block + 192 + h * 8 + c / 16;
-        const float d = load_half(block + 208);
         w.code[0] = load4_at2(block + h * 64 + c);
         w.code[1] = load4_at2(block + h * 64 + 32 + c);
         w.high[0] = load4_at2(block + 128 + h * 32 + c);
-        for (uint q = 0; q < 4; q++) {
-            w.scale[q] = d * float(as_type<char>(s[2 * q]));
-            w.add[q] = -32.0f * w.scale[q];
-        }
+        w.scale[0] = load2(block + 208);
+        w.scale[1] = load4_at2(block + 192 + h * 8);
+        w.scale[2] = load4_at2(block + 196 + h * 8);
     }
     if (type == TYPE_TQ2_0) {
-        device const uchar *block = row + (ulong)(u / 16) * 66;
         w.code[0] = load4_at2(block + h * 32 + c);
-        w.scale[0] = load_half(block + 64);
+        w.scale[0] = load2(block + 64);
     }
     return w;
 }
 
-static inline unit load_unit(uint type, uint bits, uint group, uint scale_type, weight_row row, uint u)
+static inline unit_words load_plain_unit(uint type, bool aligned, device const uchar *block)
 {
-    unit w = {};
+    unit_words w = {};
+    const uint4 q = load16(block, aligned);
+    w.code[0] = q.x;
+    w.code[1] = q.y;
+    w.code[2] = q.z;
+    w.code[3] = q.w;
+    if (type == TYPE_F32) {
+        const uint4 more = load16(block + 16, aligned);
+        w.scale[0] = more.x;
+        w.scale[1] = more.y;
+        w.scale[2] = more.z;
+        w.scale[3] = more.w;
+    }
+    return w;
+}
+
+static inline unit_words load_separate(uint type, uint bits, uint scale_type, bool aligned, weight_row block)
+{
+    unit_words w = {};
+    const uint2 q = load_codes(bits, aligned, block.data);
+    w.code[0] = q.x;
+    w.code[1] = q.y;
+    if (type == TYPE_AFFINE) {
+        w.scale[0] = scale_type == TYPE_F32 ? load4(block.scales) : load2(block.scales);
+        w.scale[1] = scale_type == TYPE_F32 ? load4(block.biases) : load2(block.biases);
+    } else
+        w.scale[0] = block.scales[0];
+    return w;
+}
+
+static inline unit_words load_words(uint type, uint bits, uint scale_type, bool aligned, weight_row at, uint lane)
+{
+    unit_words w = {};
+    device const uchar *block = at.data;
     if (has_half_blocks(type))
-        return load_half_block(type, row.data, u);
+        return load_half_block(type, block, lane);
     if (has_k4_blocks(type))
-        return load_k4_block(type, row.data, u);
+        return load_k4_block(type, aligned, block, lane);
     if (has_planes(type))
-        return load_planes(type, row.data, u);
+        return load_planes(type, block, lane);
+    if (is_plain(type))
+        return load_plain_unit(type, aligned, block);
+    if (has_separate_scales(type))
+        return load_separate(type, bits, scale_type, aligned, at);
+    if (type == TYPE_Q8_0) {
+        w.code[0] = load4_at2(block + 2 + lane % 4 * 8);
+        w.code[1] = load4_at2(block + 6 + lane % 4 * 8);
+        w.scale[0] = load2(block);
+    }
     if (type == TYPE_NVFP4) {
-        device const uchar *block = row.data + (ulong)(u / 8) * 36;
-        w.code[0] = load4(block + 4 + u % 8 * 4);
-        w.scale[0] = nvfp4_scale(block[u % 8 / 2]);
-        return w;
+        w.code[0] = load4(block + 4 + lane % 8 * 4);
+        w.scale[0] = block[lane % 8 / 2];
     }
     if (type == TYPE_IQ4_XS) {
-        device const uchar *block = row.data + (ulong)(u / 16) * 136;
-        w.code[0] = load4(block + 8 + u % 16 * 8);
-        w.code[1] = load4(block + 12 + u % 16 * 8);
-        w.scale[0] = iq4_xs_scale(block, u % 16 / 2);
-        return w;
+        const uint2 q = load8(block + 8 + lane % 16 * 8, aligned);
+        w.code[0] = q.x;
+        w.code[1] = q.y;
+        w.scale[0] = load4(block);
+        w.scale[1] = block[4 + lane % 16 / 4];
     }
-    w.piece = dequant8(type, bits, group, scale_type, row, u);
     return w;
+}
+
+/* ---- scales as numbers ---- */
+
+static inline unit decode_k4(unit_words w, unit u, uint lane)
+{
+    const half2 d = as_type<half2>(w.scale[0]);
+    const uint pair = lane % 8 / 4, a = w.scale[1] >> 16 * pair, b = w.scale[2] >> 16 * pair, c = w.scale[3] >> 16 * pair;
+    const float4 scale = bytes((a & 0x3f3f) | ((c & 0x0f0f) | (a >> 2 & 0x3030)) << 16) * float(d.x);
+    const float4 add = bytes((b & 0x3f3f) | ((c >> 4 & 0x0f0f) | (b >> 2 & 0x3030)) << 16) * -float(d.y);
+    u.scale[0] = scale.x;
+    u.scale[1] = scale.y;
+    u.scale[2] = scale.z;
+    u.scale[3] = scale.w;
+    u.add[0] = add.x;
+    u.add[1] = add.y;
+    u.add[2] = add.z;
+    u.add[3] = add.w;
+    u.high[0] = w.high[0] >> 2 * pair;
+    u.high[1] = w.high[1] >> 2 * pair;
+    return u;
+}
+
+/* Of quad q in planes: its byte of the eight scales of its half, at the lowest bits. */
+static inline uint plane_scale(unit_words w, uint lane, uint q)
+{
+    return w.scale[1 + q / 2] >> (q % 2 * 16 + lane % 8 / 4 * 8);
+}
+
+static inline unit decode_planes(uint type, unit_words w, unit u, uint lane)
+{
+    const uint h = lane / 8 % 2;
+    for (uint q = 0; q < 4; q++) {
+        const uint s = plane_scale(w, lane, q);
+        if (type == TYPE_Q2_K) {
+            const half2 d = as_type<half2>(w.scale[0]);
+            u.scale[q] = float(d.x) * float(s & 15);
+            u.add[q] = -float(d.y) * float(s >> 4 & 15);
+        }
+        if (type == TYPE_Q3_K) {
+            const uint high = w.scale[3] >> (q % 2 * 16 + lane % 8 / 4 * 8 + 4 * h + q / 2 * 2);
+            u.scale[q] = half_of(w.scale[0]) * float(int((s >> 4 * h & 15) | (high & 3) << 4) - 32);
+            u.add[q] = -4.0f * u.scale[q];
+        }
+        if (type == TYPE_Q6_K) {
+            u.scale[q] = half_of(w.scale[0]) * float(int(s << 24) >> 24);
+            u.add[q] = -32.0f * u.scale[q];
+        }
+        if (type == TYPE_TQ2_0) {
+            u.scale[q] = half_of(w.scale[0]);
+            u.add[q] = -u.scale[q];
+        }
+    }
+    u.high[0] = w.high[0] >> (type == TYPE_Q3_K ? 4 * h : 0);
+    return u;
+}
+
+static inline unit decode_half_block(uint type, unit_words w, unit u, uint lane)
+{
+    const half2 d = as_type<half2>(w.scale[0]);
+    u.high[0] = w.high[0] >> lane % 4 * 4;
+    u.scale[0] = float(d.x);
+    u.add[0] = float(d.y);
+    if (type == TYPE_Q4_0) /* unit_quad gives 16 times, */
+        u.scale[0] *= 0.0625f;
+    if (type == TYPE_Q5_0) /* and here 8 times the number */
+        u.scale[0] *= 0.125f;
+    if (type == TYPE_MXFP4)
+        u.scale[0] = e8m0(w.scale[0]) * 16384.0f;
+    return u;
+}
+
+static inline unit decode_separate(uint type, uint bits, uint scale_type, unit_words w, unit u)
+{
+    if (type == TYPE_AFFINE) {
+        u.scale[0] = scale_of(scale_type, w.scale[0]);
+        u.add[0] = scale_of(scale_type, w.scale[1]);
+        if (bits != 4) {
+            const uint2 q = spread_codes(bits, uint2(w.code[0], w.code[1]));
+            u.code[0] = q.x;
+            u.code[1] = q.y;
+        }
+    }
+    if (type == TYPE_MLX_MXFP4)
+        u.scale[0] = e8m0(w.scale[0]) * 16384.0f;
+    if (type == TYPE_MLX_MXFP8)
+        u.scale[0] = e8m0(w.scale[0]) * 256.0f;
+    if (type == TYPE_MLX_NVFP4)
+        u.scale[0] = e4m3_scale(w.scale[0]) * 4194304.0f;
+    return u;
+}
+
+static inline unit decode(uint type, uint bits, uint scale_type, unit_words w, uint lane)
+{
+    unit u = {};
+    for (uint i = 0; i < 4; i++)
+        u.code[i] = w.code[i];
+    if (has_half_blocks(type))
+        return decode_half_block(type, w, u, lane);
+    if (has_k4_blocks(type))
+        return decode_k4(w, u, lane);
+    if (has_planes(type))
+        return decode_planes(type, w, u, lane);
+    if (has_separate_scales(type))
+        return decode_separate(type, bits, scale_type, w, u);
+    if (type == TYPE_Q8_0)
+        u.scale[0] = half_of(w.scale[0]);
+    if (type == TYPE_NVFP4)
+        u.scale[0] = nvfp4_scale(w.scale[0]);
+    if (type == TYPE_IQ4_XS) {
+        const uint g = lane % 16 / 2, low = w.scale[1] >> g % 2 * 4 & 15, high = w.scale[0] >> (16 + 2 * g) & 3;
+        u.scale[0] = half_of(w.scale[0]) * float(int(low | high << 4) - 32);
+    }
+    if (type == TYPE_F32)
+        for (uint i = 0; i < 4; i++)
+            u.high[i] = w.scale[i];
+    return u;
 }
 
 /* ---- quads ---- */
@@ -210,35 +410,85 @@ static inline float4 curve4(threadgroup const float *curve, uint c)
     return float4(curve[c & 15], curve[c >> 8 & 15], curve[c >> 16 & 15], curve[c >> 24 & 15]);
 }
 
-/* Quad q of a unit. */
-static inline float4 unit_quad(uint type, unit w, uint q, threadgroup const float *curve)
+static inline float4 plain_quad(uint type, unit u, uint q)
 {
-    if (type == TYPE_Q4_0 || type == TYPE_Q4_1)
-        return scaled(w.code[0] >> 4 * q & 0x0f0f0f0fu, w.scale[0], w.add[0]);
-    if (type == TYPE_Q5_0 || type == TYPE_Q5_1)
-        return scaled((w.code[0] >> 4 * q & 0x0f0f0f0fu) | spread1(w.high[0] >> 16 * q) << 4, w.scale[0], w.add[0]);
+    if (type == TYPE_F32)
+        return q == 0 ? float4(as_type<float>(u.code[0]), as_type<float>(u.code[1]), as_type<float>(u.code[2]),
+                               as_type<float>(u.code[3]))
+                      : float4(as_type<float>(u.high[0]), as_type<float>(u.high[1]), as_type<float>(u.high[2]),
+                               as_type<float>(u.high[3]));
+    const uint a = u.code[2 * q], b = u.code[2 * q + 1];
+    if (type == TYPE_BF16)
+        return float4(as_type<float>(a << 16), as_type<float>(a & 0xffff0000u), as_type<float>(b << 16),
+                      as_type<float>(b & 0xffff0000u));
+    const half2 low = as_type<half2>(a), high = as_type<half2>(b);
+    return float4(float(low.x), float(low.y), float(high.x), float(high.y));
+}
+
+static inline float4 separate_quad(uint type, uint bits, unit u, uint q)
+{
+    if (type == TYPE_MLX_MXFP8)
+        return e4m3(u.code[q]);
+    if (bits != 4)
+        return scaled(u.code[q], u.scale[0], u.add[0]);
+    eight v;
+    if (type == TYPE_AFFINE)
+        v = interleaved(scaled(u.code[0] & 0x0f0f0f0fu, u.scale[0], u.add[0]),
+                        scaled(u.code[0] >> 4 & 0x0f0f0f0fu, u.scale[0], u.add[0]));
+    else
+        v = interleaved(e2m1(u.code[0]), e2m1(u.code[0] >> 4));
+    return q == 0 ? v.a : v.b;
+}
+
+/* Codes q = 0, 1 of a unit of has_half_blocks or NVFP4: the low and the high halves of its bytes, */
+static inline uint nibbles(unit u, uint q)
+{
+    return u.code[0] >> 4 * q & 0x0f0f0f0fu;
+}
+
+/* with fifth bits. */
+static inline uint five_bits(unit u, uint q)
+{
+    return nibbles(u, q) | spread1(u.high[0] >> 16 * q) << 4;
+}
+
+/* Quad q of a unit, without the scale where has_one_scale. */
+static inline float4 unit_quad(uint type, uint bits, unit u, uint q, threadgroup const float *curve)
+{
+    if (type == TYPE_Q4_0)
+        return signed_bytes(nibbles(u, q) << 4 ^ 0x80808080u);
+    if (type == TYPE_Q4_1)
+        return scaled(nibbles(u, q), u.scale[0], u.add[0]);
+    if (type == TYPE_Q5_0)
+        return signed_bytes(five_bits(u, q) << 3 ^ 0x80808080u);
+    if (type == TYPE_Q5_1)
+        return scaled(five_bits(u, q), u.scale[0], u.add[0]);
+    if (type == TYPE_Q8_0)
+        return signed_bytes(u.code[q]);
     if (type == TYPE_IQ4_NL)
-        return curve4(curve, w.code[0] >> 4 * q) * w.scale[0];
+        return curve4(curve, nibbles(u, q));
     if (type == TYPE_IQ4_XS)
-        return curve4(curve, w.code[q % 2] >> q / 2 * 4) * w.scale[0];
+        return curve4(curve, u.code[q % 2] >> q / 2 * 4);
     if (type == TYPE_MXFP4 || type == TYPE_NVFP4)
-        return e2m1(w.code[0] >> 4 * q) * w.scale[0];
+        return e2m1(nibbles(u, q));
     if (type == TYPE_Q4_K)
-        return scaled(w.code[q / 4 * 2 + q % 2] >> q / 2 % 2 * 4 & 0x0f0f0f0fu, w.scale[q / 2], w.add[q / 2]);
+        return scaled(u.code[q / 4 * 2 + q % 2] >> q / 2 % 2 * 4 & 0x0f0f0f0fu, u.scale[q / 2], u.add[q / 2]);
     if (type == TYPE_Q5_K)
-        return scaled((w.code[q / 4 * 2 + q % 2] >> q / 2 % 2 * 4 & 0x0f0f0f0fu) |
-                          (w.high[q % 2] >> (q / 4 * 4 + q / 2 % 2) & 0x01010101u) << 4,
-                      w.scale[q / 2], w.add[q / 2]);
-    if (type == TYPE_Q2_K)
-        return scaled(w.code[0] >> 2 * q & 0x03030303u, w.scale[q], w.add[q]);
+        return scaled((u.code[q / 4 * 2 + q % 2] >> q / 2 % 2 * 4 & 0x0f0f0f0fu) |
+                          (u.high[q % 2] >> (q / 4 * 4 + q / 2 % 2) & 0x01010101u) << 4,
+                      u.scale[q / 2], u.add[q / 2]);
+    if (type == TYPE_Q2_K || type == TYPE_TQ2_0)
+        return scaled(u.code[0] >> 2 * q & 0x03030303u, u.scale[q], u.add[q]);
     if (type == TYPE_Q3_K)
-        return scaled((w.code[0] >> 2 * q & 0x03030303u) | (w.high[0] >> q & 0x01010101u) << 2, w.scale[q], w.add[q]);
+        return scaled((u.code[0] >> 2 * q & 0x03030303u) | (u.high[0] >> q & 0x01010101u) << 2, u.scale[q], u.add[q]);
     if (type == TYPE_Q6_K)
-        return scaled((w.code[q % 2] >> q / 2 * 4 & 0x0f0f0f0fu) | (w.high[0] >> 2 * q & 0x03030303u) << 4, w.scale[q],
-                      w.add[q]);
-    if (type == TYPE_TQ2_0)
-        return scaled(w.code[0] >> 2 * q & 0x03030303u, w.scale[0], -w.scale[0]);
-    return q == 0 ? w.piece.a : w.piece.b;
+        return scaled((u.code[q % 2] >> q / 2 * 4 & 0x0f0f0f0fu) | (u.high[0] >> 2 * q & 0x03030303u) << 4, u.scale[q],
+                      u.add[q]);
+    if (has_separate_scales(type))
+        return separate_quad(type, bits, u, q);
+    if (is_plain(type))
+        return plain_quad(type, u, q);
+    return q == 0 ? u.piece.a : u.piece.b;
 }
 
 #endif

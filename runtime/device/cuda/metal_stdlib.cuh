@@ -297,6 +297,24 @@ template <class To, class From> TN_INLINE To as_type(From from) {
     return to;
 }
 
+/* Bytes to floats: the byte becomes the lowest bits of 2^23, which is then taken away. A conversion of each byte would
+ * need more instructions, on a slower unit. */
+namespace metal {
+namespace detail {
+TN_INLINE float byte_behind_2p23(uint word, int i) {
+    return __uint_as_float(__byte_perm(word, 0x4b000000u, 0x7440u | i));
+}
+} // namespace detail
+template <> template <> __forceinline__ vec<float, 4>::vec(vec<uchar, 4> o) {
+    const uint word = as_type<uint>(o);
+    TN_UNROLL for (int i = 0; i < 4; i++)(*this)[i] = detail::byte_behind_2p23(word, i) - 8388608.0f;
+}
+template <> template <> __forceinline__ vec<float, 4>::vec(vec<char, 4> o) {
+    const uint word = as_type<uint>(o) ^ 0x80808080u;
+    TN_UNROLL for (int i = 0; i < 4; i++)(*this)[i] = detail::byte_behind_2p23(word, i) - 8388736.0f;
+}
+} // namespace metal
+
 namespace metal {
 
 /* Templates, so that CUDA's own overloads of float and int, which do the same, are preferred and not ambiguous. */

@@ -196,6 +196,7 @@ typedef struct product {
     float *x, *bias;
     double *expected; /* [n_row, n_out]; UNTOUCHED in rows that are not done */
     weight w;
+    uint32_t split, align; /* that the kernel is told of */
     uint32_t x_buffer, bias_buffer; /* made by the first run */
     bool is_bound;
 } product;
@@ -246,8 +247,10 @@ static product draw_product(tn_gpu_launch *l, const form *f, uint32_t n_done, ui
                            .n_out = n_out,
                            .row_bytes = (uint32_t)tn_tensor_row_bytes(&p.w.t),
                            .has_bias = bias,
-                           .rows_are_listed = listed,
-                           .split = 1};
+                           .rows_are_listed = listed};
+    p.split = 1;
+    /* Now and then kernels are to do with less than there is. */
+    p.align = p.a.row_bytes % 16 == 0 && tn_gpu_launch_below(l, 3) ? 16 : 4;
     p.x = tn_gpu_launch_floats(l, (size_t)p.n_row * n_in);
     p.bias = tn_gpu_launch_floats(l, n_out);
     p.expected = tn_gpu_launch_expected(l, (size_t)p.n_row * n_out);
@@ -280,8 +283,13 @@ static uint32_t run_product(tn_gpu_launch *l, product *p, const form *f, const c
     tn_gpu_launch_bytes(l, &p->a, sizeof p->a);
     p->is_bound = true;
     give_constants(l, f);
-    if (!is_tiles) tn_gpu_launch_constant(l, TN_FC_ROWS, pass_rows);
-    const uint32_t cols = is_tiles ? TN_TILE_COLS : TN_LINEAR_COLS * TN_LINEAR_SIMDS / p->a.split;
+    if (!is_tiles) {
+        tn_gpu_launch_constant(l, TN_FC_ROWS, pass_rows);
+        tn_gpu_launch_constant(l, TN_FC_ALIGN, p->align);
+        tn_gpu_launch_constant(l, TN_FC_SPLIT, p->split);
+    }
+    const uint32_t cols =
+        is_tiles ? TN_TILE_COLS : tn_linear_cols(f->type, pass_rows) * (TN_LINEAR_SIMDS / p->split);
     const uint32_t rows = is_tiles ? TN_TILE_ROWS : pass_rows;
     tn_gpu_launch_dispatch(l, kernel, (p->a.n_out + cols - 1) / cols, (n + rows - 1) / rows, 1,
                            (is_tiles ? TN_TILE_SIMDS : TN_LINEAR_SIMDS) * TN_SIMD_WIDTH);
@@ -321,7 +329,7 @@ static double check_rows(const tn_gpu_check *c, tn_gpu *g, uint32_t nth, uint32_
     const shape *s = &rows_shapes[nth];
     tn_gpu_launch *l = tn_gpu_launch_new(g, seed);
     product p = draw_product(l, f, s->n_done, width_of(f, s), s->n_out, s->bias, s->listed);
-    p.a.split = s->split;
+    p.split = s->split;
     return finish_product(l, &p, run_product(l, &p, f, "linear_rows", p.list, p.n_done, s->pass_rows), err);
 }
 
@@ -395,7 +403,7 @@ static double check_bits(const tn_gpu_check *c, tn_gpu *g, uint32_t nth, uint32_
     product p = draw_product(l, f, N, block_elems(f) == 1 ? 345 : 768, N_OUT, true, true);
     const size_t bytes = (size_t)p.n_row * N_OUT * sizeof(float);
     uint32_t reversed[N];
-    p.a.split = 1u << nth;
+    p.split = 1u << nth;
     for (uint32_t i = 0; i < N; i++) reversed[i] = p.list[N - 1 - i];
     const uint32_t alone = run_product(l, &p, f, c->kernel, reversed, 1, 1);
     const float *one = tn_gpu_launch_read(l, alone, bytes, err), *first = NULL;

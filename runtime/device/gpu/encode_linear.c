@@ -5,7 +5,12 @@
 
 #include "device/gpu/exec.h"
 
-enum { N_CONSTANT = 5 };
+enum {
+    N_CONSTANT = 4,
+    WIDTHS = 8, /* of tn_gpu_command's words: behind the arguments, the widths of grids that choose_pass picks
+                   from */
+};
+_Static_assert(sizeof(tn_linear_args) <= WIDTHS * sizeof(uint32_t), "the arguments end before the widths");
 
 static uint32_t ceil_div(uint32_t n, uint32_t unit) {
     return n / unit + (n % unit != 0);
@@ -40,14 +45,11 @@ static int check_type(const tn_gpu_exec *x, tn_weight w, tn_error *err) {
                    x->p->weights[w].name, info ? info->name : "?");
 }
 
-/* Those of a weight; entry 0 is the one that differs between variants. Returns how many. */
-static uint32_t weight_constants(const tn_gpu_weight *w, tn_gpu_constant ret[N_CONSTANT]) {
-    ret[0] = (tn_gpu_constant){TN_FC_ROWS, 1};
-    ret[1] = (tn_gpu_constant){TN_FC_TYPE, w->type};
-    ret[2] = (tn_gpu_constant){TN_FC_BITS, w->bits};
-    ret[3] = (tn_gpu_constant){TN_FC_GROUP, w->group};
-    ret[4] = (tn_gpu_constant){TN_FC_SCALE_TYPE, w->bits ? w->scale_type : 0};
-    return N_CONSTANT;
+static void weight_constants(const tn_gpu_weight *w, tn_gpu_constant ret[N_CONSTANT]) {
+    ret[0] = (tn_gpu_constant){TN_FC_TYPE, w->type};
+    ret[1] = (tn_gpu_constant){TN_FC_BITS, w->bits};
+    ret[2] = (tn_gpu_constant){TN_FC_GROUP, w->group};
+    ret[3] = (tn_gpu_constant){TN_FC_SCALE_TYPE, w->bits ? w->scale_type : 0};
 }
 
 /* data, scales, biases; something must be bound where there is none. */
@@ -66,7 +68,7 @@ int tn_gpu_encode_embed(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     int rc = check_type(x, op->w, err);
     if (rc) return rc;
     weight_constants(w, constants);
-    tn_gpu_command *c = tn_gpu_add(x, "embed", constants + 1, N_CONSTANT - 1, TN_ELEMENT_THREADS, err);
+    tn_gpu_command *c = tn_gpu_add(x, "embed", constants, N_CONSTANT, TN_ELEMENT_THREADS, err);
     if (!c) return err->code;
     bind_weight(c, w);
     tn_gpu_bind_input(x, c, TN_GPU_IN_TOKENS);
@@ -103,31 +105,50 @@ static uint32_t choose_split(uint32_t n_in, uint32_t n_out) {
     return split;
 }
 
+/* 16 where every row of the weight begins at a multiple of it. */
+static uint32_t row_alignment(const tn_gpu_weight *w) {
+    return w->data.offset % 16 == 0 && w->row_bytes % 16 == 0 ? 16 : 4;
+}
+
+/* Threadgroups that a pass of 1 << v rows needs. */
+static uint32_t rows_width(tn_type type, uint32_t n_out, uint32_t split, uint32_t v) {
+    return ceil_div(n_out, tn_linear_cols(type, 1u << v) * (TN_LINEAR_SIMDS / split));
+}
+
 /* Variant v does passes of 1 << v rows: the smallest that needs one pass, else the largest. */
 static void choose_pass(const tn_gpu_exec *x, const tn_gpu_command *c, const uint32_t n[TN_GPU_N_COUNT],
                         tn_gpu_kernel **kernel, uint32_t grid[3]) {
-    (void)x;
+    const uint32_t *widths = c->bytes.words + WIDTHS;
     uint32_t v = 0;
+    (void)x;
     while (v + 1 < TN_GPU_VARIANTS && 1u << v < n[c->count]) v++;
     *kernel = c->kernel[v];
+    grid[0] = widths[v];
     grid[1] = ceil_div(n[c->count], 1u << v);
 }
 
 static int add_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input list, tn_gpu_count count,
                     tn_linear_args args, tn_error *err) {
-    tn_gpu_constant constants[N_CONSTANT];
-    const uint32_t n = weight_constants(&x->weights[op->w], constants);
-    tn_gpu_command *c = tn_gpu_add(x, "linear_rows", constants, n, TN_LINEAR_SIMDS * TN_SIMD_WIDTH, err);
+    enum { N = N_CONSTANT + 3 };
+    const tn_gpu_weight *w = &x->weights[op->w];
+    const uint32_t split = choose_split(args.n_in, args.n_out);
+    tn_gpu_constant constants[N];
+    weight_constants(w, constants);
+    constants[N - 3] = (tn_gpu_constant){TN_FC_ALIGN, row_alignment(w)};
+    constants[N - 2] = (tn_gpu_constant){TN_FC_SPLIT, split};
+    constants[N - 1] = (tn_gpu_constant){TN_FC_ROWS, 1};
+    tn_gpu_command *c = tn_gpu_add(x, "linear_rows", constants, N, TN_LINEAR_SIMDS * TN_SIMD_WIDTH, err);
     if (!c) return err->code;
     for (uint32_t v = 1; v < TN_GPU_VARIANTS; v++) {
-        constants[0].value = 1u << v;
-        int rc = tn_gpu_add_variant(x, c, v, "linear_rows", constants, n, err);
+        constants[N - 1].value = 1u << v;
+        int rc = tn_gpu_add_variant(x, c, v, "linear_rows", constants, N, err);
         if (rc) return rc;
     }
-    args.split = choose_split(args.n_in, args.n_out);
     args.rows_are_listed = list != TN_GPU_IN_ROWS;
     bind_linear(x, c, op, list, &args);
-    tn_gpu_grid(c, ceil_div(args.n_out, TN_LINEAR_COLS * TN_LINEAR_SIMDS / args.split), count, 1, 1);
+    for (uint32_t v = 0; v < TN_GPU_VARIANTS; v++)
+        c->bytes.words[WIDTHS + v] = rows_width(w->type, args.n_out, split, v);
+    tn_gpu_grid(c, c->bytes.words[WIDTHS], count, 1, 1);
     c->choose = choose_pass;
     return 0;
 }
@@ -136,9 +157,8 @@ static int add_tiles(tn_gpu_exec *x, const tn_op *op, tn_linear_args args, tn_er
     tn_gpu_constant constants[N_CONSTANT];
     weight_constants(&x->weights[op->w], constants);
     tn_gpu_command *c =
-        tn_gpu_add(x, "linear_tiles", constants + 1, N_CONSTANT - 1, TN_TILE_SIMDS * TN_SIMD_WIDTH, err);
+        tn_gpu_add(x, "linear_tiles", constants, N_CONSTANT, TN_TILE_SIMDS * TN_SIMD_WIDTH, err);
     if (!c) return err->code;
-    args.split = 1;
     args.rows_are_listed = 1;
     bind_linear(x, c, op, TN_GPU_IN_PROMPT, &args);
     tn_gpu_grid(c, ceil_div(args.n_out, TN_TILE_COLS), TN_GPU_PROMPT, TN_TILE_ROWS, 1);
@@ -147,10 +167,9 @@ static int add_tiles(tn_gpu_exec *x, const tn_op *op, tn_linear_args args, tn_er
 
 int tn_gpu_encode_linear(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     const tn_weight_info *w = &x->p->weights[op->w];
-    const tn_linear_args args = {.n_in = w->cols,
-                                 .n_out = w->rows,
-                                 .row_bytes = (uint32_t)x->weights[op->w].row_bytes,
-                                 .has_bias = op->bias != 0};
+    const uint64_t row_bytes = x->weights[op->w].row_bytes;
+    const tn_linear_args args = {
+        .n_in = w->cols, .n_out = w->rows, .row_bytes = (uint32_t)row_bytes, .has_bias = op->bias != 0};
     int rc = check_type(x, op->w, err);
     if (rc) return rc;
     if (x->p->values[op->out].rows == TN_ROWS_OUTPUT)

@@ -8,6 +8,12 @@
 
 #include "metal/host.h"
 
+/* What is newer than the oldest macOS that we run on is asked for by respondsToSelector:, which the compiler
+ * does not see.
+ */
+#pragma clang diagnostic ignored "-Wunknown-warning-option"
+#pragma clang diagnostic ignored "-Wunguarded-availability-new"
+
 /* Residency sets came with macOS 15; older SDKs do not declare them. */
 #if __MAC_OS_X_VERSION_MAX_ALLOWED >= 150000
 #    define TN_HAVE_RESIDENCY 1

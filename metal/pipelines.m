@@ -83,13 +83,22 @@ static MTLCompileOptions *new_options(void) {
     return options;
 }
 
+/* All that the compiler said, which an error has no room for. */
+static void log_lines(const char *file, const char *text) {
+    while (*text) {
+        const size_t n = strcspn(text, "\n");
+        if (n) tn_log(TN_LOG_WARN, "metal", "%s: %.*s", file, (int)n, text);
+        text += n + (text[n] == '\n');
+    }
+}
+
 static int compile(id<MTLDevice> device, const tn_metal_source *source, id<MTLLibrary> *ret, tn_error *err) {
     NSError *error = nil;
     MTLCompileOptions *options = new_options();
     *ret = [device newLibraryWithSource:string_of(source->text) options:options error:&error];
     [options release];
     if (*ret) return 0; /* an error may hold warnings all the same */
-    tn_log(TN_LOG_DEBUG, "metal", "%s: %s", source->file, tn_metal_words(error));
+    log_lines(source->file, tn_metal_words(error));
     return tn_fail(err, TN_EDEVICE, "%s does not compile: %s", source->file, tn_metal_words(error));
 }
 

@@ -30,6 +30,13 @@ static inline uint row_stride()
     return tn_kv_cols(HEAD_DIM) + (HALF != 0 ? 8u : 4u);
 }
 
+/* Whether q is multiplied as the sum of two halves: scores of large q and k would be off by hundredths otherwise. Where
+ * keys were rounded to bytes that is less than they are off anyway. */
+static inline bool takes_two_halves()
+{
+    return HALF != 0 && KV_TYPE == TN_KV_F16;
+}
+
 /* Eight elements to p + i, p an array of halves or floats. */
 static inline void put8(threadgroup float *p, uint i, thread const float *x)
 {
@@ -49,8 +56,8 @@ static inline void put8(threadgroup float *p, uint i, thread const float *x)
  *
  * q, out: [T, n_head * HEAD_DIM], not the same. pool, page_table: metal/args.h, this step's keys and values included.
  * Grid: (n_head, tiles) threadgroups of TN_ATTENTION_THREADS; simdgroup i takes rows 8 i .. of the tile.
- * HEAD_DIM at most TN_TILE_MAX_HEAD_DIM. HALF: q, weights, keys and values are rounded to halves before they are
- * multiplied.
+ * HEAD_DIM at most TN_TILE_MAX_HEAD_DIM. HALF: weights, keys and values are rounded to halves before they are multiplied,
+ * q to one or two of them.
  *
  * Keys come in blocks of tile_keys() from position 0 on. A row's weights are relative to `top`, which follows its largest
  * score only when a block exceeds it by LAZY powers of two (sums are scaled down then), so that it depends on the row's
@@ -94,7 +101,7 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
     threadgroup half *stage_half = (threadgroup half *)stage;
     threadgroup float *v_rows = HALF != 0 ? kv + keys * stride / 2 : kv + keys * stride;
 
-    simdgroup_half8x8 q_half[MAX_MATRICES];
+    simdgroup_half8x8 q_half[MAX_MATRICES], q_low[MAX_MATRICES];
     simdgroup_float8x8 q_float[MAX_MATRICES], acc[MAX_MATRICES];
 #pragma unroll
     for (uint d = 0; d < cols; d += TN_KV_BLOCK) {
@@ -103,10 +110,14 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
             const bool there = r < tile.n_row && d + lane < HEAD_DIM;
             float x = there ? q[(ulong(tile.first_row + r) * a.n_head + at.x) * HEAD_DIM + d + lane] : 0.0f;
             x = kv_turn_back(x, kv_block_dims(d), lane) * kv_query_factor(a.scale, a.softcap);
-            if (HALF != 0)
-                stage_half[i * 2 * STAGE_STRIDE + lane] = half(clamp(x, -HALF_MAX, HALF_MAX));
-            else
+            if (HALF != 0) {
+                const half high = half(clamp(x, -HALF_MAX, HALF_MAX));
+                stage_half[i * 2 * STAGE_STRIDE + lane] = high;
+                stage_half[i * 2 * STAGE_STRIDE + TN_KV_BLOCK + lane] =
+                    half(clamp(x - float(high), -HALF_MAX, HALF_MAX));
+            } else {
                 stage[i * STAGE_STRIDE + lane] = x;
+            }
         }
         simdgroup_barrier(mem_flags::mem_threadgroup);
 #pragma unroll
@@ -116,6 +127,8 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
                     simdgroup_load(q_half[d / 8 + m], stage_half + 8 * m, 2 * STAGE_STRIDE);
                 else
                     simdgroup_load(q_float[d / 8 + m], stage + 8 * m, STAGE_STRIDE);
+                if (takes_two_halves())
+                    simdgroup_load(q_low[d / 8 + m], stage_half + TN_KV_BLOCK + 8 * m, 2 * STAGE_STRIDE);
             }
         simdgroup_barrier(mem_flags::mem_threadgroup);
     }
@@ -152,6 +165,8 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
                     simdgroup_half8x8 k;
                     simdgroup_load(k, (threadgroup half *)kv + 8 * n * stride + 8 * m, stride, ulong2(0, 0), true);
                     simdgroup_multiply_accumulate(s, q_half[m], k, s);
+                    if (takes_two_halves())
+                        simdgroup_multiply_accumulate(s, q_low[m], k, s);
                 } else {
                     simdgroup_float8x8 k;
                     simdgroup_load(k, kv + 8 * n * stride + 8 * m, stride, ulong2(0, 0), true);

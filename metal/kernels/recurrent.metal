@@ -125,7 +125,7 @@ static inline uint padded_dim()
  *
  * qkv: [T, 2 * n_head_k * HEAD_DIM + n_head * head_dim_v]. a_in, b_in: [T, n_head]. rate, dt_bias: [n_head].
  * out: [T, n_head * head_dim_v]. seqs: [grid's]. HEAD_DIM: at most 1024.
- * Grid: (ceil(head_dim_v * tn_delta_lanes(HEAD_DIM) / TN_RECURRENT_THREADS), n_head, sequences) threadgroups of
+ * Grid: (ceil(head_dim_v * tn_delta_lanes(HEAD_DIM) / TN_RECURRENT_THREADS), sequences, n_head) threadgroups of
  * TN_RECURRENT_THREADS. TN_OP_DELTA_RULE. */
 kernel void delta_rule(device const float        *qkv        [[buffer(0)]],
                        device const float        *a_in       [[buffer(1)]],
@@ -149,12 +149,12 @@ kernel void delta_rule(device const float        *qkv        [[buffer(0)]],
 
     const uint lanes = tn_delta_lanes(HEAD_DIM), fours = lane_fours(), padded = padded_dim();
     const uint tokens = min(MAX_NUMBERS / padded, uint(MAX_TOKENS));
-    const tn_metal_seq seq = seqs[at.z];
-    const uint head = at.y, head_k = a.tiled != 0 ? head % a.n_head_k : head / (a.n_head / a.n_head_k);
+    const tn_metal_seq seq = seqs[at.y];
+    const uint head = at.z, head_k = a.tiled != 0 ? head % a.n_head_k : head / (a.n_head / a.n_head_k);
     const uint part = tid % lanes, col = (at.x * TN_RECURRENT_THREADS + tid) / lanes;
     const ulong cols = 2ul * a.n_head_k * HEAD_DIM + ulong(a.n_head) * a.head_dim_v;
     const bool there = col < a.head_dim_v;
-    device float *state = (device float *)(pool + state_of(a.state, page_table, at.z)) +
+    device float *state = (device float *)(pool + state_of(a.state, page_table, at.y)) +
                           ulong(head) * HEAD_DIM * a.head_dim_v;
 
     float4 s[MAX_FOURS];

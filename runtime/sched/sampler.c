@@ -42,7 +42,11 @@ double tn_random_unit(uint64_t seed, uint64_t pos) {
 
 uint64_t tn_random_seed(void) {
     uint64_t seed = (uint64_t)time(NULL);
+#ifdef __APPLE__
+    if (getentropy(&seed, sizeof seed) != 0) seed *= 0x9e3779b97f4a7c15u;
+#else
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0) seed *= 0x9e3779b97f4a7c15u;
+#endif
     return seed;
 }
 

@@ -19,8 +19,14 @@
 #    define USE_EPOLL 0
 #endif
 
-#ifndef POLLRDHUP
-#    define POLLRDHUP 0
+/* What poll is asked for so that it tells of a client's end. macOS watches nothing where nothing is asked
+ * for, and tells of an end to who asks for urgent data, which no client of ours sends. */
+#if defined POLLRDHUP
+#    define HANGUP POLLRDHUP
+#elif defined __APPLE__
+#    define HANGUP POLLPRI
+#else
+#    define HANGUP 0
 #endif
 
 /* ---- The bell: a pipe -------------------------------------------------------------------------------- */
@@ -206,7 +212,7 @@ static void copy_entries(tn_watch *w) {
     }
     w->n_polled = w->n < w->cap_polled ? w->n : w->cap_polled;
     for (size_t i = 0; i < w->n_polled; i++) {
-        w->polls[i + 1] = (struct pollfd){.fd = w->entries[i].fd, .events = POLLRDHUP};
+        w->polls[i + 1] = (struct pollfd){.fd = w->entries[i].fd, .events = HANGUP};
         w->serials[i] = w->entries[i].serial;
     }
     w->changed = w->n_polled < w->n;

@@ -11,7 +11,7 @@ typedef struct company {
     fixture f;
     setting s;
     char name[160];
-    uint32_t n_seq;       /* even, at most COMPANY_SEQS */
+    uint32_t n_seq;       /* a power of two, at most COMPANY_SEQS */
     uint32_t most_prompt; /* tokens, at most COMPANY_PROMPT */
     uint32_t most_new;    /* tokens, at most COMPANY_NEW */
     uint32_t n_schedule;  /* every other one is short of memory */

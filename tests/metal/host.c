@@ -81,6 +81,25 @@ static void memory_is_written_and_read(void **state) {
     host_close(g);
 }
 
+/* Nothing but the caller holds a buffer: its memory is back when it is freed. */
+static void freed_memory_is_free(void **state) {
+    (void)state;
+    host_reset();
+    tn_gpu *g = host_open();
+    tn_gpu_buffer *b;
+    tn_error err = {0};
+    uint64_t ticket;
+    const size_t before = standin_live();
+    assert_int_equal(g->api->buffer_new(g, 1 << 20, &b, &err), 0);
+    assert_int_equal(standin_live(), before + 1);
+    assert_int_equal(g->api->begin(g, &err), 0); /* from here on it is in the residency set */
+    assert_int_equal(g->api->submit(g, &ticket, &err), 0);
+    assert_int_equal(g->api->wait(g, ticket, &err), 0);
+    g->api->buffer_free(g, b);
+    assert_int_equal(standin_live(), before);
+    host_close(g);
+}
+
 static void what_the_gpu_is(void **state) {
     (void)state;
     host_reset();
@@ -494,6 +513,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_gpu_is),
         cmocka_unit_test(memory_is_written_and_read),
+        cmocka_unit_test(freed_memory_is_free),
         cmocka_unit_test(memory_of_the_host_is_read),
         cmocka_unit_test(constants_make_kernels),
         cmocka_unit_test(a_file_is_compiled_when_wanted),

@@ -2,9 +2,9 @@
 # The kernels of metal/ on the CPU: translated to C++, run by a simulator. Where this machine cannot build that, one
 # skipped test says why.
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM; \
-	TN_METAL_HOST='$(TN_METAL_HOST_ANSWER)'; export TN_METAL_HOST;
+	TN_METAL_HOST='$(TN_METAL_HOST_ANSWER)'; export TN_METAL_HOST; TN_OBJC='$(OBJC)'; export TN_OBJC;
 
-metal_tests = tests/metal/company tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/models tests/metal/program
+metal_tests = tests/metal/company tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/long tests/metal/models tests/metal/program
 EXTRA_DIST += %D%/README.md %D%/address_spaces.py %D%/faults.metal %D%/language.metal %D%/lint.py %D%/skip.sh
 
 if HAVE_PYTHON
@@ -50,13 +50,25 @@ tests/metal/metal-faults.cpp: tests/metal/faults.metal $(mslx_sources)
 tests/metal/metal-language.cpp: tests/metal/language.metal $(mslx_sources)
 	$(AM_V_GEN)$(MKDIR_P) tests/metal && $(mslx) --library metal_language -o $@ tests/metal/language.metal
 
+# The runtime compiled for macOS.
+EXTRA_DIST += %D%/apple.sh %D%/apple-symbols.txt \
+	%D%/machdr/arpa/inet.h %D%/machdr/mach-o/dyld.h %D%/machdr/netinet/in.h %D%/machdr/netinet/tcp.h \
+	%D%/machdr/sys/ioctl.h %D%/machdr/sys/mman.h %D%/machdr/sys/random.h %D%/machdr/sys/resource.h \
+	%D%/machdr/sys/socket.h %D%/machdr/sys/stat.h %D%/machdr/sys/time.h %D%/machdr/sys/types.h %D%/machdr/sys/wait.h \
+	%D%/machdr/assert.h %D%/machdr/ctype.h %D%/machdr/dirent.h %D%/machdr/dlfcn.h %D%/machdr/errno.h \
+	%D%/machdr/fcntl.h %D%/machdr/fnmatch.h %D%/machdr/getopt.h %D%/machdr/inttypes.h %D%/machdr/limits.h \
+	%D%/machdr/locale.h %D%/machdr/math.h %D%/machdr/netdb.h %D%/machdr/poll.h %D%/machdr/pthread.h \
+	%D%/machdr/signal.h %D%/machdr/spawn.h %D%/machdr/stdio.h %D%/machdr/stdlib.h %D%/machdr/string.h \
+	%D%/machdr/time.h %D%/machdr/unistd.h %D%/machdr/wchar.h %D%/machdr/wctype.h
+TESTS += %D%/apple.sh
+
 # metal/host.m over a stand-in for Metal, to be linked with libdevice.la, where the kernels are, and $(OBJC_LIBS).
 metal_standin_cppflags = -I$(top_srcdir)/tests/metal/standin $(metal_cppflags)
 EXTRA_DIST += %D%/host/first.metal %D%/host/second.metal %D%/skip_host.sh
 if METAL_HOST
 check_LTLIBRARIES += tests/metal/libmetalhost.la
-check_PROGRAMS += tests/metal/host
-TESTS += tests/metal/host
+check_PROGRAMS += tests/metal/host tests/metal/host_company tests/metal/host_models
+TESTS += tests/metal/host tests/metal/host_company tests/metal/host_models
 else
 TESTS += %D%/skip_host.sh
 endif
@@ -89,7 +101,28 @@ tests_metal_host_SOURCES = %D%/host.c %D%/host_faults.c %D%/host_test.h %D%/misu
 nodist_tests_metal_host_SOURCES = tests/metal/metal-host.cpp tests/metal/host-source.c
 tests_metal_host_CPPFLAGS = $(metal_standin_cppflags) -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
 tests_metal_host_CXXFLAGS = $(TN_CXXFLAGS)
-tests_metal_host_LDADD = tests/metal/libmetalhost.la tests/metal/libdevice.la $(metal_test_ldadd) $(OBJC_LIBS)
+tests_metal_host_LDADD = $(metal_host_ldadd)
+
+# Whole models through it: the programs of msl-sim, further below.
+metal_host_ldadd = tests/metal/libmetalhost.la tests/metal/libdevice.la $(metal_test_ldadd) $(OBJC_LIBS)
+tests_metal_host_models_SOURCES = \
+	%D%/models.c %D%/tested.h %D%/tested_metal.c \
+	tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_host_models_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_host_models_LDADD = $(metal_host_ldadd)
+nodist_EXTRA_tests_metal_host_models_SOURCES = dummy.cpp
+tests_metal_host_models_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_host_models_DEPENDENCIES = $(preopen_modules)
+
+tests_metal_host_company_SOURCES = \
+	%D%/company.c %D%/tested.h %D%/tested_metal.c \
+	tests/golden/company.c tests/golden/company.h \
+	tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_host_company_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_host_company_LDADD = $(metal_host_ldadd)
+nodist_EXTRA_tests_metal_host_company_SOURCES = dummy.cpp
+tests_metal_host_company_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_host_company_DEPENDENCIES = $(preopen_modules)
 
 # msl-sim, with its kernels.
 tests_metal_libdevice_la_SOURCES = %D%/gpu_sim.c %D%/gpu_sim.h
@@ -124,6 +157,13 @@ tests_metal_kernels_SOURCES = \
 tests_metal_kernels_CPPFLAGS = $(metal_test_cppflags)
 tests_metal_kernels_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
 nodist_EXTRA_tests_metal_kernels_SOURCES = dummy.cpp
+
+tests_metal_long_SOURCES = \
+	%D%/long.c \
+	%D%/tiny_forward.c %D%/tiny_forward.h
+tests_metal_long_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_long_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
+nodist_EXTRA_tests_metal_long_SOURCES = dummy.cpp
 
 tests_metal_program_SOURCES = \
 	%D%/program.c \

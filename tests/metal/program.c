@@ -238,8 +238,8 @@ static void bytes_are_accounted(void **state) {
     for (uint32_t w = 1; w <= model.program.n_weight; w++) expected += model.tensors[w].bytes;
     assert_true(size.weights >= expected && size.weights < expected + 64);
     assert_true(size.activations > 0);
-    assert_int_equal(size.page[0] + size.page[1],
-                     2 * TN_TINY_LAYER * PAGE_TOKENS * TN_TINY_HEAD_KV * TN_TINY_HEAD_DIM * 4);
+    assert_int_equal(size.page[0] + size.page[1], 2 * TN_TINY_LAYER * PAGE_TOKENS * TN_TINY_HEAD_KV *
+                                                      tn_kv_row_bytes(TN_KV_F32, TN_TINY_HEAD_DIM));
     close_session(&s);
 }
 

@@ -3,7 +3,7 @@
 # Every C file looks as clang-format 14 with our .clang-format makes it. Another version formats differently, so it is not
 # asked. With --fix it is made so ("make format").
 src=${TN_SRCDIR:-.}
-sources() { find abi runtime plugins tests metal tools \( -name '*.c' -o -name '*.h' \) ! -path '*/vectors/*' | sort; }
+sources() { find abi runtime plugins tests metal tools \( -name '*.c' -o -name '*.h' -o -name '*.m' \) ! -path '*/vectors/*' | sort; }
 
 [ "${1:-}" = --fix ] || echo 1..1
 for tool in clang-format-14 clang-format; do

@@ -70,6 +70,13 @@ static int cpu_tap(tn_exec *exec, uint32_t index, const float **ret, tn_error *e
     return 0;
 }
 
+/* macOS keeps the memory of pages that are only not needed. */
+#ifdef __APPLE__
+#    define GIVE_BACK MADV_FREE
+#else
+#    define GIVE_BACK MADV_DONTNEED
+#endif
+
 static uint8_t *page_at(const tn_cpu_exec *x, uint32_t group, uint32_t page) {
     return x->pools[group] + page * x->size.page[group];
 }
@@ -81,7 +88,7 @@ static void cpu_copy_page(tn_exec *exec, uint32_t group, uint32_t from, uint32_t
 
 static void cpu_discard_page(tn_exec *exec, uint32_t group, uint32_t page) {
     const tn_cpu_exec *x = (const tn_cpu_exec *)exec;
-    madvise(page_at(x, group, page), x->size.page[group], MADV_DONTNEED);
+    madvise(page_at(x, group, page), x->size.page[group], GIVE_BACK);
 }
 
 const tn_device_class tn_device_cpu = {

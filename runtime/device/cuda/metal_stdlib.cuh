@@ -547,6 +547,7 @@ TN_INLINE void simdgroup_store(simdgroup_matrix<T, 8, 8> m, T *p, ulong stride =
                                bool transposed = false) {
     const uint lane = detail::lane_index();
     p += origin.y * stride + origin.x + lane / 4 * stride + lane % 4 * 2;
+    __syncwarp(); /* a store begins when all lanes have come to it */
     const vec<T, 2> pair = m.turned == transposed ? m.pair : detail::transpose(m.pair);
     if (((ulong)p | stride * sizeof(T)) % (2 * sizeof(T)) == 0)
         *(vec<T, 2> *)p = pair;

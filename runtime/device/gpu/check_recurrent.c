@@ -269,8 +269,8 @@ static uint32_t run_delta(tn_gpu_launch *l, const void *op, const batch *b, cons
     tn_gpu_launch_bytes(l, &args, sizeof args);
     tn_gpu_launch_constant(l, TN_FC_HEAD_DIM, d->dim_k);
     const uint32_t threads = d->dim_v * tn_delta_lanes(d->dim_k);
-    tn_gpu_launch_dispatch(l, "delta_rule", (threads + TN_RECURRENT_THREADS - 1) / TN_RECURRENT_THREADS,
-                           d->n_head, SEQS, TN_RECURRENT_THREADS);
+    tn_gpu_launch_dispatch(l, "delta_rule", (threads + TN_RECURRENT_THREADS - 1) / TN_RECURRENT_THREADS, SEQS,
+                           d->n_head, TN_RECURRENT_THREADS);
     return out;
 }
 

@@ -89,6 +89,7 @@ int tn_gpu_encode_delta_rule(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
                                 .scale = d->scale,
                                 .eps = d->eps};
     bind_struct(c, &args, sizeof args);
-    c->groups[0] = ceil_div(d->head_dim_v * tn_delta_lanes(d->head_dim_k), TN_RECURRENT_THREADS);
+    tn_gpu_grid(c, ceil_div(d->head_dim_v * tn_delta_lanes(d->head_dim_k), TN_RECURRENT_THREADS), TN_GPU_SEQS,
+                1, d->n_head);
     return 0;
 }

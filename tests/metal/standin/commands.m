@@ -273,7 +273,7 @@ static void check_arguments(standin_command *c) {
         [c release];
     }
     n_waiting -= n;
-    memmove(waiting, waiting + n, n_waiting * sizeof *waiting);
+    if (n) memmove(waiting, waiting + n, n_waiting * sizeof *waiting);
 }
 - (void)dealloc {
     if (residency) standin_fail("a queue ends with a residency set");

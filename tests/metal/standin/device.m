@@ -217,7 +217,7 @@ static void check_options(MTLResourceOptions options) {
         if (error)
             *error = [NSError errorIn:"MTLLibraryErrorDomain"
                                  code:3
-                                 text:"program_source:1:1: error: as ordered"];
+                                 text:"program_source:1:1: error: as ordered\n1 error generated.\n"];
         return nil;
     }
     id<MTLLibrary> library = [StandinLibrary make:[source UTF8String] error:error];

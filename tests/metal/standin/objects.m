@@ -32,6 +32,12 @@ void *standin_alloc(size_t bytes) {
     return p;
 }
 
+/* For LeakSanitizer: the runtime keeps some memory for ever. Objects are counted here. */
+const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void) {
+    return "leak:libobjc\n";
+}
+
 /* ---- how many live ---- */
 
 enum { MAX_CLASSES = 64, N_DEAD = 4096 };

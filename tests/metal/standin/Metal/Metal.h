@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stand-in for the part of <Metal/Metal.h> that metal/host.m uses: declarations of our own, after Apple's
- * documentation. */
+ * documentation. What macOS 15 brought is left out where an older SDK is played. */
 #ifndef STANDIN_METAL_H
 #define STANDIN_METAL_H
 
@@ -83,6 +83,7 @@ typedef NS_ENUM(NSUInteger, MTLLanguageVersion) {
     MTLLanguageVersion3_2 = (3 << 16) + 2,
 };
 
+#if __MAC_OS_X_VERSION_MAX_ALLOWED >= 150000
 typedef NS_ENUM(NSInteger, MTLMathMode) {
     MTLMathModeSafe = 0,
     MTLMathModeRelaxed = 1,
@@ -93,6 +94,7 @@ typedef NS_ENUM(NSInteger, MTLMathFloatingPointFunctions) {
     MTLMathFloatingPointFunctionsFast = 0,
     MTLMathFloatingPointFunctionsPrecise = 1,
 };
+#endif
 
 @protocol MTLBuffer
 , MTLCommandQueue, MTLCommandBuffer, MTLComputeCommandEncoder, MTLComputePipelineState, MTLFunction,
@@ -101,13 +103,17 @@ typedef NS_ENUM(NSInteger, MTLMathFloatingPointFunctions) {
 @interface MTLCompileOptions : NSObject {
     BOOL fast_math;
     MTLLanguageVersion language;
+#if __MAC_OS_X_VERSION_MAX_ALLOWED >= 150000
     MTLMathMode mode;
     MTLMathFloatingPointFunctions functions;
+#endif
 }
 @property(readwrite) BOOL fastMathEnabled; /* deprecated since macOS 15 */
 @property(readwrite) MTLLanguageVersion languageVersion;
-@property(readwrite) MTLMathMode mathMode;                                     /* macOS 15 */
-@property(readwrite) MTLMathFloatingPointFunctions mathFloatingPointFunctions; /* macOS 15 */
+#if __MAC_OS_X_VERSION_MAX_ALLOWED >= 150000
+@property(readwrite) MTLMathMode mathMode;
+@property(readwrite) MTLMathFloatingPointFunctions mathFloatingPointFunctions;
+#endif
 @end
 
 @interface MTLFunctionConstantValues : NSObject {
@@ -116,11 +122,13 @@ typedef NS_ENUM(NSInteger, MTLMathFloatingPointFunctions) {
 - (void)setConstantValue:(const void *)value type:(MTLDataType)type atIndex:(NSUInteger)index;
 @end
 
+#if __MAC_OS_X_VERSION_MAX_ALLOWED >= 150000
 @interface MTLResidencySetDescriptor : NSObject {
     NSUInteger capacity;
 }
 @property(readwrite) NSUInteger initialCapacity;
 @end
+#endif
 
 @protocol MTLDevice <NSObject>
 @property(readonly) NSString *name;
@@ -140,8 +148,10 @@ typedef NS_ENUM(NSInteger, MTLMathFloatingPointFunctions) {
 - (id<MTLLibrary>)newLibraryWithURL:(NSURL *)url error:(NSError **)error;
 - (id<MTLComputePipelineState>)newComputePipelineStateWithFunction:(id<MTLFunction>)function
                                                              error:(NSError **)error;
+#if __MAC_OS_X_VERSION_MAX_ALLOWED >= 150000
 - (id<MTLResidencySet>)newResidencySetWithDescriptor:(MTLResidencySetDescriptor *)descriptor
-                                               error:(NSError **)error; /* macOS 15 */
+                                               error:(NSError **)error;
+#endif
 @end
 
 @protocol MTLLibrary <NSObject>
@@ -169,7 +179,7 @@ typedef NS_ENUM(NSInteger, MTLMathFloatingPointFunctions) {
 - (void *)contents;
 @end
 
-/* macOS 15 */
+#if __MAC_OS_X_VERSION_MAX_ALLOWED >= 150000
 @protocol MTLResidencySet <NSObject>
 @property(readonly) NSUInteger allocationCount;
 - (void)addAllocation:(id<MTLAllocation>)allocation;
@@ -179,12 +189,15 @@ typedef NS_ENUM(NSInteger, MTLMathFloatingPointFunctions) {
 - (void)requestResidency;
 - (void)endResidency;
 @end
+#endif
 
 @protocol MTLCommandQueue <NSObject>
 - (id<MTLCommandBuffer>)commandBuffer;
 - (id<MTLCommandBuffer>)commandBufferWithUnretainedReferences;
-- (void)addResidencySet:(id<MTLResidencySet>)set;    /* macOS 15 */
-- (void)removeResidencySet:(id<MTLResidencySet>)set; /* macOS 15 */
+#if __MAC_OS_X_VERSION_MAX_ALLOWED >= 150000
+- (void)addResidencySet:(id<MTLResidencySet>)set;
+- (void)removeResidencySet:(id<MTLResidencySet>)set;
+#endif
 @end
 
 @protocol MTLCommandBuffer <NSObject>

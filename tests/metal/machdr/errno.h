@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
+#pragma once
+int *__error(void);
+#define errno (*__error())
+enum {
+    EPERM = 1, ENOENT = 2, EINTR = 4, EIO = 5, ENXIO = 6, E2BIG = 7, EBADF = 9, ECHILD = 10, ENOMEM = 12, EACCES = 13, EBUSY = 16, EEXIST = 17,
+    EXDEV = 18, ENODEV = 19, ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ENFILE = 23, EMFILE = 24, EFBIG = 27, ENOSPC = 28, ESPIPE = 29, EROFS = 30,
+    EPIPE = 32, EDOM = 33, ERANGE = 34, EAGAIN = 35, EWOULDBLOCK = 35, EINPROGRESS = 36, ENOTSUP = 45, EADDRINUSE = 48, EADDRNOTAVAIL = 49,
+    ECONNRESET = 54, ETIMEDOUT = 60, ECONNREFUSED = 61, ELOOP = 62, ENAMETOOLONG = 63, ENOSYS = 78, EOVERFLOW = 84, EILSEQ = 92, EPROTO = 100,
+};

@@ -13,7 +13,7 @@
 #   memcheck racecheck synccheck initcheck     the selftest under NVIDIA's compute-sanitizer
 # and, when it is named:
 #   ncu         what NVIDIA's profiler says about the first launches of KERNELS (default: linear_rows) in the benchmark
-# KERNELS="a b ...": the sanitizers look at those kernels only. OUT: where the logs go (default: a new folder).
+# KERNELS="a b ...": the sanitizers look at those kernels only. TENON_CUDA_LINES=1: and name lines, once all is compiled anew. OUT: where the logs go (default: a new folder).
 # The last lines say which steps passed; the exit status is the number of those that did not.
 set -u
 
@@ -63,9 +63,8 @@ find_sanitizer() {
     done
 }
 
-# The sanitizers make programs slow: a kernel at a time where KERNELS names some. They name lines of the kernels.
+# The sanitizers make programs slow: a kernel at a time where KERNELS names some.
 sanitize() {
-    export TENON_CUDA_LINES=1
     tool=$1 sanitizer=$(find_sanitizer)
     [ -n "$sanitizer" ] || { skip "$tool" 'no compute-sanitizer here'; return; }
     if [ -z "${KERNELS:-}" ]; then

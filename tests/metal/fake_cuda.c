@@ -25,8 +25,8 @@ enum {
     INVALID_CONTEXT = 201,
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
-    MAX_BLOCKS = 512,
-    MAX_OPS = 4096
+    MAX_BLOCKS = 8192,
+    MAX_OPS = 1 << 16
 };
 
 typedef enum kind { DEVICE, PINNED, CONTEXT, STREAM, EVENT, MODULE, FUNCTION } kind;
@@ -40,6 +40,7 @@ typedef struct object {
     uint64_t at;              /* ... operation it marks the end of */
     uint64_t n_given, n_done; /* STREAM: operations */
     char name[96];            /* MODULE, FUNCTION */
+    struct object *module;    /* FUNCTION */
 } object;
 
 typedef enum what { COPY, LAUNCH, WAIT_FOR } what;
@@ -47,7 +48,8 @@ typedef enum what { COPY, LAUNCH, WAIT_FOR } what;
 /* Work in a stream. */
 typedef struct operation {
     what what;
-    object *stream, *event;
+    object *stream, *until; /* WAIT_FOR: a stream and ... */
+    uint64_t end;           /* ... how many of its operations */
     char *to;
     const char *from;
     size_t n;
@@ -57,7 +59,9 @@ typedef struct operation {
     tn_element_args element;
 } operation;
 
-static fake_cuda state = {.n_device = 1, .arch = 90, .version = 13000, .memory_bytes = 1 << 26};
+#define START                                                                                                \
+    { .n_device = 1, .arch = 90, .version = 13000, .memory_bytes = 1 << 26 }
+static fake_cuda state = START;
 static object *objects[MAX_BLOCKS];
 static operation operations[MAX_OPS]; /* of all streams, in the order in which they were given */
 static int n_operation;
@@ -78,7 +82,7 @@ EXPORT void fake_cuda_reset(void) {
     n_operation = sticky = 0;
     used_bytes = 0;
     current = false;
-    state = (fake_cuda){.n_device = 1, .arch = 90, .version = 13000, .memory_bytes = 1 << 26};
+    state = (fake_cuda)START;
 }
 
 static void mistake(const char *format, ...) {
@@ -155,7 +159,7 @@ static void run_add(const operation *op) {
 static void run_until(object *stream, uint64_t end);
 
 static void run(operation *op) {
-    if (op->what == WAIT_FOR) run_until(op->event->stream, op->event->at);
+    if (op->what == WAIT_FOR) run_until(op->until, op->end);
     if (op->what == COPY) memcpy(op->to, op->from, op->n);
     if (op->what == LAUNCH) {
         state.n_launch++;
@@ -189,6 +193,8 @@ static operation *give(object *stream, what w) {
 
 EXPORT int cuInit(unsigned flags) {
     (void)flags;
+    const char *gib = getenv("FAKE_CUDA_GIB"); /* for programs that need more than a test */
+    if (gib) state.memory_bytes = strtoull(gib, NULL, 10) << 30;
     FAILS("cuInit");
     return state.n_device < 0 ? TN_CU_NO_DEVICE : 0;
 }
@@ -335,16 +341,9 @@ EXPORT int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
     (void)flags;
     FAILS("cuStreamWaitEvent");
     if (!s || !e || !e->stream) return INVALID_HANDLE;
-    /* What the event marks now, also when it is recorded again. */
-    object *mark = calloc(1, sizeof *mark);
-    *mark = *e;
-    mark->kind = FUNCTION; /* freed by a reset, not counted */
-    for (int i = 0; i < MAX_BLOCKS; i++)
-        if (!objects[i]) {
-            objects[i] = mark;
-            break;
-        }
-    give(s, WAIT_FOR)->event = mark;
+    operation *op = give(s, WAIT_FOR); /* for what the event marks now, also when it is recorded again */
+    op->until = e->stream;
+    op->end = e->at;
     return 0;
 }
 EXPORT int cuEventCreate(void **ret, unsigned flags) {
@@ -375,21 +374,26 @@ EXPORT int cuEventSynchronize(void *event) {
 EXPORT int cuModuleLoadData(void **ret, const void *image) {
     need_context("cuModuleLoadData");
     FAILS("cuModuleLoadData");
-    if (strncmp(image, "fake ", 5) != 0) return 200;
+    const bool is_real = memcmp(image, "\177ELF", 4) == 0; /* a cubin: of no name that is known here */
+    if (!is_real && strncmp(image, "fake ", 5) != 0) return 200;
     object *m = new_object(MODULE, 0);
-    snprintf(m->name, sizeof m->name, "%s", (const char *)image + 5);
+    if (!is_real) snprintf(m->name, sizeof m->name, "%s", (const char *)image + 5);
     state.n_load++;
     *ret = m;
     return 0;
 }
 EXPORT int cuModuleUnload(void *module) {
-    return drop(find(module, MODULE, "cuModuleUnload"));
+    object *m = find(module, MODULE, "cuModuleUnload");
+    for (int i = 0; i < MAX_BLOCKS; i++)
+        if (objects[i] && objects[i]->kind == FUNCTION && objects[i]->module == m) drop(objects[i]);
+    return drop(m);
 }
 EXPORT int cuModuleGetFunction(void **ret, void *module, const char *name) {
     object *m = find(module, MODULE, "cuModuleGetFunction");
     FAILS("cuModuleGetFunction");
-    if (!m || strcmp(m->name, name) != 0) return NOT_FOUND;
+    if (!m || (m->name[0] && strcmp(m->name, name) != 0)) return NOT_FOUND;
     object *f = new_object(FUNCTION, 0);
+    f->module = m;
     memcpy(f->name, m->name, sizeof f->name);
     *ret = f;
     return 0;

@@ -10,7 +10,7 @@
 /* The driver has a GPU of memory_bytes. Copies and launches are kept in their stream and done when somebody
  * waits for them, as late as can be; copies from ordinary memory are done at once. Addresses, modules and so
  * on must be its own and alive: whatever else is a mistake, which is counted. Of kernels it knows how to do
- * `add`. */
+ * `add`. Cubins of NVIDIA's compiler are taken too and do nothing. */
 typedef struct fake_cuda {
     /* What the test sets. */
     int n_device, arch, version;

@@ -11,7 +11,9 @@
 #   starter     the starter model answers, as on the processor
 #   bench       kernels, then whole steps of the starter model
 #   memcheck racecheck synccheck initcheck     the selftest under NVIDIA's compute-sanitizer
-# KERNELS="a b ...": the sanitizers look at those kernels only. OUT: where the logs go (default: a new folder).
+# and, when it is named:
+#   ncu         what NVIDIA's profiler says about the first launches of KERNELS (default: linear_rows) in the benchmark
+# KERNELS="a b ...": the sanitizers look at those kernels only. TENON_CUDA_LINES=1: and name lines, once all is compiled anew. OUT: where the logs go (default: a new folder).
 # The last lines say which steps passed; the exit status is the number of those that did not.
 set -u
 
@@ -61,9 +63,8 @@ find_sanitizer() {
     done
 }
 
-# The sanitizers make programs slow: a kernel at a time where KERNELS names some. They name lines of the kernels.
+# The sanitizers make programs slow: a kernel at a time where KERNELS names some.
 sanitize() {
-    export TENON_CUDA_LINES=1
     tool=$1 sanitizer=$(find_sanitizer)
     [ -n "$sanitizer" ] || { skip "$tool" 'no compute-sanitizer here'; return; }
     if [ -z "${KERNELS:-}" ]; then
@@ -86,6 +87,21 @@ cmp "$out/starter-cpu.txt" "$out/starter-cuda.txt" || echo "the answers differ: 
 "$tenon" bench --device cuda --parallel 1,8,16
 '
 
+profile() {
+    command -v ncu > /dev/null || { skip ncu 'no ncu here'; return; }
+    for kernel in ${KERNELS:-linear_rows}; do
+        LINES_SHOWN=120 step "ncu-$kernel" 180 ncu --clock-control none --kernel-name "$kernel" --launch-count 4 \
+            --section SpeedOfLight --section Occupancy --section WarpStateStats --section LaunchStats \
+            "$pack/bin/bench_kernels"
+    done
+}
+
+# NVRTC where nobody looks for it, as in a Python package.
+if [ -z "${TENON_NVRTC:-}" ] && ! ldconfig -p 2>/dev/null | grep -q libnvrtc && [ ! -d "${CUDA_HOME:-/usr/local/cuda}" ]; then
+    TENON_NVRTC=$(find / -xdev -name 'libnvrtc.so.1[0-9]' 2>/dev/null | head -n 1)
+    export TENON_NVRTC
+fi
+
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo 'no nvidia-smi'
 for name in $steps; do
     case $name in
@@ -101,6 +117,7 @@ for name in $steps; do
     starter) step starter 180 sh -c "$compare_starter" ;;
     bench) LINES_SHOWN=200 step bench 300 "$pack/bin/bench_kernels" ;;
     memcheck | racecheck | synccheck | initcheck) sanitize "$name" ;;
+    ncu) profile ;;
     *) skip "$name" 'no such step' ;;
     esac
 done

@@ -6,8 +6,12 @@
 #   tools/gpu/pack.sh [BUILD [ARCHIVE.tar.gz]]     BUILD: build; ARCHIVE: BUILD/gpu-pack.tar.gz
 #
 # There, in the source tree: tools/gpu/h200.sh ARCHIVE.tar.gz
+#
+# Where NVIDIA's run-time compiler is, the kernels that will be asked for are compiled here already (minutes): they are used
+# there when its version is the same. NO_CACHE=1: they are not.
 set -eu
 
+root=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(cd "${1:-build}" && pwd)
 archive=${2:-$build/gpu-pack.tar.gz}
 programs='tenon tests/metal/language_cuda tests/metal/models_cuda tests/metal/company_cuda tools/gpu/bench_kernels'
@@ -43,5 +47,25 @@ for file in "$folder"/bin/* "$folder"/modules/*; do ldd "$file" || :; done |
     cp -L "$library" "$folder/lib/"
 done
 
-tar -C "$folder" -czf "$archive" bin lib modules
+# Programs that ask for kernels, over a driver without a GPU (tests/metal/fake_cuda.c): what they compute is nothing, what
+# they compile stays.
+fill_cache() {
+    make -C "$build" tests/metal/fake_cuda.la >> "$build/gpu-pack.log" 2>&1
+    export TENON_LIBCUDA="$build/tests/metal/.libs/fake_cuda.so" FAKE_CUDA_GIB=8 TENON_CUDA_CACHE="$folder/cache"
+    export TN_SRCDIR="$root" TENON_MODEL_PATH="$root/models" TENON_MODULE_PATH="$folder/modules" TENON_MODULE_CACHE=off
+    {
+        grep -ho 'kernel void [a-z_0-9]*' "$root"/metal/kernels/*.metal | sed 's/.* //'
+        echo program
+    } | xargs -P "$jobs" -I '{}' timeout 1000 "$build/tenon" selftest --device cuda --kernel '{}' || :
+    "$build/tenon" run --device cuda -n 2 Hello || :
+    for program in language_cuda models_cuda company_cuda; do timeout 300 "$build/tests/metal/$program" || :; done
+    timeout 300 "$build/tools/gpu/bench_kernels" || :
+}
+
+mkdir "$folder/cache"
+if [ -z "${NO_CACHE:-}" ]; then
+    fill_cache > "$build/gpu-pack-cache.log" 2>&1
+    echo "compiled kernels: $(find "$folder/cache" -type f | wc -l)"
+fi
+tar -C "$folder" -czf "$archive" bin lib modules cache
 ls -l "$archive"

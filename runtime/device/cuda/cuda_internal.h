@@ -2,7 +2,7 @@
 /* Inside of the CUDA GPU.
  *
  * Two streams: kernels run in one, in the order in which they are dispatched, so that a barrier is nothing;
- * copies in the other, so that what the next batch needs is on its way while a batch runs. A batch begins
+ * copies in the other, so that what the next batch needs is on its way while a batch runs. A kernel comes
  * after the copies given before it; a read waits for nothing but copies, as its caller has waited for the
  * batch that wrote. */
 #ifndef TN_DEVICE_CUDA_CUDA_INTERNAL_H
@@ -42,10 +42,10 @@ typedef struct tn_cuda_gpu {
     tn_cu_context context; /* NULL until retained */
     tn_cu_stream kernels_stream, copies_stream;
     tn_cu_event events[TN_CUDA_EVENTS]; /* [ticket % TN_CUDA_EVENTS]: the end of a batch */
-    tn_cu_event copied;                 /* the end of what was in copies_stream when the last batch began */
-    uint8_t *stage;                     /* [TN_CUDA_STAGE] pinned */
-    uint32_t n_stage;                   /* bytes of it that copies under way may read */
-    bool copies_pending;                /* copies were given since the last batch began */
+    tn_cu_event copied;  /* the end of what was in copies_stream when a kernel last waited for it */
+    uint8_t *stage;      /* [TN_CUDA_STAGE] pinned */
+    uint32_t n_stage;    /* bytes of it that copies under way may read */
+    bool copies_pending; /* copies were given since then */
     tn_gpu_kernel *kernels;
     uint64_t n_submitted;
     tn_error batch_error; /* of a dispatch of this batch; submit's */

@@ -509,6 +509,7 @@ struct split {
 TN_INLINE split split_of(float x) {
     split s;
     asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(s.high) : "f"(x));
+    s.high &= 0xffffe000; /* what the instruction leaves below is nobody's */
     asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(s.low) : "f"(x - __uint_as_float(s.high)));
     return s;
 }

@@ -2,17 +2,23 @@
 /* Batches. */
 #include "device/cuda/cuda_internal.h"
 
-int tn_cuda_begin(tn_gpu *base, tn_error *err) {
-    tn_cuda_gpu *g = (tn_cuda_gpu *)base;
-    int rc = tn_cuda_enter(g, err);
-    g->batch_error = (tn_error){0};
-    if (rc || !g->copies_pending) return rc;
-    rc = tn_cuda_check(g, g->cu.event_record(g->copied, g->copies_stream), err, "marking the end of copies");
+/* What is dispatched from here on comes after the copies given so far. */
+static int order_copies(tn_cuda_gpu *g, tn_error *err) {
+    if (!g->copies_pending) return 0;
+    int rc =
+        tn_cuda_check(g, g->cu.event_record(g->copied, g->copies_stream), err, "marking the end of copies");
     if (!rc)
         rc = tn_cuda_check(g, g->cu.stream_wait_event(g->kernels_stream, g->copied, 0), err,
                            "waiting for copies");
     g->copies_pending = rc != 0;
     return rc;
+}
+
+int tn_cuda_begin(tn_gpu *base, tn_error *err) {
+    tn_cuda_gpu *g = (tn_cuda_gpu *)base;
+    int rc = tn_cuda_enter(g, err);
+    g->batch_error = (tn_error){0};
+    return rc ? rc : order_copies(g, err);
 }
 
 /* An argument that the kernel does not take is an error: the kernel would read something else. */
@@ -62,7 +68,7 @@ void tn_cuda_dispatch(tn_gpu *base, tn_gpu_kernel *k, const tn_gpu_arg *args, ui
             params[i] = (void *)args[i].bytes;
         }
     }
-    if (groups[0] == 0 || groups[1] == 0 || groups[2] == 0) return;
+    if (groups[0] == 0 || groups[1] == 0 || groups[2] == 0 || order_copies(g, err) != 0) return;
     tn_cuda_check(g,
                   g->cu.launch(k->function, groups[0], groups[1], groups[2], n_thread, 1, 1, 0,
                                g->kernels_stream, params, NULL),

@@ -96,7 +96,7 @@ static inline uint32_t tn_linear_unit(uint32_t type) {
  * more simdgroups: what was fastest. */
 static inline uint32_t tn_linear_cols(uint32_t type, uint32_t pass_rows) {
     const uint32_t unit = tn_linear_unit(type);
-    if (pass_rows <= 2) return unit == 8 ? 4 : 2;
+    if (pass_rows <= 2) return unit == 8 || type == 23 ? 4 : 2;
     return pass_rows == 8 && unit != 32 && type != 23 ? 8 : 4;
 }
 

@@ -14,10 +14,8 @@ constant uint WEIGHT_ALIGN [[function_constant(TN_FC_ALIGN)]];
 constant uint PASS_ROWS    [[function_constant(TN_FC_ROWS)]];
 constant uint SPLIT        [[function_constant(TN_FC_SPLIT)]];
 
-enum {
-    MAX_SUMS = 64, /* of a simdgroup: element o * PASS_ROWS + r belongs to column o and row r of its pass */
-    MAX_UNITS = 2 * TN_LINEAR_MAX_COLS,
-};
+/* Sums of a simdgroup at most: element o * PASS_ROWS + r belongs to column o and row r of its pass. */
+enum { MAX_SUMS = 64 };
 
 static inline uint pass_cols()
 {
@@ -27,12 +25,6 @@ static inline uint pass_cols()
 static inline bool is_aligned()
 {
     return WEIGHT_ALIGN >= 16;
-}
-
-/* Runs that are loaded at a time: small units make up for it. */
-static inline uint ahead()
-{
-    return unit_elems(WEIGHT_TYPE) == 8 && has_layout(WEIGHT_TYPE) && PASS_ROWS <= 4 ? 2 : 1;
 }
 
 /* n runs farther on. */
@@ -47,17 +39,12 @@ static inline weight_row advance(weight_row row, uint n)
     return row;
 }
 
-/* Loads the lane's units of the next runs of all columns, u being the first: as many as there are. */
-static inline void load_runs(thread const weight_row *rows, uint u, uint n_unit, uint lane, thread unit_words *words)
+/* Loads the lane's unit of every column; rows: their blocks. */
+static inline void load_run(thread const weight_row *rows, uint lane, thread unit_words *words)
 {
 #pragma unroll
-    for (uint j = 0; j < ahead(); j++)
-        if (u + j * SPLIT * TN_SIMD_WIDTH < n_unit) {
-#pragma unroll
-            for (uint o = 0; o < pass_cols(); o++)
-                words[j * TN_LINEAR_MAX_COLS + o] = load_words(WEIGHT_TYPE, WEIGHT_BITS, SCALE_TYPE, is_aligned(),
-                                                               advance(rows[o], j * SPLIT), lane);
-        }
+    for (uint o = 0; o < pass_cols(); o++)
+        words[o] = load_words(WEIGHT_TYPE, WEIGHT_BITS, SCALE_TYPE, is_aligned(), rows[o], lane);
 }
 
 /* w . x, and sum + w . x, in the order of the elements. */
@@ -117,13 +104,9 @@ static inline void add_scaled_run(device const float *x, thread const uint *at, 
     }
 }
 
-/* Adds a lane's units of the runs part, part + SPLIT .. of the columns that begin at rows. at: where rows of x begin. The
- * words of the next runs are loaded before those of the last are multiplied. */
-static inline void add_units(device const float *x, uint n_in, uint part, uint lane, thread uint *at,
-                             thread weight_row *rows, threadgroup const float *curve, thread float *sums)
+/* Where the lane's unit of the run `part` of every column lies. */
+static inline void find_blocks(uint part, uint lane, thread weight_row *rows)
 {
-    const uint n_unit = n_in / unit_elems(WEIGHT_TYPE), step = SPLIT * TN_SIMD_WIDTH;
-    unit_words words[MAX_UNITS];
 #pragma unroll
     for (uint o = 0; o < pass_cols(); o++) {
         rows[o] = advance(rows[o], part);
@@ -133,47 +116,47 @@ static inline void add_units(device const float *x, uint n_in, uint part, uint l
         if (WEIGHT_TYPE == TYPE_AFFINE)
             rows[o].biases += scale_at(WEIGHT_TYPE, WEIGHT_GROUP, SCALE_TYPE, lane);
     }
+}
+
+/* Adds a lane's units of the runs part, part + SPLIT .. of the columns that begin at rows. at: where rows of x begin. The
+ * words of the next run are loaded before those of the last are multiplied. */
+static inline void add_units(device const float *x, uint n_in, uint part, uint lane, thread uint *at,
+                             thread weight_row *rows, threadgroup const float *curve, thread float *sums)
+{
+    const uint n_unit = n_in / unit_elems(WEIGHT_TYPE), step = SPLIT * TN_SIMD_WIDTH;
+    unit_words words[TN_LINEAR_MAX_COLS];
+    uint u = part * TN_SIMD_WIDTH + lane;
+    find_blocks(part, lane, rows);
 #pragma unroll
     for (uint r = 0; r < PASS_ROWS; r++)
         at[r] += part * TN_SIMD_WIDTH * unit_elems(WEIGHT_TYPE) + unit_at(WEIGHT_TYPE, lane);
-    uint u = part * TN_SIMD_WIDTH + lane;
-    if (has_layout(WEIGHT_TYPE))
-        load_runs(rows, u, n_unit, lane, words);
+    if (u < n_unit && has_layout(WEIGHT_TYPE))
+        load_run(rows, lane, words);
     while (u < n_unit) {
-        unit_words now[MAX_UNITS];
         unit units[TN_LINEAR_MAX_COLS];
-        const uint first = u;
+        unit_words now[TN_LINEAR_MAX_COLS];
 #pragma unroll
-        for (uint i = 0; i < ahead() * TN_LINEAR_MAX_COLS; i++)
-            now[i] = words[i];
-        if (!has_layout(WEIGHT_TYPE)) {
+        for (uint o = 0; o < pass_cols(); o++) {
+            now[o] = words[o];
+            if (!has_layout(WEIGHT_TYPE))
+                units[o].piece = dequant8(WEIGHT_TYPE, WEIGHT_BITS, WEIGHT_GROUP, SCALE_TYPE, rows[o], lane);
+            rows[o] = advance(rows[o], SPLIT);
+        }
+        u += step;
+        if (u < n_unit && has_layout(WEIGHT_TYPE))
+            load_run(rows, lane, words);
+        if (has_layout(WEIGHT_TYPE)) {
 #pragma unroll
             for (uint o = 0; o < pass_cols(); o++)
-                units[o].piece = dequant8(WEIGHT_TYPE, WEIGHT_BITS, WEIGHT_GROUP, SCALE_TYPE, rows[o], lane);
+                units[o] = decode(WEIGHT_TYPE, WEIGHT_BITS, SCALE_TYPE, now[o], lane);
         }
-        u += ahead() * step;
-#pragma unroll
-        for (uint o = 0; o < pass_cols(); o++)
-            rows[o] = advance(rows[o], ahead() * SPLIT);
-        if (has_layout(WEIGHT_TYPE))
-            load_runs(rows, u, n_unit, lane, words);
-#pragma unroll
-        for (uint j = 0; j < ahead(); j++) {
-            if (first + j * step < n_unit) {
-                if (has_layout(WEIGHT_TYPE)) {
-#pragma unroll
-                    for (uint o = 0; o < pass_cols(); o++)
-                        units[o] = decode(WEIGHT_TYPE, WEIGHT_BITS, SCALE_TYPE, now[j * TN_LINEAR_MAX_COLS + o], lane);
-                }
-                if (has_one_scale(WEIGHT_TYPE))
-                    add_scaled_run(x + j * step * unit_elems(WEIGHT_TYPE), at, units, curve, sums);
-                else
-                    add_run(x + j * step * unit_elems(WEIGHT_TYPE), at, units, curve, sums);
-            }
-        }
+        if (has_one_scale(WEIGHT_TYPE))
+            add_scaled_run(x, at, units, curve, sums);
+        else
+            add_run(x, at, units, curve, sums);
 #pragma unroll
         for (uint r = 0; r < PASS_ROWS; r++)
-            at[r] += ahead() * step * unit_elems(WEIGHT_TYPE);
+            at[r] += step * unit_elems(WEIGHT_TYPE);
     }
 }
 

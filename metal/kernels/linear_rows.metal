@@ -206,9 +206,10 @@ static inline float add_lanes(thread float *sums, uint n, uint lane)
 
 /* out = x weight^T (+ bias) for some of the rows: generated tokens and rows of logits. TN_OP_LINEAR.
  *
- * x: [rows, n_in] F32, fewer than 2^32 elements. list: rows to do, padded with TN_NO_ROW to a multiple of TN_LINEAR_MAX_ROWS; with
- * rows_are_listed 0 entry i stands for row i and only tells whether there is one. data, scales, biases: [n_out, n_in] of
- * WEIGHT_TYPE (tn_tensor), WEIGHT_ALIGN. bias: [n_out] F32, read where has_bias. out: [rows, n_out] F32, not x.
+ * x: [rows, n_in] F32, fewer than 2^32 elements. list: rows to do, padded with TN_NO_ROW to a multiple of
+ * TN_LINEAR_MAX_ROWS; with rows_are_listed 0 entry i stands for row i and only tells whether there is one. data, scales,
+ * biases: [n_out, n_in] of WEIGHT_TYPE (tn_tensor), WEIGHT_ALIGN. bias: [n_out] F32, read where has_bias. out:
+ * [rows, n_out] F32, not x.
  *
  * Grid: (ceil(n_out / (tn_linear_cols * TN_LINEAR_SIMDS / SPLIT)), ceil(rows / PASS_ROWS)) threadgroups of
  * TN_LINEAR_SIMDS simdgroups: a simdgroup takes tn_linear_cols columns, a weight is read once for all rows of a pass.

@@ -49,7 +49,7 @@ enum tn_metal_constant {
     TN_FC_ACTIVATION = 7, /* enum tn_activation, 0: none */
     TN_FC_HEADS = 8,      /* attention_rows: query heads of a threadgroup */
     TN_FC_WHOLE = 9,      /* attention_rows: 1: a threadgroup takes all spans of its row */
-    TN_FC_HALF = 10,      /* attention_tiles: 1: products of halves, summed as floats */
+    TN_FC_HALF = 10,      /* tiles: 1: products of halves (linear_tiles: weights), summed as floats */
     TN_FC_ALIGN = 11,     /* linear_rows: rows of the weight begin at multiples of it: 4 (2, 1 with the type) or 16 */
     TN_FC_SPLIT = 12,     /* linear_rows: simdgroups that share the sums of a column: 1, 2, 4 */
 };

@@ -10,6 +10,7 @@ constant uint WEIGHT_TYPE  [[function_constant(TN_FC_TYPE)]];
 constant uint WEIGHT_BITS  [[function_constant(TN_FC_BITS)]];
 constant uint WEIGHT_GROUP [[function_constant(TN_FC_GROUP)]];
 constant uint SCALE_TYPE   [[function_constant(TN_FC_SCALE_TYPE)]];
+constant uint HALF         [[function_constant(TN_FC_HALF)]];
 
 /* Tiles in threadgroup memory: rows of K elements, a little longer so that neighbouring rows begin in other banks. */
 enum {
@@ -23,10 +24,10 @@ enum {
     W_FLOATS = TN_TILE_COLS * FLOAT_STRIDE,
 };
 
-/* Types whose values a half cannot hold; others lose what is beyond its 11 bits. */
+/* Weights as halves lose what is beyond 11 bits; values of F32 and BF16 may be out of their range. */
 static inline bool is_float_tile()
 {
-    return WEIGHT_TYPE == TYPE_F32 || WEIGHT_TYPE == TYPE_BF16;
+    return HALF == 0;
 }
 
 /* Columns k .. k + K of TN_TILE_ROWS rows of x, zeros where there is none. */
@@ -65,7 +66,7 @@ static inline void store_float_piece(eight v, threadgroup float *to)
  * [n_out, n_in] of WEIGHT_TYPE (tn_tensor). bias: [n_out] F32, read where has_bias. out: [rows, n_out] F32, not x.
  *
  * Grid: (ceil(n_out / TN_TILE_COLS), ceil(rows / TN_TILE_ROWS)) threadgroups of TN_TILE_SIMDS simdgroups, each of which
- * has 16 rows by half of the columns. Weights become halves (is_float_tile: floats); x, which may be out of their range,
+ * has 16 rows by half of the columns. Weights become halves or floats; x, which may be out of their range,
  * and the sums are floats. Order of a sum: k ascending in eights, so that it follows from n_in alone. */
 kernel void linear_tiles(device const float      *x      [[buffer(0)]],
                          device const uint       *list   [[buffer(1)]],

@@ -395,7 +395,9 @@ static double check_tiles(const tn_gpu_check *check, tn_gpu *g, uint32_t shape, 
 }
 
 /* Scores of up to 20 or so are off by some roundings of F32, weights by as much of themselves. As halves,
- * weights are off by 2^-12 of themselves, and Q8_0's q and k too. */
+ * weights are off by 2^-12 of themselves, and Q8_0's q and k too: a score of 20 by 2 * 2^-12 * 20 = 1e-2 at
+ * the very most.
+ */
 #define STORE(type)                                                                                          \
     { "kv_store", #type, N_SHAPE(store_shapes), 0, check_store, TN_TYPE_##type }
 #define ROWS(type)                                                                                           \
@@ -424,6 +426,6 @@ const tn_gpu_check tn_gpu_checks_attention[] = {
     TILES(BF16),
     TILES(Q8_0),
     TILES_OF_HALVES(F16, 4e-4),
-    TILES_OF_HALVES(Q8_0, 4e-3),
+    TILES_OF_HALVES(Q8_0, 1e-2),
     {.kernel = NULL},
 };

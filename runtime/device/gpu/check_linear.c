@@ -196,9 +196,9 @@ typedef struct product {
     float *x, *bias;
     double *expected; /* [n_row, n_out]; UNTOUCHED in rows that are not done */
     weight w;
-    uint32_t split, align; /* that the kernel is told of */
+    uint32_t split, align;          /* that the kernel is told of */
     uint32_t x_buffer, bias_buffer; /* made by the first run */
-    bool is_bound;
+    bool is_bound, is_half;         /* linear_tiles: the weight as halves */
 } product;
 
 #define UNTOUCHED 0.25f
@@ -283,7 +283,9 @@ static uint32_t run_product(tn_gpu_launch *l, product *p, const form *f, const c
     tn_gpu_launch_bytes(l, &p->a, sizeof p->a);
     p->is_bound = true;
     give_constants(l, f);
-    if (!is_tiles) {
+    if (is_tiles) {
+        tn_gpu_launch_constant(l, TN_FC_HALF, p->is_half);
+    } else {
         tn_gpu_launch_constant(l, TN_FC_ROWS, pass_rows);
         tn_gpu_launch_constant(l, TN_FC_ALIGN, p->align);
         tn_gpu_launch_constant(l, TN_FC_SPLIT, p->split);
@@ -341,11 +343,15 @@ static const shape tiles_shapes[] = {
     {0, 3, 65, 1000, 800, 1, false, true},
 };
 
+/* Added to the number of a form: with a tile of floats, which F32 and BF16 have anyway. */
+enum { AS_FLOATS = 1000 };
+
 static double check_tiles(const tn_gpu_check *c, tn_gpu *g, uint32_t nth, uint32_t seed, tn_error *err) {
-    const form *f = &forms[c->param];
+    const form *f = &forms[c->param % AS_FLOATS];
     const shape *s = &tiles_shapes[nth];
     tn_gpu_launch *l = tn_gpu_launch_new(g, seed);
     product p = draw_product(l, f, s->n_done, width_of(f, s), s->n_out, s->bias, s->listed);
+    p.is_half = c->param < AS_FLOATS && c->param != 0 && c->param != 2;
     return finish_product(l, &p, run_product(l, &p, f, "linear_tiles", p.list, p.n_done, 0), err);
 }
 
@@ -354,6 +360,7 @@ static double check_large_x(const tn_gpu_check *c, tn_gpu *g, uint32_t nth, uint
     const form *f = &forms[c->param];
     tn_gpu_launch *l = tn_gpu_launch_new(g, seed);
     product p = draw_product(l, f, 5, 512, 9, false, true);
+    p.is_half = true;
     (void)nth;
     for (size_t i = 0; i < (size_t)p.n_row * p.a.n_in; i += 7) p.x[i] *= 1e9f;
     for (size_t i = 0; i < (size_t)p.a.n_out * p.a.n_in; i++) p.w.values[i] *= 1e-9f;
@@ -404,6 +411,7 @@ static double check_bits(const tn_gpu_check *c, tn_gpu *g, uint32_t nth, uint32_
     const size_t bytes = (size_t)p.n_row * N_OUT * sizeof(float);
     uint32_t reversed[N];
     p.split = 1u << nth;
+    p.is_half = f->type != TN_TYPE_F32;
     for (uint32_t i = 0; i < N; i++) reversed[i] = p.list[N - 1 - i];
     const uint32_t alone = run_product(l, &p, f, c->kernel, reversed, 1, 1);
     const float *one = tn_gpu_launch_read(l, alone, bytes, err), *first = NULL;
@@ -464,6 +472,8 @@ static double check_embed(const tn_gpu_check *c, tn_gpu *g, uint32_t nth, uint32
 #define ROWS(i, name) {"linear_rows", name, N_SHAPE(rows_shapes), FLOAT_OFF, check_rows, i},
 #define TILES(i, name)                                                                                       \
     {"linear_tiles", name, N_SHAPE(tiles_shapes), (i) < 3 ? FLOAT_OFF : HALF_OFF, check_tiles, i},
+#define FLOAT_TILES(i, name)                                                                                 \
+    {"linear_tiles", name ", floats", N_SHAPE(tiles_shapes), FLOAT_OFF, check_tiles, AS_FLOATS + i},
 #define EMBED(i, name)     {"embed", name, N_SHAPE(embed_shapes), 5e-7, check_embed, i},
 #define ROW_BITS(i, name)  {"linear_rows", "bits of " name, 3, 0, check_bits, i},
 #define TILE_BITS(i, name) {"linear_tiles", "bits of " name, 1, 0, check_bits, i},
@@ -475,6 +485,7 @@ const tn_gpu_check tn_gpu_checks_linear[] = {
     ROW_BITS(0, "F32") ROW_BITS(3, "Q4_0") ROW_BITS(7, "Q8_0") ROW_BITS(12, "Q4_K") ROW_BITS(14, "Q6_K")
     ROW_BITS(20, "IQ4_XS") ROW_BITS(30, "affine 4, 64, BF16")
     EACH_FORM(TILES)
+    FLOAT_TILES(1, "F16") FLOAT_TILES(7, "Q8_0") FLOAT_TILES(12, "Q4_K") FLOAT_TILES(30, "affine 4, 64, BF16")
     {"linear_tiles", "no rows", 1, 0, check_no_rows, 7},
     {"linear_tiles", "x of 1e9", 1, HALF_OFF, check_large_x, 7},
     TILE_BITS(0, "F32") TILE_BITS(12, "Q4_K")

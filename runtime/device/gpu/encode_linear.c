@@ -153,11 +153,19 @@ static int add_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input list, tn_gpu_c
     return 0;
 }
 
+/* Whether a tile holds the weight as halves: without loss for F16, else only where activations may be rounded
+ * as well. */
+static bool is_half_tile(const tn_gpu_exec *x, tn_type type) {
+    if (type == TN_TYPE_F32 || type == TN_TYPE_BF16) return false;
+    return type == TN_TYPE_F16 || x->config.compute != TN_COMPUTE_F32;
+}
+
 static int add_tiles(tn_gpu_exec *x, const tn_op *op, tn_linear_args args, tn_error *err) {
-    tn_gpu_constant constants[N_CONSTANT];
+    tn_gpu_constant constants[N_CONSTANT + 1];
     weight_constants(&x->weights[op->w], constants);
+    constants[N_CONSTANT] = (tn_gpu_constant){TN_FC_HALF, is_half_tile(x, x->weights[op->w].type)};
     tn_gpu_command *c =
-        tn_gpu_add(x, "linear_tiles", constants, N_CONSTANT, TN_TILE_SIMDS * TN_SIMD_WIDTH, err);
+        tn_gpu_add(x, "linear_tiles", constants, N_CONSTANT + 1, TN_TILE_SIMDS * TN_SIMD_WIDTH, err);
     if (!c) return err->code;
     args.rows_are_listed = 1;
     bind_linear(x, c, op, TN_GPU_IN_PROMPT, &args);

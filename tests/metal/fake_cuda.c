@@ -182,7 +182,9 @@ static void run_until(object *stream, uint64_t end) {
 }
 
 static operation *give(object *stream, what w) {
-    if (n_operation == MAX_OPS) abort();
+    if (n_operation == MAX_OPS) /* a driver's queue is not endless either */
+        for (int i = 0; i < MAX_BLOCKS; i++)
+            if (objects[i] && objects[i]->kind == STREAM) run_until(objects[i], UINT64_MAX);
     operation *op = &operations[n_operation++];
     *op = (operation){.what = w, .stream = stream};
     stream->n_given++;

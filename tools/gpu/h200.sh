@@ -28,8 +28,9 @@ summary=
 
 tar -C "$pack" -xzf "$archive" || exit 99
 export LD_LIBRARY_PATH="$pack/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-export TENON_MODULE_PATH="$pack/modules" TENON_MODULE_CACHE="$pack/modules.json" TENON_CUDA_CACHE="$pack/cache"
-export TENON_MODULE_SCANNER="$pack/bin/tenon" TENON_MODEL_PATH="$root/models" TN_SRCDIR="$root" TN_BUILDDIR="$pack" TMPDIR="$pack"
+export TENON_MODULE_PATH="$pack/modules" TENON_MODULE_CACHE="$pack/modules.json" TENON_MODULE_SCANNER="$pack/bin/tenon"
+export TENON_CUDA_CACHE="$pack/cache" TENON_VECTORS="$root/tests/vectors"
+export TENON_MODEL_PATH="$root/models" TN_SRCDIR="$root" TN_BUILDDIR="$pack" TMPDIR="$pack"
 tenon=$pack/bin/tenon
 export tenon out
 

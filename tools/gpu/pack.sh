@@ -47,24 +47,23 @@ for file in "$folder"/bin/* "$folder"/modules/*; do ldd "$file" || :; done |
     cp -L "$library" "$folder/lib/"
 done
 
-# Programs that ask for kernels, over a driver without a GPU (tests/metal/fake_cuda.c): what they compute is nothing, what
-# they compile stays.
+# What the checks ask for; then programs that ask for kernels, over a driver without a GPU (tests/metal/fake_cuda.c): what
+# they compute is nothing, what they compile stays.
 fill_cache() {
-    make -C "$build" tests/metal/fake_cuda.la >> "$build/gpu-pack.log" 2>&1
     export TENON_LIBCUDA="$build/tests/metal/.libs/fake_cuda.so" FAKE_CUDA_GIB=8 TENON_CUDA_CACHE="$folder/cache"
-    export TN_SRCDIR="$root" TENON_MODEL_PATH="$root/models" TENON_MODULE_PATH="$folder/modules" TENON_MODULE_CACHE=off
-    {
-        grep -ho 'kernel void [a-z_0-9]*' "$root"/metal/kernels/*.metal | sed 's/.* //'
-        echo program
-    } | xargs -P "$jobs" -I '{}' timeout 1000 "$build/tenon" selftest --device cuda --kernel '{}' || :
-    "$build/tenon" run --device cuda -n 2 Hello || :
+    export TENON_MODULE_PATH="$folder/modules" TENON_MODULE_SCANNER="$build/tenon" TENON_MODULE_CACHE=off
+    export TN_SRCDIR="$root" TENON_MODEL_PATH="$root/models" TENON_VECTORS="$root/tests/vectors"
+    TN_CUDA_COMPILE=fill "$build/tests/metal/cuda_compile" || return
+    timeout 300 "$build/tenon" selftest --device cuda --kernel program || :
+    timeout 300 "$build/tenon" run --device cuda -n 2 Hello || :
     for program in language_cuda models_cuda company_cuda; do timeout 300 "$build/tests/metal/$program" || :; done
     timeout 300 "$build/tools/gpu/bench_kernels" || :
 }
 
 mkdir "$folder/cache"
 if [ -z "${NO_CACHE:-}" ]; then
-    fill_cache > "$build/gpu-pack-cache.log" 2>&1
+    make -C "$build" tests/metal/cuda_compile tests/metal/fake_cuda.la >> "$build/gpu-pack.log" 2>&1
+    fill_cache > "$build/gpu-pack-cache.log" 2>&1 || :
     echo "compiled kernels: $(find "$folder/cache" -type f | wc -l)"
 fi
 tar -C "$folder" -czf "$archive" bin lib modules cache

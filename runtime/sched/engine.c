@@ -267,7 +267,8 @@ int tn_engine_step(tn_engine *e, bool *ret_busy, tn_error *err) {
     *ret_busy = e->step.n_token > 0;
     if (rc || !*ret_busy) return rc;
     rc = cls->step(e->m->exec, &e->step, err);
-    if (!rc) rc = cls->logits(e->m->exec, &logits, err);
+    /* Without rows nothing is waited for: a GPU still runs this step while the next one is put together. */
+    if (!rc && e->step.n_row) rc = cls->logits(e->m->exec, &logits, err);
     for (uint32_t i = 0; !rc && i < e->step.n_seq; i++) deliver(e, e->members[i], logits);
     return rc;
 }

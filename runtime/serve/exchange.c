@@ -435,6 +435,7 @@ void tn_exchange_pump(tn_exchange *x, size_t max_pending) {
         return;
     }
     if (failed) {
+        if (tn_job_error(failed->job)->code == TN_EDEVICE) tn_models_renew(x->served);
         fail_with(x, tn_job_error(failed->job)->code, tn_job_error(failed->job)->text);
         return;
     }

@@ -211,6 +211,10 @@ void tn_models_release(const tn_served *s) {
     if (s) tn_residency_release(s->models->residency, (uint32_t)(s - s->models->served));
 }
 
+void tn_models_renew(const tn_served *s) {
+    tn_residency_renew(s->models->residency, (uint32_t)(s - s->models->served));
+}
+
 tn_wait *tn_models_late(tn_models *m, int64_t now_ns) {
     return tn_residency_late(m->residency, now_ns);
 }

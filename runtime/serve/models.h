@@ -38,6 +38,8 @@ int tn_models_find(const tn_models *m, const char *name);
 /* As tn_residency_acquire; a model that is held is what tn_models_served says. [any thread] */
 int tn_models_acquire(tn_models *m, uint32_t i, tn_wait *w, tn_error *err);
 const tn_served *tn_models_served(const tn_models *m, uint32_t i);
+/* Its device has failed: it is loaded anew for the next who wants it. Called by who holds it. [any thread] */
+void tn_models_renew(const tn_served *s);
 /* [any thread] NULL is harmless. */
 void tn_models_release(const tn_served *s);
 /* As in residency.h. [any thread] */

@@ -14,6 +14,7 @@ typedef struct entry {
     uint64_t wanted_at;   /* counts up: who was wanted first */
     int64_t last_used_ns; /* when it was last acquired or released */
     bool gentle;          /* nobody leaves for this load */
+    bool worn;            /* in, but nobody new may have it */
     tn_model_need need;   /* while it is in */
 } entry;
 
@@ -79,7 +80,7 @@ int tn_residency_acquire(tn_residency *r, uint32_t i, tn_wait *w, tn_error *err)
     entry *e = &r->entries[i];
     pthread_mutex_lock(&r->lock);
     w->model = i;
-    if (e->state == TN_RESIDENCE_IN) {
+    if (e->state == TN_RESIDENCE_IN && !e->worn) {
         e->refs++;
         e->last_used_ns = tn_clock_ns();
     } else {
@@ -95,6 +96,12 @@ void tn_residency_release(tn_residency *r, uint32_t i) {
     e->last_used_ns = tn_clock_ns();
     if (--e->refs == 0) pthread_cond_signal(&r->news);
     pthread_mutex_unlock(&r->lock);
+}
+
+void tn_residency_renew(tn_residency *r, uint32_t i) {
+    pthread_mutex_lock(&r->lock);
+    r->entries[i].worn = true;
+    pthread_mutex_unlock(&r->lock); /* the loader hears of it from who lets go last */
 }
 
 /* Moves the late waits of e to *list. */
@@ -187,6 +194,7 @@ static void take_out(tn_residency *r, uint32_t i) {
     pthread_mutex_lock(&r->lock);
     e->need = (tn_model_need){0};
     e->state = TN_RESIDENCE_OUT;
+    e->worn = false;
     if (e->waits) want(r, e);
 }
 
@@ -256,6 +264,14 @@ static int next_wanted(const tn_residency *r) {
     return first;
 }
 
+/* One that does not work any more and that nobody holds; -1: none. */
+static int next_worn(const tn_residency *r) {
+    for (uint32_t k = 0; k < r->config.n_model; k++)
+        if (r->entries[k].state == TN_RESIDENCE_IN && r->entries[k].worn && r->entries[k].refs == 0)
+            return (int)k;
+    return -1;
+}
+
 /* A model that has been idle for long enough, or -1 and how long the first one has left; 0 ns: there is none.
  */
 static int next_idle(const tn_residency *r, int64_t *ret_left_ns) {
@@ -293,8 +309,10 @@ static void *run(void *arg) {
     pthread_mutex_lock(&r->lock);
     while (!r->stop) {
         int64_t left = 0;
-        int wanted = next_wanted(r), idle = wanted < 0 ? next_idle(r, &left) : -1;
-        if (wanted >= 0)
+        int worn = next_worn(r), wanted = next_wanted(r), idle = wanted < 0 ? next_idle(r, &left) : -1;
+        if (worn >= 0)
+            take_out(r, (uint32_t)worn);
+        else if (wanted >= 0)
             bring_in(r, (uint32_t)wanted);
         else if (idle >= 0)
             take_out(r, (uint32_t)idle);

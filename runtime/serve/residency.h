@@ -70,6 +70,9 @@ int tn_residency_preload(tn_residency *r, uint32_t i, tn_error *err);
 int tn_residency_acquire(tn_residency *r, uint32_t i, tn_wait *w, tn_error *err);
 /* The caller lets go of a model that was held for it. [any thread] */
 void tn_residency_release(tn_residency *r, uint32_t i);
+/* Model i no longer works: when all who hold it have let go of it, it leaves, kept or not; who wants it from
+ * now on waits until it has been loaded anew. For those that hold it. Again is harmless. [any thread] */
+void tn_residency_renew(tn_residency *r, uint32_t i);
 /* Takes out those whose deadline has passed; their done is not called. [any thread] */
 tn_wait *tn_residency_late(tn_residency *r, int64_t now_ns);
 /* How many wait. [any thread] */

@@ -370,6 +370,32 @@ static void too_many_are_refused(void **state) {
     end(&w);
 }
 
+/* A model whose device has failed: those who hold it end, the next one waits for a new one, kept or not. */
+static void a_worn_one_is_loaded_anew(void **state) {
+    world w = {.rules = {{.keep = true}}};
+    tn_error err = {0};
+    waiter first = waiter_until(0), second = waiter_until(0), late = waiter_until(0);
+    (void)state;
+    make(&w, 0);
+    assert_int_equal(tn_residency_acquire(w.r, 0, &first.wait, &err), 1);
+    assert_int_equal(wait_for(&first), 0);
+    assert_int_equal(tn_residency_acquire(w.r, 0, &second.wait, &err), 0);
+    tn_residency_renew(w.r, 0);
+    tn_residency_renew(w.r, 0);
+    assert_int_equal(tn_residency_acquire(w.r, 0, &late.wait, &err), 1);
+    tn_residency_release(w.r, 0);
+    pause_ms(MOMENT_MS);
+    assert_int_equal(atomic_load(&w.n_unload[0]), 0); /* somebody still holds it */
+    assert_int_equal(atomic_load(&late.n_done), 0);
+    tn_residency_release(w.r, 0);
+    assert_int_equal(wait_for(&late), 0);
+    assert_int_equal(atomic_load(&w.n_load[0]), 2);
+    tn_residency_release(w.r, 0);
+    use(&w, 0);
+    assert_int_equal(atomic_load(&w.n_load[0]), 2); /* the new one stays */
+    end(&w);
+}
+
 static void stopping_tells_everybody(void **state) {
     world w = {0};
     waiter first = waiter_until(0), second = waiter_until(0);
@@ -464,6 +490,7 @@ int main(void) {
         cmocka_unit_test(who_comes_while_it_leaves_waits_for_it_to_come_back),
         cmocka_unit_test(late_ones_are_handed_out),
         cmocka_unit_test(too_many_are_refused),
+        cmocka_unit_test(a_worn_one_is_loaded_anew),
         cmocka_unit_test(stopping_tells_everybody),
         cmocka_unit_test(at_the_start_nobody_leaves),
         cmocka_unit_test(many_threads_get_what_they_want),

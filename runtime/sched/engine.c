@@ -244,7 +244,7 @@ static void deliver(tn_engine *e, tn_seq *s, const float *logits) {
     enum { GENERATED = 2 }; /* a generated token counts so many times in what a client has been served */
     uint32_t n_vocab = e->m->program->n_vocab, first = s->chain->n_past, n = s->step_tokens;
     bool generated = tn_seq_is_decoding(s);
-    const float *row = logits + (size_t)s->step_first_row * n_vocab;
+    const float *row = logits ? logits + (size_t)s->step_first_row * n_vocab : NULL; /* NULL: no rows */
     if (s->config.on_taps) s->config.on_taps(s->config.ctx, e->m->exec, s->step_first, first, n);
     tn_chain_advance(e->kv, s->chain, s->keys, n);
     s->client->served += generated ? GENERATED : n;

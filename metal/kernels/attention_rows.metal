@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attention of rows that stand alone: generated ones, and prompts of models whose heads are too wide for attention_tiles.
+/* Attention of rows that stand alone: generated ones, and prompts of models whose heads are too wide for
+ * attention_tiles.
  *
  * The positions of a sequence are cut into spans of TN_ATTENTION_SPAN from position 0 on, a span into one part for each
  * simdgroup. Each part has a softmax of its own; parts fold into spans in ascending order, spans into the row likewise
- * (Milakov & Gimelshein 2018, alg. 3; split over spans: Dao et al. 2023, "Flash-Decoding"). All of that follows from the
- * row's position and the model. Parts and spans that the row sees nothing of are left out, single positions have weight
- * 0. Products meet sums in fma() only, so that no compiler can round the two forms of the kernel differently. */
+ * (Milakov & Gimelshein 2018, alg. 3; split over spans: Dao et al. 2023, "Flash-Decoding"). All of that follows from
+ * the row's position and the model. Parts and spans that the row sees nothing of are left out, single positions have
+ * weight 0. Products meet sums in fma() only, so that no compiler can round the two forms of the kernel differently. */
 #include <metal_stdlib>
 
 #include "metal/args.h"
@@ -116,7 +117,8 @@ static inline void add_values(device const uchar *v, threadgroup const ulong *pl
     }
 }
 
-/* q [n_head, HEAD_DIM] as scores want it: query [HEADS, padded]. A simdgroup takes every SIMDS-th block of dimensions. */
+/* q [n_head, HEAD_DIM] as scores want it: query [HEADS, padded]. A simdgroup takes every SIMDS-th block of
+ * dimensions. */
 static inline void load_query(device const float *q, uint n_head, constant tn_attention_args &a, uint simd, uint lane,
                               threadgroup float *query)
 {
@@ -237,7 +239,7 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
                            uint  simd [[simdgroup_index_in_threadgroup]])
 {
     threadgroup float query[TN_ATTENTION_QUERY];                  /* [HEADS, padded], times kv_query_factor */
-    threadgroup float weights[SIMDS * TN_ATTENTION_HEADS * STEP]; /* of a step; later numbers of a pass, [SIMDS, PASS] */
+    threadgroup float weights[SIMDS * TN_ATTENTION_HEADS * STEP]; /* of a step; later a pass, [SIMDS, PASS] */
     threadgroup ulong places[TN_ATTENTION_SPAN];
     threadgroup float tops[SIMDS * TN_ATTENTION_HEADS];    /* of each part: the largest score, */
     threadgroup float sums[SIMDS * TN_ATTENTION_HEADS];    /* the sum of weights, */
@@ -321,7 +323,8 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
             row_sums[tid] = row_sum;
             row_top = top;
         }
-        device float *to = parts + ((ulong(at.z) * grid.y + at.y) * a.n_head + first_head) * tn_attention_part(HEAD_DIM);
+        const ulong part = (ulong(at.z) * grid.y + at.y) * a.n_head + first_head;
+        device float *to = parts + part * tn_attention_part(HEAD_DIM);
 #pragma unroll
         for (uint unit = 0; unit < HEADS * reads(); unit += pass_units()) {
             put_sums(acc, unit, lane, weights + simd * PASS);

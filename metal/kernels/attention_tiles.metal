@@ -51,10 +51,10 @@ static inline void put8(threadgroup float *p, uint i, thread const float *x)
     }
 }
 
-/* q of the simdgroup's rows, dimensions d .. d + TN_KV_BLOCK, as scores want it: a row from each 2 * STAGE_STRIDE halves, the
- * lower halves TN_KV_BLOCK farther on, or STAGE_STRIDE floats. q: the head in the tile's first row. */
-static inline void stage_query(device const float *q, constant tn_attention_args &a, uint n_row, uint simd, uint d, uint lane,
-                               threadgroup float *stage)
+/* q of the simdgroup's rows, dimensions d .. d + TN_KV_BLOCK, as scores want it: a row from each 2 * STAGE_STRIDE
+ * halves, the lower halves TN_KV_BLOCK farther on, or STAGE_STRIDE floats. q: the head in the tile's first row. */
+static inline void stage_query(device const float *q, constant tn_attention_args &a, uint n_row, uint simd, uint d,
+                               uint lane, threadgroup float *stage)
 {
     threadgroup half *halves = (threadgroup half *)stage;
     for (uint i = 0; i < SIMD_ROWS; i++) {
@@ -93,20 +93,21 @@ static inline void load_block(device const uchar *k, device const uchar *v, cons
     }
 }
 
-/* Attention of the prompt rows of a tile, a query head at a time (Dao et al. 2022, "FlashAttention", alg. 1, with simdgroup
- * matrices): score and what a row sees as for attention_rows.
+/* Attention of the prompt rows of a tile, a query head at a time (Dao et al. 2022, "FlashAttention", alg. 1, with
+ * simdgroup matrices): score and what a row sees as for attention_rows.
  *
  * q, out: [T, n_head * HEAD_DIM], not the same. pool, page_table: metal/args.h, this step's keys and values included.
  * Grid: (n_head, tiles) threadgroups of TN_ATTENTION_THREADS; simdgroup i takes rows 8 i .. of the tile.
- * HEAD_DIM at most TN_TILE_MAX_HEAD_DIM. HALF: weights, keys and values are rounded to halves before they are multiplied,
- * q to one or two of them.
+ * HEAD_DIM at most TN_TILE_MAX_HEAD_DIM. HALF: weights, keys and values are rounded to halves before they are
+ * multiplied, q to one or two of them.
  *
- * Keys come in blocks of tile_keys() from position 0 on. A row's weights are relative to `top`, which follows its largest
- * score only when a block exceeds it by LAZY powers of two (sums are scaled down then), so that it depends on the row's
- * scores and on nothing beside it; a position that the row does not see adds 0 to its sums, which changes no bit.
+ * Keys come in blocks of tile_keys() from position 0 on. A row's weights are relative to `top`, which follows its
+ * largest score only when a block exceeds it by LAZY powers of two (sums are scaled down then), so that it depends on
+ * the row's scores and on nothing beside it; a position that the row does not see adds 0 to its sums, which changes no
+ * bit.
  *
- * Loads and stores of matrices follow one another in order; a store begins when all lanes have come to it. Barriers stand
- * where single lanes write what a load reads, read what a store wrote, or overwrite what a load read. */
+ * Loads and stores of matrices follow one another in order; a store begins when all lanes have come to it. Barriers
+ * stand where single lanes write what a load reads, read what a store wrote, or overwrite what a load read. */
 kernel void attention_tiles(device const float         *q          [[buffer(0)]],
                             device const uchar         *pool       [[buffer(1)]],
                             device const tn_metal_tile *tiles      [[buffer(2)]],

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kernels without sums. All matrices are [rows, cols]; out may be any of the inputs.
- * Grid of each: (ceil(cols / (TN_ELEMENT_THREADS * TN_ELEMENT_VEC)), rows) threadgroups of TN_ELEMENT_THREADS; a thread takes
- * TN_ELEMENT_VEC neighbouring columns, at once where rows begin at multiples of them. */
+ * Grid of each: (ceil(cols / (TN_ELEMENT_THREADS * TN_ELEMENT_VEC)), rows) threadgroups of TN_ELEMENT_THREADS; a thread
+ * takes TN_ELEMENT_VEC neighbouring columns, at once where rows begin at multiples of them. */
 #include <metal_stdlib>
 
 #include "metal/args.h"
@@ -22,7 +22,8 @@ static inline float sigmoid(float x)
 }
 
 /* x Phi(x) = max(x, 0) - |x| / 2 erfc(|x| / sqrt(2)) (Hendrycks & Gimpel 2016, section 2), with
- * erfc(z) = (a1 t + ... + a5 t^5) e^-z^2, t = 1 / (1 + p z), off by at most 1.5e-7 (Abramowitz & Stegun 1964, 7.1.26). */
+ * erfc(z) = (a1 t + ... + a5 t^5) e^-z^2, t = 1 / (1 + p z), off by at most 1.5e-7 (Abramowitz & Stegun 1964,
+ * 7.1.26). */
 static inline float gelu_erf(float x)
 {
     const float z = abs(x) * 0.70710678f, t = 1.0f / fma(0.3275911f, z, 1.0f);
@@ -34,7 +35,8 @@ static inline float gelu_erf(float x)
     return max(x, 0.0f) - 0.5f * abs(x) * (p * t * precise::exp(-z * z));
 }
 
-/* gelu_tanh: x/2 (1 + tanh(u)) = x sigmoid(2 u), u = sqrt(2/pi) (x + 0.044715 x^3) (Hendrycks & Gimpel 2016, section 2). */
+/* gelu_tanh: x/2 (1 + tanh(u)) = x sigmoid(2 u), u = sqrt(2/pi) (x + 0.044715 x^3) (Hendrycks & Gimpel 2016, section
+ * 2). */
 static inline float activate(float x)
 {
     if (ACTIVATION == SILU)

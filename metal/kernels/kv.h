@@ -115,7 +115,8 @@ static inline void kv_load2(device const uchar *row, uint d, thread float *x)
     }
 }
 
-/* A block of n <= 32 dimensions is cut into powers of two, the largest first (24: 16 and 8): the length of the lane's. */
+/* A block of n <= 32 dimensions is cut into powers of two, the largest first (24: 16 and 8): the length of the
+ * lane's. */
 static inline uint kv_part(uint n, uint lane)
 {
     uint part = 1, start = 0;
@@ -148,8 +149,8 @@ static inline float kv_turn_back(float x, uint n, uint lane)
     return kv_turn(x, n, lane) * (1.0f / float(kv_part(n, lane)));
 }
 
-/* Scores are kept in units in which a weight is exp2(spread * (score - top)): q is multiplied by kv_query_factor; a soft
- * cap is then a tanh. */
+/* Scores are kept in units in which a weight is exp2(spread * (score - top)): q is multiplied by kv_query_factor; a
+ * soft cap is then a tanh. */
 static inline float kv_query_factor(float scale, float softcap)
 {
     return softcap > 0.0f ? scale / softcap : scale * 1.44269504f;

@@ -6,8 +6,8 @@
 
 using namespace metal;
 
-/* The scale of a Q8_0 block whose largest magnitude has the bits `top`, as tn_kv_type_scale: the least half that takes it
- * to 127.5, at most 65504; NaN where something is not finite. */
+/* The scale of a Q8_0 block whose largest magnitude has the bits `top`, as tn_kv_type_scale: the least half that takes
+ * it to 127.5, at most 65504; NaN where something is not finite. */
 static inline ushort scale_of(uint top)
 {
     if (top >= 0x7f800000u)

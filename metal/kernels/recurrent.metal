@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layers that keep a state instead of keys and values (tn_state_place): it is zero before the first token of a sequence,
- * whatever its page holds. */
+/* Layers that keep a state instead of keys and values (tn_state_place): it is zero before the first token of a
+ * sequence, whatever its page holds. */
 #include <metal_stdlib>
 
 #include "metal/args.h"
@@ -38,11 +38,13 @@ static inline ulong state_of(constant tn_state_place &state, device const uint *
     return page_table[ulong(seq) * state.pages_per_seq] * ulong(state.page_bytes) + ulong(state.offset);
 }
 
-/* out[t][c] = act(bias[c] + sum over j of weight[c][j] * x[t - kernel + 1 + j][c]), j ascending (tn_conv_desc). Rows before
- * the step's are the state: the kernel - 1 before it, oldest first, [kernel - 1, cols].
+/* out[t][c] = act(bias[c] + sum over j of weight[c][j] * x[t - kernel + 1 + j][c]), j ascending (tn_conv_desc). Rows
+ * before the step's are the state: the kernel - 1 before it, oldest first, [kernel - 1, cols].
  *
- * x, out: [T, cols], not the same. weight: [cols, kernel]. bias: [cols]. tokens: [T]. seqs, page_table: [sequences, ...].
- * Grid: (ceil(cols / TN_RECURRENT_THREADS), T) threadgroups of TN_RECURRENT_THREADS. TN_OP_CONV, followed by conv_state. */
+ * x, out: [T, cols], not the same. weight: [cols, kernel]. bias: [cols]. tokens: [T]. seqs, page_table: [sequences,
+ * ...].
+ * Grid: (ceil(cols / TN_RECURRENT_THREADS), T) threadgroups of TN_RECURRENT_THREADS. TN_OP_CONV, followed by
+ * conv_state. */
 kernel void conv(device const float          *x          [[buffer(0)]],
                  device const float          *weight     [[buffer(1)]],
                  device const float          *bias       [[buffer(2)]],
@@ -78,8 +80,8 @@ kernel void conv(device const float          *x          [[buffer(0)]],
 
 /* The state of a conv after the step: the last kernel - 1 rows of what was there and x.
  *
- * x: [T, cols]. Grid: (ceil(cols / TN_RECURRENT_THREADS), sequences) threadgroups of TN_RECURRENT_THREADS; a thread moves
- * its column upwards. */
+ * x: [T, cols]. Grid: (ceil(cols / TN_RECURRENT_THREADS), sequences) threadgroups of TN_RECURRENT_THREADS; a thread
+ * moves its column upwards. */
 kernel void conv_state(device const float        *x          [[buffer(0)]],
                        device uchar              *pool       [[buffer(1)]],
                        device const tn_metal_seq *seqs       [[buffer(2)]],
@@ -120,8 +122,9 @@ static inline uint padded_dim()
 }
 
 /* The gated delta rule (tn_delta_desc; Yang et al. 2024, "Gated Delta Networks", eq. 10), token by token, on a group of
- * columns of a head's S [HEAD_DIM, head_dim_v]. A lane has fours i, i + tn_delta_lanes(HEAD_DIM), ... of its column; sums over a column
- * run over the lane's fours in ascending order, component by component, then over components, then over the lanes.
+ * columns of a head's S [HEAD_DIM, head_dim_v]. A lane has fours i, i + tn_delta_lanes(HEAD_DIM), ... of its column;
+ * sums over a column run over the lane's fours in ascending order, component by component, then over components, then
+ * over the lanes.
  *
  * qkv: [T, 2 * n_head_k * HEAD_DIM + n_head * head_dim_v]. a_in, b_in: [T, n_head]. rate, dt_bias: [n_head].
  * out: [T, n_head * head_dim_v]. seqs: [grid's]. HEAD_DIM: at most 1024.
@@ -195,7 +198,8 @@ kernel void delta_rule(device const float        *qkv        [[buffer(0)]],
             threadgroup const float4 *q = (threadgroup const float4 *)(qs + t * padded);
             threadgroup const float4 *k = (threadgroup const float4 *)(ks + t * padded);
             const float decay = decays[t];
-            const float v = there ? qkv[row * cols + 2ul * a.n_head_k * HEAD_DIM + ulong(head) * a.head_dim_v + col] : 0.0f;
+            const ulong v_at = row * cols + 2ul * a.n_head_k * HEAD_DIM + ulong(head) * a.head_dim_v + col;
+            const float v = there ? qkv[v_at] : 0.0f;
             float4 found4 = float4(0.0f);
 #pragma unroll
             for (uint i = 0; i < fours; i++) {

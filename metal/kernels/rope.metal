@@ -10,9 +10,9 @@ using namespace metal;
  * and copies the dimensions from n_dims on.
  *
  * x, out: [T, n_head * head_dim], may be the same buffer. tokens: [T]. inv_freq: [2, n_dims / 2], by rope variant.
- * Grid: (ceil(pairs * ceil(n_head / TN_ROPE_HEADS) / TN_ELEMENT_THREADS), T) threadgroups of TN_ELEMENT_THREADS, pairs =
- * ceil(head_dim / 2): a thread takes the same pair of TN_ROPE_HEADS heads, and reads both elements before it writes one.
- * TN_OP_ROPE. precise: angles are as large as positions. */
+ * Grid: (ceil(pairs * ceil(n_head / TN_ROPE_HEADS) / TN_ELEMENT_THREADS), T) threadgroups of TN_ELEMENT_THREADS, where
+ * pairs = ceil(head_dim / 2): a thread takes the same pair of TN_ROPE_HEADS heads, and reads both elements before it
+ * writes one. TN_OP_ROPE. precise: angles are as large as positions. */
 kernel void rope(device const float          *x        [[buffer(0)]],
                  device const tn_metal_token *tokens   [[buffer(1)]],
                  device const float          *inv_freq [[buffer(2)]],

@@ -69,7 +69,8 @@ const tn_setting_row tn_setting_rows[] = {
     {CACHE(CHOICE, "share", share), .def = "all", .words = "all|key",
      .help = "who may go on from whose computed prompts: all, or only requests with the same API key"},
     {CACHE(BOOL, "exact", exact), .def = "true",
-     .help = "on a GPU, earlier answers in a prompt are computed again, so that a hit changes no bit; off takes them as they are"},
+     .help =
+         "on a GPU, earlier answers in a prompt are computed again, so that a hit changes no bit; off takes them as they are"},
     {CACHE(UINT, "context", context), .def = "0", .max = 1 << 24,
      .help = "tokens of one sequence, for models that do not say; 0 is what the model was made for"},
 
@@ -97,8 +98,8 @@ const tn_setting_row tn_setting_rows[] = {
      .help = "a directory, a .gguf file, or without '/' the name of an installed model"},
     {MODEL(TEXT, "family", family), .unset = "the module that fits best",
      .help = "id of the module that runs the model"},
-    {MODEL(WORD, "device", device), .unset = "the first device of this build", .words = "metal|cuda|cpu|reference",
-     .help = "what computes"},
+    {MODEL(WORD, "device", device), .unset = "the first device of this build",
+     .words = "metal|cuda|cpu|reference", .help = "what computes"},
     {MODEL(UINT, "threads", threads), .def = "0", .max = 1024,
      .help = "processor threads; 0 is as many as the process may use"},
     {MODEL(WORD, "compute", compute), .def = "auto", .words = "f32|auto",

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Compiles the runtime and the modules, the Metal device included, for macOS on Apple's processors, and looks at what it would be linked
-# with: every undefined name must be in apple-symbols.txt. System headers are the small ones in machdr, so a header that
-# a file forgets, or a function that macOS does not have, is an error here.
+# Compiles the runtime and the modules, the Metal device included, for macOS on Apple's processors, and looks at what it
+# would be linked with: every undefined name must be in apple-symbols.txt. System headers are the small ones in machdr,
+# so a header that a file forgets, or a function that macOS does not have, is an error here.
 #
 #   TN_OBJC   a clang; TN_SRCDIR   the source tree
 set -u

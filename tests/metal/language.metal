@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The language of metal/README.md, every part of it once, to see that the simulator gives what Metal specifies. language.c
- * knows the expected values. */
+/* The language of metal/README.md, every part of it once, to see that the simulator gives what Metal specifies.
+ * language.c knows the expected values. */
 #include <metal_stdlib>
 
 #include "metal/args.h"
@@ -134,8 +134,8 @@ kernel void values(device float *out [[buffer(0)]],
     out[tid] = v;
 }
 
-/* out [3, 8, 8]: a b + 1, a^T, b^T (a^T + b), of a [8, 10] without its last two columns and b [8, 8]. The first simdgroup
- * works on what all threads put into shared. */
+/* out [3, 8, 8]: a b + 1, a^T, b^T (a^T + b), of a [8, 10] without its last two columns and b [8, 8]. The first
+ * simdgroup works on what all threads put into shared. */
 kernel void matrices(device const float *a [[buffer(0)]],
                      device const half *b [[buffer(1)]],
                      device float *out [[buffer(2)]],

@@ -13,7 +13,8 @@
 #   memcheck racecheck synccheck initcheck     the selftest under NVIDIA's compute-sanitizer
 # and, when it is named:
 #   ncu         what NVIDIA's profiler says about the first launches of KERNELS (default: linear_rows) in the benchmark
-# KERNELS="a b ...": the sanitizers look at those kernels only. TENON_CUDA_LINES=1: and name lines, once all is compiled anew. OUT: where the logs go (default: a new folder).
+# KERNELS="a b ...": the sanitizers look at those kernels only. TENON_CUDA_LINES=1: and name lines, once all is compiled
+# anew. OUT: where the logs go (default: a new folder).
 # The last lines say which steps passed; the exit status is the number of those that did not.
 set -u
 

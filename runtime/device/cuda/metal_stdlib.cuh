@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stand-in for <metal_stdlib>: the part of the Metal Shading Language's library that metal/README.md names, in CUDA C++17
- * for NVRTC with -default-device. Needs no header of the toolkit. A simdgroup is a warp, all 32 lanes of it.
+/* Stand-in for <metal_stdlib>: the part of the Metal Shading Language's library that metal/README.md names, in CUDA
+ * C++17 for NVRTC with -default-device. Needs no header of the toolkit. A simdgroup is a warp, all 32 lanes of it.
  *
  * Numerics: every function is the accurate one, fast or precise:: alike (but for rsqrt, 2 ulp; precise::rsqrt is
  * 1 / sqrt). Products and sums are contracted only where the kernel says fma (or dot); the driver compiles with
@@ -518,13 +518,13 @@ TN_INLINE split split_of(half x) {
     return {__float_as_uint(float(x)), 0};
 }
 
-/* The eight products of each element added up, of parts of a and of the transpose of b; the upper 8 rows of the instruction
- * take a's high parts and the lower ones its low parts. Column k of a lies where the instruction has k / 2 + k % 2 * 4,
- * and so do the rows of b. The sums so far stay out of it, since it does not round to nearest. */
+/* The eight products of each element added up, of parts of a and of the transpose of b; the upper 8 rows of the
+ * instruction take a's high parts and the lower ones its low parts. Column k of a lies where the instruction has
+ * k / 2 + k % 2 * 4, and so do the rows of b. The sums so far stay out of it, since it does not round to nearest. */
 TN_INLINE float2 multiply_tf32(split ax, split ay, uint bx, uint by) {
     float d[4] = {};
-    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, "
-                 "%2, %3};"
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+                 "{%0, %1, %2, %3};"
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
                  : "r"(ax.high), "r"(ax.low), "r"(ay.high), "r"(ay.low), "r"(bx), "r"(by));
     return float2(d[0] + d[2], d[1] + d[3]);

@@ -14,7 +14,7 @@
 #define signbit(x) __builtin_signbit(x)
 #define MATH1(name) double name(double); float name##f(float)
 #define MATH2(name) double name(double, double); float name##f(float, float)
-MATH1(acos); MATH1(asin); MATH1(atan); MATH1(cbrt); MATH1(ceil); MATH1(cos); MATH1(cosh); MATH1(erf); MATH1(exp); MATH1(exp2); MATH1(expm1);
+MATH1(acos); MATH1(asin); MATH1(atan); MATH1(cbrt); MATH1(ceil); MATH1(cos); MATH1(cosh); MATH1(erf); MATH1(erfc); MATH1(exp); MATH1(exp2); MATH1(expm1);
 MATH1(fabs); MATH1(floor); MATH1(log); MATH1(log10); MATH1(log1p); MATH1(log2); MATH1(nearbyint); MATH1(rint); MATH1(round); MATH1(sin);
 MATH1(sinh); MATH1(sqrt); MATH1(tan); MATH1(tanh); MATH1(trunc);
 MATH2(atan2); MATH2(copysign); MATH2(fmax); MATH2(fmin); MATH2(fmod); MATH2(hypot); MATH2(nextafter); MATH2(pow); MATH2(remainder);

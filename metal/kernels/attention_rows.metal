@@ -323,8 +323,8 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
             row_sums[tid] = row_sum;
             row_top = top;
         }
-        const ulong part = (ulong(at.z) * grid.y + at.y) * a.n_head + first_head;
-        device float *to = parts + part * tn_attention_part(HEAD_DIM);
+        const ulong where = (ulong(at.z) * grid.y + at.y) * a.n_head + first_head;
+        device float *to = parts + where * tn_attention_part(HEAD_DIM);
 #pragma unroll
         for (uint unit = 0; unit < HEADS * reads(); unit += pass_units()) {
             put_sums(acc, unit, lane, weights + simd * PASS);

@@ -14,7 +14,7 @@ typedef struct company {
     uint32_t n_seq;       /* a power of two, at most COMPANY_SEQS */
     uint32_t most_prompt; /* tokens, at most COMPANY_PROMPT */
     uint32_t most_new;    /* tokens, at most COMPANY_NEW */
-    uint32_t n_schedule;  /* every other one is short of memory */
+    uint32_t n_schedule;  /* every other one is short of memory; more follow until sequences were preempted */
 } company;
 enum { COMPANY_SEQS = 16, COMPANY_PROMPT = 260, COMPANY_NEW = 90 };
 

@@ -67,9 +67,9 @@ int main(void) {
         cases[i] = (company){.f = {.path = what[i].path},
                              .s = {.device = tested_device()->name, .kv_type = what[i].kv_type},
                              .n_seq = 8,
-                             .most_prompt = 70,
-                             .most_new = 60,
-                             .n_schedule = 4};
+                             .most_prompt = 48,
+                             .most_new = 24,
+                             .n_schedule = 2};
         snprintf(cases[i].name, sizeof cases[i].name, "%s, keys and values in %s", what[i].path,
                  what[i].kv_type);
         tests[N_FIXED + i] = (struct CMUnitTest){cases[i].name, company_any_history, NULL, NULL, &cases[i]};

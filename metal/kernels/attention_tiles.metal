@@ -30,6 +30,13 @@ static inline uint row_stride()
     return tn_kv_cols(HEAD_DIM) + (HALF != 0 ? 8u : 4u);
 }
 
+/* Where weights of positions 8 n .. lie in a row of halves, side by side: in the room of those scores that the lanes which
+ * write them have read, so that no lane overwrites what another one has yet to read. */
+static inline uint weights_at(uint n)
+{
+    return 16 * n + (tile_keys() == 32 ? 0u : 4u);
+}
+
 /* Whether q is multiplied as the sum of two halves: scores of large q and k would be off by hundredths otherwise. Where
  * keys were rounded to bytes that is less than they are off anyway. */
 static inline bool takes_two_halves()
@@ -239,7 +246,7 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
             float weight = score[i] > NO_SCORE ? exp2((score[i] - top) * spread) : 0.0f;
             if (HALF != 0) {
                 const half rounded = half(weight);
-                stage_half[lane / 4 * 2 * STAGE_STRIDE + column + i] = rounded;
+                stage_half[lane / 4 * 2 * STAGE_STRIDE + weights_at(column / 8) + column % 8 + i] = rounded;
                 weight = float(rounded);
             } else {
                 stage[lane / 4 * STAGE_STRIDE + column + i] = weight;
@@ -254,7 +261,7 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
             simdgroup_half8x8 p_half, v_half;
             simdgroup_float8x8 p_float, v_float;
             if (HALF != 0)
-                simdgroup_load(p_half, stage_half + 8 * n, 2 * STAGE_STRIDE);
+                simdgroup_load(p_half, stage_half + weights_at(n), 2 * STAGE_STRIDE);
             else
                 simdgroup_load(p_float, stage + 8 * n, STAGE_STRIDE);
 #pragma unroll

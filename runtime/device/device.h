@@ -69,6 +69,13 @@ typedef struct tn_exec_size {
     uint64_t page[TN_CACHE_GROUPS]; /* one page of each group, from its first write until it is discarded */
 } tn_exec_size;
 
+/* What a device with memory of its own, or with rules for it, can hold; zeros: no limit but the host's
+ * memory. */
+typedef struct tn_device_limits {
+    uint64_t memory; /* bytes in use at once */
+    uint64_t pool;   /* bytes of one group's pages */
+} tn_device_limits;
+
 typedef struct tn_device tn_device;
 typedef struct tn_exec tn_exec;
 
@@ -87,8 +94,8 @@ typedef struct tn_device_class {
     void (*close)(tn_device *d);
     /* What this device is on this machine, for --version and logs: "avx512, 2 threads". Borrowed. */
     const char *(*describe)(const tn_device *d);
-    /* Bytes that may be in use on it at once; 0, or a NULL function: no limit but the host's memory. */
-    uint64_t (*memory)(const tn_device *d);
+    /* NULL: none, and pools are only reserved addresses. Where it is there, pools are allocated whole. */
+    tn_device_limits (*limits)(const tn_device *d);
     /* What lower() would hold, without doing it. Errors as lower's. */
     int (*size)(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_exec_size *ret,
                 tn_error *err);

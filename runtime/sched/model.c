@@ -156,27 +156,50 @@ static uint32_t least_pages(const tn_model *m, uint32_t group) {
     return tn_model_seq_pages(m, group, m->n_ctx) + (m->program->groups[group].is_state ? STATE_COPIES : 0);
 }
 
-/* A GPU allocates pools whole, from memory of its own: all groups shrink alike until they fit beside the
- * rest. */
+static int no_room(const tn_model *m, uint64_t memory, uint64_t rest, uint64_t least, tn_error *err) {
+    return tn_fail(
+        err, TN_ENOMEM,
+        "%s has %llu MiB: weights and activations take %llu, a context of %u tokens %llu; choose a smaller "
+        "context, kv_type or model",
+        m->device->cls->name, (unsigned long long)memory >> 20, (unsigned long long)rest >> 20, m->n_ctx,
+        (unsigned long long)least >> 20);
+}
+
+/* A group's pages, at most as many as a pool may have bytes. */
+static int fit_pool(tn_model *m, uint32_t g, uint64_t most, tn_error *err) {
+    const uint32_t least = least_pages(m, g);
+    const uint64_t n = most / m->size.page[g];
+    if (n < least)
+        return tn_fail(
+            err, TN_ELIMIT,
+            "a context of %u tokens takes %llu MiB of keys and values in one piece, %s can have %llu; choose a "
+            "smaller context or kv_type",
+            m->n_ctx, (unsigned long long)(least * m->size.page[g]) >> 20, m->device->cls->name,
+            (unsigned long long)most >> 20);
+    if (n < m->config.n_page[g]) m->config.n_page[g] = (uint32_t)n;
+    return 0;
+}
+
+/* Where pools are allocated whole they take at most half of what the device has beside weights and
+ * activations, so that others have some too, but what one sequence needs in any case. All groups shrink
+ * alike. */
 static int fit_device(tn_model *m, tn_error *err) {
+    const tn_device_limits limits = m->device->cls->limits(m->device);
     const uint32_t n_group = m->program->n_group;
-    uint64_t memory = m->device->cls->memory ? m->device->cls->memory(m->device) : 0;
-    uint64_t file = tn_checkpoint_bytes(m->checkpoint);
-    uint64_t weights = m->size.weights > file ? m->size.weights : file;
-    uint64_t rest = weights + m->size.activations, least = 0, pools = 0;
+    uint64_t file = tn_checkpoint_bytes(m->checkpoint), least = 0, pools = 0;
+    uint64_t rest = (m->size.weights > file ? m->size.weights : file) + m->size.activations;
     for (uint32_t g = 0; g < n_group; g++) {
+        int rc = limits.pool ? fit_pool(m, g, limits.pool, err) : 0;
+        if (rc) return rc;
         least += m->size.page[g] * least_pages(m, g);
         pools += m->size.page[g] * m->config.n_page[g];
     }
-    if (memory == 0 || rest + pools <= memory) return 0;
-    if (rest + least > memory)
-        return tn_fail(
-            err, TN_ENOMEM,
-            "%s has %llu MiB: weights and activations take %llu, a context of %u tokens %llu; choose a smaller "
-            "context, kv_type or model",
-            m->device->cls->name, (unsigned long long)memory >> 20, (unsigned long long)rest >> 20, m->n_ctx,
-            (unsigned long long)least >> 20);
-    double share = (double)(memory - rest - least) / (double)(pools - least);
+    if (limits.memory == 0) return 0;
+    if (rest + least > limits.memory) return no_room(m, limits.memory, rest, least, err);
+    uint64_t most = (limits.memory - rest) / 2;
+    if (most < least) most = least;
+    if (pools <= most) return 0;
+    const double share = (double)(most - least) / (double)(pools - least);
     for (uint32_t g = 0; g < n_group; g++) {
         uint32_t must = least_pages(m, g);
         m->config.n_page[g] = must + (uint32_t)((m->config.n_page[g] - must) * share);
@@ -197,7 +220,7 @@ static int size_pools(tn_model *m, tn_error *err) {
                            m->n_ctx, (unsigned long long)n, MAX_PAGES);
         m->config.n_page[g] = (uint32_t)n;
     }
-    return fit_device(m, err);
+    return m->device->cls->limits ? fit_device(m, err) : 0;
 }
 
 /* What m takes as it is configured. */

@@ -41,7 +41,8 @@ const char *tn_gpu_device_describe(const tn_device *d) {
     return ((const tn_gpu_device *)d)->text;
 }
 
-uint64_t tn_gpu_device_memory(const tn_device *base) {
+tn_device_limits tn_gpu_device_limits(const tn_device *base) {
     const tn_gpu_device *d = (const tn_gpu_device *)base;
-    return d->gpu->api->info(d->gpu)->working_set;
+    const tn_gpu_info *info = d->gpu->api->info(d->gpu);
+    return (tn_device_limits){.memory = info->working_set, .pool = info->max_buffer};
 }

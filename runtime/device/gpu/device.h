@@ -15,7 +15,7 @@ tn_gpu *tn_gpu_of(tn_device *d);
 /* The rest of a class. As the members of tn_device_class. */
 void tn_gpu_device_close(tn_device *d);
 const char *tn_gpu_device_describe(const tn_device *d);
-uint64_t tn_gpu_device_memory(const tn_device *d);
+tn_device_limits tn_gpu_device_limits(const tn_device *d);
 int tn_gpu_size(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_exec_size *ret,
                 tn_error *err);
 int tn_gpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,
@@ -30,7 +30,7 @@ void tn_gpu_discard_page(tn_exec *x, uint32_t group, uint32_t page);
 #define TN_GPU_DEVICE_CLASS(name_, summary_, open_)                                                          \
     {                                                                                                        \
         .name = name_, .summary = summary_, .has_roles = true, .open = open_, .close = tn_gpu_device_close,  \
-        .describe = tn_gpu_device_describe, .memory = tn_gpu_device_memory, .size = tn_gpu_size,             \
+        .describe = tn_gpu_device_describe, .limits = tn_gpu_device_limits, .size = tn_gpu_size,             \
         .lower = tn_gpu_lower, .exec_free = tn_gpu_exec_free, .step = tn_gpu_step, .logits = tn_gpu_logits,  \
         .tap = tn_gpu_tap, .copy_page = tn_gpu_copy_page, .discard_page = tn_gpu_discard_page,               \
     }

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "cli/command.h"
 #include "device/gpu/check.h"
 #include "device/gpu/device.h"
@@ -110,15 +111,16 @@ static void test_program(test *t) {
     report(t, "program", "two layers, three sequences", 1, allowed, &o);
 }
 
-/* The device asked for, or the first GPU, or the first of all. */
+/* The device asked for, or the first GPU, or the first of all. GPUs that are passed over say why. */
 static int open_device(const char *name, tn_device **ret, tn_error *err) {
     const tn_device_options device_options = {0};
     const tn_device_class *cls = name ? tn_device_class_find(name) : tn_device_classes[0];
     if (!cls) return tn_fail(err, TN_EINVAL, "there is no device \"%s\" in this build", name);
-    for (size_t i = 0; !name && tn_device_classes[i]; i++)
-        if (tn_device_classes[i]->lower == tn_gpu_lower &&
-            tn_device_classes[i]->open(&device_options, ret, err) == 0)
-            return 0;
+    for (size_t i = 0; !name && tn_device_classes[i]; i++) {
+        if (tn_device_classes[i]->lower != tn_gpu_lower) continue;
+        if (tn_device_classes[i]->open(&device_options, ret, err) == 0) return 0;
+        tn_log(TN_LOG_WARN, "selftest", "%s is not tested: %s", tn_device_classes[i]->name, err->text);
+    }
     return cls->open(&device_options, ret, err);
 }
 

@@ -20,7 +20,7 @@ const tn_option_row tn_model_options[] = {
 };
 
 const tn_option_row tn_compute_options[] = {
-    {TN_OPT_WORD, .name = "device", .arg = "DEVICE", .words = "metal|cuda|cpu|reference",
+    {TN_OPT_WORD, .name = "device", .arg = "DEVICE", .words = "cpu|metal|cuda|reference",
      .help = "what computes (default: metal on a Mac, else cpu); reference is plain C, slow and exact",
      .offset = offsetof(tn_compute_args, device)},
     {TN_OPT_UINT, 't', .name = "threads", .arg = "N", .min = 1, .max = TN_THREADS_MAX,

@@ -99,7 +99,7 @@ const tn_setting_row tn_setting_rows[] = {
     {MODEL(TEXT, "family", family), .unset = "the module that fits best",
      .help = "id of the module that runs the model"},
     {MODEL(WORD, "device", device), .unset = "the first device of this build",
-     .words = "metal|cuda|cpu|reference", .help = "what computes"},
+     .words = "cpu|metal|cuda|reference", .help = "what computes"},
     {MODEL(UINT, "threads", threads), .def = "0", .max = 1024,
      .help = "processor threads; 0 is as many as the process may use"},
     {MODEL(WORD, "compute", compute), .def = "auto", .words = "f32|auto",

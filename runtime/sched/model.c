@@ -249,21 +249,14 @@ static int no_such_device(const char *name, tn_error *err) {
     return rc;
 }
 
-static int open_class(const tn_model_config *o, const tn_device_class *cls, tn_model *m, tn_error *err) {
-    tn_device_options options = {.n_thread = o->n_thread};
-    int rc = configure(o, cls, m, err);
-    return rc ? rc : cls->open(&options, &m->device, err);
-}
-
-/* The device asked for, or the first that this machine has. */
+/* The device asked for, or the first of this build. */
 static int open_device(const tn_model_config *o, tn_model *m, tn_error *err) {
     const tn_device_class *cls = o->device ? tn_device_class_find(o->device) : tn_device_classes[0];
     if (!cls) return no_such_device(o->device, err);
-    int rc = open_class(o, cls, m, err);
-    for (size_t i = 1; rc == TN_ENOTSUP && !o->device && tn_device_classes[i]; i++) {
-        tn_log(TN_LOG_WARN, "models", "%s; taking %s instead", err->text, tn_device_classes[i]->name);
-        rc = open_class(o, tn_device_classes[i], m, err);
-    }
+    int rc = configure(o, cls, m, err);
+    if (rc) return rc;
+    tn_device_options options = {.n_thread = o->n_thread};
+    rc = cls->open(&options, &m->device, err);
     return rc ? rc : measure(m, err);
 }
 

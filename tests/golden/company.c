@@ -134,7 +134,7 @@ static void run_out(tn_engine *e, tn_budget *budget) {
     bool busy = true;
     uint64_t taken = 0;
     while (busy || taken) {
-        if (budget->limit && !taken && company_below(10) == 0) {
+        if (budget->limit && !taken && company_below(6) == 0) {
             tn_engine_shrink(e, budget->limit);
             taken = tn_budget_left(budget);
             assert_true(tn_budget_take(budget, taken));
@@ -201,7 +201,7 @@ void company_any_history(void **state) {
         tn_error err = {0};
         run r = open_with(c, step, threads, seqs);
         /* Room for little more than one: they push each other out. */
-        if (k % 2) budget.limit = least_memory(c, r.model) * (2 + company_below(3)) / 2;
+        if (k % 2) budget.limit = least_memory(c, r.model) * (2 + company_below(2)) / 2;
         snprintf(what, sizeof what, "steps of %u tokens, %u sequences, %u threads, %llu bytes", step, seqs,
                  threads, (unsigned long long)budget.limit);
         assert_int_equal(tn_engine_new(r.model, &config, &e, &err), 0);

@@ -67,8 +67,8 @@ int main(void) {
         cases[i] = (company){.f = {.path = what[i].path},
                              .s = {.device = tested_device()->name, .kv_type = what[i].kv_type},
                              .n_seq = 8,
-                             .most_prompt = 48,
-                             .most_new = 24,
+                             .most_prompt = 40,
+                             .most_new = 40,
                              .n_schedule = 2};
         snprintf(cases[i].name, sizeof cases[i].name, "%s, keys and values in %s", what[i].path,
                  what[i].kv_type);

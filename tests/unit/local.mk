@@ -42,3 +42,10 @@ unit_tests += tests/unit/lanes
 tests_unit_lanes_SOURCES = %D%/lanes.c %D%/unit.h runtime/sched/lanes.c runtime/sched/share.c
 tests_unit_lanes_CPPFLAGS = $(test_cppflags)
 tests_unit_lanes_LDADD = $(CMOCKA_LIBS)
+# Loads a model, so it wants the preopened modules where there are such.
+unit_tests += tests/unit/gpu
+tests_unit_gpu_SOURCES = %D%/gpu.c %D%/fake_gpu.c %D%/fake_gpu.h %D%/unit.h
+tests_unit_gpu_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)
+tests_unit_gpu_LDADD = $(test_ldadd)
+tests_unit_gpu_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_unit_gpu_DEPENDENCIES = $(preopen_modules)

@@ -8,10 +8,6 @@
 
 #define N_SHAPE(a) ((uint32_t)(sizeof(a) / sizeof *(a)))
 
-static uint32_t ceil_div(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
-
 /* out: x again where the kernel works in place, else a new buffer of n floats; its number. */
 static uint32_t bind_out(tn_gpu_launch *l, uint32_t x, bool in_place, size_t n) {
     if (!in_place) return tn_gpu_launch_buffer(l, NULL, n * sizeof(float));
@@ -56,7 +52,7 @@ static double check_norm(const tn_gpu_check *check, tn_gpu *g, uint32_t shape, u
         tn_gpu_launch_dispatch(l, "rms_norm", cols / group, rows, 1, TN_NORM_THREADS);
     else
         tn_gpu_launch_dispatch(l, "rms_norm_simd",
-                               ceil_div(cols / group, TN_NORM_SIMD_THREADS / TN_SIMD_WIDTH), rows, 1,
+                               tn_ceil_div(cols / group, TN_NORM_SIMD_THREADS / TN_SIMD_WIDTH), rows, 1,
                                TN_NORM_SIMD_THREADS);
     return finish(l, out, expected, n, err);
 }
@@ -100,8 +96,8 @@ static double check_rope(const tn_gpu_check *check, tn_gpu *g, uint32_t shape, u
     tn_gpu_launch_buffer(l, inv_freq, (size_t)2 * half * sizeof *inv_freq);
     const uint32_t out = bind_out(l, in, rope_shapes[shape].in_place, n);
     tn_gpu_launch_bytes(l, &args, sizeof args);
-    const uint32_t threads = (dim + 1) / 2 * ceil_div(n_head, TN_ROPE_HEADS);
-    tn_gpu_launch_dispatch(l, "rope", ceil_div(threads, TN_ELEMENT_THREADS), rows, 1, TN_ELEMENT_THREADS);
+    const uint32_t threads = (dim + 1) / 2 * tn_ceil_div(n_head, TN_ROPE_HEADS);
+    tn_gpu_launch_dispatch(l, "rope", tn_ceil_div(threads, TN_ELEMENT_THREADS), rows, 1, TN_ELEMENT_THREADS);
     return finish(l, out, expected, n, err);
 }
 
@@ -147,7 +143,7 @@ static double check_element(const tn_gpu_check *check, tn_gpu *g, uint32_t shape
     const uint32_t out = bind_out(l, in, element_shapes[shape].in_place, n);
     tn_gpu_launch_bytes(l, &args, sizeof args);
     if (check->param) tn_gpu_launch_constant(l, TN_FC_ACTIVATION, check->param);
-    tn_gpu_launch_dispatch(l, check->kernel, ceil_div(cols, TN_ELEMENT_THREADS * TN_ELEMENT_VEC), rows, 1,
+    tn_gpu_launch_dispatch(l, check->kernel, tn_ceil_div(cols, TN_ELEMENT_THREADS * TN_ELEMENT_VEC), rows, 1,
                            TN_ELEMENT_THREADS);
     return finish(l, out, expected, n, err);
 }
@@ -175,7 +171,8 @@ static double check_output_rows(const tn_gpu_check *check, tn_gpu *g, uint32_t s
     tn_gpu_launch_buffer(l, wanted, sizeof wanted);
     const uint32_t out = tn_gpu_launch_buffer(l, NULL, n * sizeof *x);
     tn_gpu_launch_bytes(l, &args, sizeof args);
-    tn_gpu_launch_dispatch(l, "output_rows", ceil_div(cols, TN_ELEMENT_THREADS), rows, 1, TN_ELEMENT_THREADS);
+    tn_gpu_launch_dispatch(l, "output_rows", tn_ceil_div(cols, TN_ELEMENT_THREADS), rows, 1,
+                           TN_ELEMENT_THREADS);
     return finish(l, out, expected, n, err);
 }
 
@@ -197,7 +194,8 @@ static double check_slice(const tn_gpu_check *check, tn_gpu *g, uint32_t shape, 
     tn_gpu_launch_buffer(l, x, (size_t)rows * runs * run * sizeof *x);
     const uint32_t out = tn_gpu_launch_buffer(l, NULL, (size_t)rows * out_cols * sizeof *x);
     tn_gpu_launch_bytes(l, &args, sizeof args);
-    tn_gpu_launch_dispatch(l, "slice", ceil_div(out_cols, TN_ELEMENT_THREADS), rows, 1, TN_ELEMENT_THREADS);
+    tn_gpu_launch_dispatch(l, "slice", tn_ceil_div(out_cols, TN_ELEMENT_THREADS), rows, 1,
+                           TN_ELEMENT_THREADS);
     return finish(l, out, expected, (size_t)rows * out_cols, err);
 }
 
@@ -218,7 +216,7 @@ static double check_copy_page(const tn_gpu_check *check, tn_gpu *g, uint32_t sha
     for (size_t i = 0; i < n; i++) expected[i] = pool[i / page == args.to ? args.from * page + i % page : i];
     const uint32_t buffer = tn_gpu_launch_buffer(l, pool, n * sizeof *pool);
     tn_gpu_launch_bytes(l, &args, sizeof args);
-    tn_gpu_launch_dispatch(l, "copy_page", ceil_div(n_vec, TN_ELEMENT_THREADS), 1, 1, TN_ELEMENT_THREADS);
+    tn_gpu_launch_dispatch(l, "copy_page", tn_ceil_div(n_vec, TN_ELEMENT_THREADS), 1, 1, TN_ELEMENT_THREADS);
     return finish(l, buffer, expected, n, err);
 }
 

@@ -2,8 +2,6 @@
 /* TN_OP_ATTENTION: keys and values are stored, then generated rows and tiles of prompt rows go through
  * kernels of their own (metal/kernels/attention_*.metal). */
 #include <assert.h>
-#include <string.h>
-
 #include "device/gpu/exec.h"
 
 static_assert((int)TN_KV_F32 == TN_TYPE_F32 && (int)TN_KV_F16 == TN_TYPE_F16 &&
@@ -13,10 +11,6 @@ static_assert((int)TN_KV_F32 == TN_TYPE_F32 && (int)TN_KV_F16 == TN_TYPE_F16 &&
 /* Parts that attention_rows leaves: no more are kept than this, or than one row of the longest context needs.
  */
 static const uint64_t max_scratch = UINT64_C(64) << 20;
-
-static uint32_t ceil_div(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
 
 static uint32_t log2_of(uint32_t power) {
     uint32_t n = 0;
@@ -41,16 +35,15 @@ static int encode_store(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     const tn_gpu_constant constants[] = {{TN_FC_KV_TYPE, x->config.kv_type}, {TN_FC_HEAD_DIM, a->head_dim}};
     tn_gpu_command *c = tn_gpu_add(x, "kv_store", constants, 2, TN_ATTENTION_THREADS, err);
     if (!c) return err->code;
-    const uint32_t blocks = 2 * a->n_head_kv * ceil_div(a->head_dim, TN_KV_BLOCK);
-    tn_gpu_grid(c, ceil_div(blocks, simds), TN_GPU_TOKENS, 1, 1);
+    const uint32_t blocks = 2 * a->n_head_kv * tn_ceil_div(a->head_dim, TN_KV_BLOCK);
+    tn_gpu_grid(c, tn_ceil_div(blocks, simds), TN_GPU_TOKENS, 1, 1);
     tn_gpu_bind_value(x, c, op->in[1], false);
     tn_gpu_bind_value(x, c, op->in[2], false);
     tn_gpu_bind_input(x, c, TN_GPU_IN_TOKENS);
     tn_gpu_bind_input(x, c, TN_GPU_IN_PAGES + group);
     tn_gpu_bind_pool(x, c, group, true);
     const tn_kv_store_args args = {.kv = place_of(x, a->layer), .n_head_kv = a->n_head_kv};
-    memcpy(&c->bytes, &args, sizeof args);
-    tn_gpu_bind_bytes(c, sizeof args);
+    tn_gpu_bind_bytes(c, &args, sizeof args);
     return 0;
 }
 
@@ -60,7 +53,7 @@ static int encode_store(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
 static uint32_t heads_of(const tn_attention_desc *a) {
     const uint32_t group = a->n_head / a->n_head_kv;
     const uint32_t most = a->head_dim > 256 ? TN_ATTENTION_HEADS / 2 : TN_ATTENTION_HEADS;
-    return ceil_div(group, ceil_div(group, most));
+    return tn_ceil_div(group, tn_ceil_div(group, most));
 }
 
 /* Spans that a row with at most n of them can see something of. */
@@ -118,15 +111,14 @@ static void bind_rows(tn_gpu_exec *x, tn_gpu_command *c, const tn_op *op, tn_gpu
     tn_gpu_bind_input(x, c, rows);
     tn_gpu_bind_scratch(x, c, split);
     tn_gpu_bind_value(x, c, op->out, true);
-    memcpy(&c->bytes, args, sizeof *args);
-    tn_gpu_bind_bytes(c, sizeof *args);
+    tn_gpu_bind_bytes(c, args, sizeof *args);
 }
 
 /* Rows that stand alone: those of a list. split: they may leave parts for encode_merge. */
 static int encode_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input rows, bool split,
                        const tn_attention_args *args, tn_error *err) {
     const tn_attention_desc *a = &op->attention;
-    const uint32_t heads = heads_of(a), batches = ceil_div(a->n_head / a->n_head_kv, heads);
+    const uint32_t heads = heads_of(a), batches = tn_ceil_div(a->n_head / a->n_head_kv, heads);
     tn_gpu_constant constants[] = {{TN_FC_KV_TYPE, x->config.kv_type},
                                    {TN_FC_HEAD_DIM, a->head_dim},
                                    {TN_FC_HEADS, heads},
@@ -152,8 +144,7 @@ static int encode_merge(tn_gpu_exec *x, const tn_op *op, const tn_attention_args
     tn_gpu_bind_input(x, c, TN_GPU_IN_TOKENS);
     tn_gpu_bind_input(x, c, TN_GPU_IN_GENERATED);
     tn_gpu_bind_value(x, c, op->out, true);
-    memcpy(&c->bytes, args, sizeof *args);
-    tn_gpu_bind_bytes(c, sizeof *args);
+    tn_gpu_bind_bytes(c, args, sizeof *args);
     return 0;
 }
 
@@ -174,8 +165,7 @@ static int encode_tiles(tn_gpu_exec *x, const tn_op *op, const tn_attention_args
     tn_gpu_bind_input(x, c, TN_GPU_IN_TILES);
     tn_gpu_bind_input(x, c, TN_GPU_IN_PAGES + group);
     tn_gpu_bind_value(x, c, op->out, true);
-    memcpy(&c->bytes, args, sizeof *args);
-    tn_gpu_bind_bytes(c, sizeof *args);
+    tn_gpu_bind_bytes(c, args, sizeof *args);
     return 0;
 }
 

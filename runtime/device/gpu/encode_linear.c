@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Products with weights and rows of the embedding: weights stay as the file has them, a kernel is made for
  * each type. */
-#include <string.h>
-
 #include "device/gpu/exec.h"
 
 enum {
@@ -74,8 +72,7 @@ int tn_gpu_encode_embed(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     tn_gpu_bind_input(x, c, TN_GPU_IN_TOKENS);
     tn_gpu_bind_value(x, c, op->out, true);
     const tn_embed_args args = {.cols = cols, .row_bytes = (uint32_t)w->row_bytes, .factor = op->f};
-    memcpy(&c->bytes, &args, sizeof args);
-    tn_gpu_bind_bytes(c, sizeof args);
+    tn_gpu_bind_bytes(c, &args, sizeof args);
     tn_gpu_grid(c, ceil_div(cols, 8 * TN_ELEMENT_THREADS), TN_GPU_TOKENS, 1, 1);
     return 0;
 }
@@ -91,8 +88,7 @@ static void bind_linear(tn_gpu_exec *x, tn_gpu_command *c, const tn_op *op, tn_g
     bind_weight(c, w);
     tn_gpu_bind(c, op->bias ? &x->weights[op->bias].data : &w->data);
     tn_gpu_bind_value(x, c, op->out, true);
-    memcpy(&c->bytes, args, sizeof *args);
-    tn_gpu_bind_bytes(c, sizeof *args);
+    tn_gpu_bind_bytes(c, args, sizeof *args);
 }
 
 /* Simdgroups that share a column: as many as make the GPU's processors busy with a narrow weight, while each

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TN_OP_CONV and TN_OP_DELTA_RULE (metal/kernels/recurrent.metal). */
-#include <string.h>
-
 #include "device/gpu/exec.h"
-
-static uint32_t ceil_div(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
 
 static tn_state_place place_of(const tn_gpu_exec *x, const tn_op *op, uint32_t layer) {
     return (tn_state_place){.page_bytes = x->page_bytes[x->p->caches[layer].group],
@@ -14,17 +8,12 @@ static tn_state_place place_of(const tn_gpu_exec *x, const tn_op *op, uint32_t l
                             .pages_per_seq = x->config.max_seq_pages};
 }
 
-static void bind_struct(tn_gpu_command *c, const void *args, size_t n) {
-    memcpy(&c->bytes, args, n);
-    tn_gpu_bind_bytes(c, n);
-}
-
 static int encode_conv(tn_gpu_exec *x, const tn_op *op, const tn_conv_args *args, tn_error *err) {
     const uint32_t group = x->p->caches[op->conv.layer].group;
     const tn_gpu_constant constants[] = {{TN_FC_ACTIVATION, op->conv.activation}};
     tn_gpu_command *c = tn_gpu_add(x, "conv", constants, 1, TN_RECURRENT_THREADS, err);
     if (!c) return err->code;
-    tn_gpu_grid(c, ceil_div(args->cols, TN_RECURRENT_THREADS), TN_GPU_TOKENS, 1, 1);
+    tn_gpu_grid(c, tn_ceil_div(args->cols, TN_RECURRENT_THREADS), TN_GPU_TOKENS, 1, 1);
     tn_gpu_bind_value(x, c, op->in[0], false);
     tn_gpu_bind(c, &x->weights[op->w].data);
     tn_gpu_bind(c, &x->weights[op->bias ? op->bias : op->w].data); /* something must be bound */
@@ -33,7 +22,7 @@ static int encode_conv(tn_gpu_exec *x, const tn_op *op, const tn_conv_args *args
     tn_gpu_bind_input(x, c, TN_GPU_IN_SEQS);
     tn_gpu_bind_input(x, c, TN_GPU_IN_PAGES + group);
     tn_gpu_bind_value(x, c, op->out, true);
-    bind_struct(c, args, sizeof *args);
+    tn_gpu_bind_bytes(c, args, sizeof *args);
     return 0;
 }
 
@@ -41,12 +30,12 @@ static int encode_conv_state(tn_gpu_exec *x, const tn_op *op, const tn_conv_args
     const uint32_t group = x->p->caches[op->conv.layer].group;
     tn_gpu_command *c = tn_gpu_add(x, "conv_state", NULL, 0, TN_RECURRENT_THREADS, err);
     if (!c) return err->code;
-    tn_gpu_grid(c, ceil_div(args->cols, TN_RECURRENT_THREADS), TN_GPU_SEQS, 1, 1);
+    tn_gpu_grid(c, tn_ceil_div(args->cols, TN_RECURRENT_THREADS), TN_GPU_SEQS, 1, 1);
     tn_gpu_bind_value(x, c, op->in[0], false);
     tn_gpu_bind_pool(x, c, group, true);
     tn_gpu_bind_input(x, c, TN_GPU_IN_SEQS);
     tn_gpu_bind_input(x, c, TN_GPU_IN_PAGES + group);
-    bind_struct(c, args, sizeof *args);
+    tn_gpu_bind_bytes(c, args, sizeof *args);
     return 0;
 }
 
@@ -88,8 +77,8 @@ int tn_gpu_encode_delta_rule(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
                                 .tiled = d->order == TN_HEADS_TILED,
                                 .scale = d->scale,
                                 .eps = d->eps};
-    bind_struct(c, &args, sizeof args);
-    tn_gpu_grid(c, ceil_div(d->head_dim_v * tn_delta_lanes(d->head_dim_k), TN_RECURRENT_THREADS), TN_GPU_SEQS,
-                1, d->n_head);
+    tn_gpu_bind_bytes(c, &args, sizeof args);
+    tn_gpu_grid(c, tn_ceil_div(d->head_dim_v * tn_delta_lanes(d->head_dim_k), TN_RECURRENT_THREADS),
+                TN_GPU_SEQS, 1, d->n_head);
     return 0;
 }

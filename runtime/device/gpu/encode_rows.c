@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations on rows by themselves: norm.metal, rope.metal, elementwise.metal and rows.metal of
  * metal/kernels. */
-#include <string.h>
-
 #include "device/gpu/exec.h"
 #include "program/record.h"
-
-static uint32_t ceil_div(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
 
 /* How many rows v has in a step. */
 static tn_gpu_count rows_of(const tn_gpu_exec *x, tn_value v) {
     return x->p->values[v].rows == TN_ROWS_OUTPUT ? TN_GPU_OUTPUT : TN_GPU_TOKENS;
-}
-
-static void bind_struct(tn_gpu_command *c, const void *args, size_t n) {
-    memcpy(&c->bytes, args, n);
-    tn_gpu_bind_bytes(c, n);
 }
 
 static int encode_rms_norm(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
@@ -26,13 +15,13 @@ static int encode_rms_norm(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     tn_gpu_command *c = tn_gpu_add(x, by_simd ? "rms_norm_simd" : "rms_norm", NULL, 0,
                                    by_simd ? TN_NORM_SIMD_THREADS : TN_NORM_THREADS, err);
     if (!c) return err->code;
-    tn_gpu_grid(c, by_simd ? ceil_div(n_group, TN_NORM_SIMD_THREADS / TN_SIMD_WIDTH) : n_group,
+    tn_gpu_grid(c, by_simd ? tn_ceil_div(n_group, TN_NORM_SIMD_THREADS / TN_SIMD_WIDTH) : n_group,
                 rows_of(x, op->out), 1, 1);
     tn_gpu_bind_value(x, c, op->in[0], false);
     tn_gpu_bind(c, &x->weights[op->w].data);
     tn_gpu_bind_value(x, c, op->out, true);
     const tn_rms_norm_args args = {.cols = cols, .group = op->group, .eps = op->f};
-    bind_struct(c, &args, sizeof args);
+    tn_gpu_bind_bytes(c, &args, sizeof args);
     return 0;
 }
 
@@ -42,8 +31,8 @@ static int encode_rope(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     const tn_gpu_arg table = {.buffer = x->ropes[op->rope]};
     tn_gpu_command *c = tn_gpu_add(x, "rope", NULL, 0, TN_ELEMENT_THREADS, err);
     if (!c) return err->code;
-    tn_gpu_grid(c, ceil_div(pairs * ceil_div(n_head, TN_ROPE_HEADS), TN_ELEMENT_THREADS), TN_GPU_TOKENS, 1,
-                1);
+    tn_gpu_grid(c, tn_ceil_div(pairs * tn_ceil_div(n_head, TN_ROPE_HEADS), TN_ELEMENT_THREADS), TN_GPU_TOKENS,
+                1, 1);
     tn_gpu_bind_value(x, c, op->in[0], false);
     tn_gpu_bind_input(x, c, TN_GPU_IN_TOKENS);
     tn_gpu_bind(c, &table);
@@ -53,7 +42,7 @@ static int encode_rope(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
                                .n_dims = r->n_dims,
                                .interleaved = r->style == TN_ROPE_INTERLEAVED,
                                .mscale = {r->mscale[0], r->mscale[r->n_variant > 1]}};
-    bind_struct(c, &args, sizeof args);
+    tn_gpu_bind_bytes(c, &args, sizeof args);
     return 0;
 }
 
@@ -64,12 +53,12 @@ static int encode_element(tn_gpu_exec *x, const tn_op *op, const char *kernel, t
     tn_gpu_command *c =
         tn_gpu_add(x, kernel, &activation, op->kind == TN_OP_GLU ? 1 : 0, TN_ELEMENT_THREADS, err);
     if (!c) return err->code;
-    tn_gpu_grid(c, ceil_div(cols, TN_ELEMENT_THREADS * TN_ELEMENT_VEC), rows_of(x, op->out), 1, 1);
+    tn_gpu_grid(c, tn_ceil_div(cols, TN_ELEMENT_THREADS * TN_ELEMENT_VEC), rows_of(x, op->out), 1, 1);
     tn_gpu_bind_value(x, c, op->in[0], false);
     if (op->in[1]) tn_gpu_bind_value(x, c, op->in[1], false);
     tn_gpu_bind_value(x, c, op->out, true);
     const tn_element_args args = {.cols = cols, .f = op->f};
-    bind_struct(c, &args, sizeof args);
+    tn_gpu_bind_bytes(c, &args, sizeof args);
     return 0;
 }
 
@@ -80,11 +69,11 @@ static int encode_tap(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     const tn_gpu_arg tap = {.buffer = x->taps[op->index]};
     tn_gpu_command *c = tn_gpu_add(x, "scale", NULL, 0, TN_ELEMENT_THREADS, err);
     if (!c) return err->code;
-    tn_gpu_grid(c, ceil_div(cols, TN_ELEMENT_THREADS * TN_ELEMENT_VEC), rows_of(x, op->in[0]), 1, 1);
+    tn_gpu_grid(c, tn_ceil_div(cols, TN_ELEMENT_THREADS * TN_ELEMENT_VEC), rows_of(x, op->in[0]), 1, 1);
     tn_gpu_bind_value(x, c, op->in[0], false);
     tn_gpu_bind(c, &tap);
     const tn_element_args args = {.cols = cols, .f = 1};
-    bind_struct(c, &args, sizeof args);
+    tn_gpu_bind_bytes(c, &args, sizeof args);
     return 0;
 }
 
@@ -92,12 +81,12 @@ static int encode_output_rows(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     const uint32_t cols = x->p->values[op->out].cols;
     tn_gpu_command *c = tn_gpu_add(x, "output_rows", NULL, 0, TN_ELEMENT_THREADS, err);
     if (!c) return err->code;
-    tn_gpu_grid(c, ceil_div(cols, TN_ELEMENT_THREADS), TN_GPU_OUTPUT, 1, 1);
+    tn_gpu_grid(c, tn_ceil_div(cols, TN_ELEMENT_THREADS), TN_GPU_OUTPUT, 1, 1);
     tn_gpu_bind_value(x, c, op->in[0], false);
     tn_gpu_bind_input(x, c, TN_GPU_IN_ROWS);
     tn_gpu_bind_value(x, c, op->out, true);
     const tn_element_args args = {.cols = cols};
-    bind_struct(c, &args, sizeof args);
+    tn_gpu_bind_bytes(c, &args, sizeof args);
     return 0;
 }
 
@@ -105,12 +94,12 @@ static int encode_slice(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     const uint32_t cols = x->p->values[op->in[0]].cols, out_cols = x->p->values[op->out].cols;
     tn_gpu_command *c = tn_gpu_add(x, "slice", NULL, 0, TN_ELEMENT_THREADS, err);
     if (!c) return err->code;
-    tn_gpu_grid(c, ceil_div(out_cols, TN_ELEMENT_THREADS), rows_of(x, op->out), 1, 1);
+    tn_gpu_grid(c, tn_ceil_div(out_cols, TN_ELEMENT_THREADS), rows_of(x, op->out), 1, 1);
     tn_gpu_bind_value(x, c, op->in[0], false);
     tn_gpu_bind_value(x, c, op->out, true);
     const tn_slice_args args = {
         .run = op->group, .first = op->index, .n = out_cols / (cols / op->group), .out_cols = out_cols};
-    bind_struct(c, &args, sizeof args);
+    tn_gpu_bind_bytes(c, &args, sizeof args);
     return 0;
 }
 

@@ -15,7 +15,12 @@
 #include "device/device.h"
 #include "device/gpu/gpu.h"
 
-enum { TN_GPU_COMMAND_ARGS = 12, TN_GPU_VARIANTS = 5, TN_GPU_N_INPUT = 2 };
+enum {
+    TN_GPU_COMMAND_ARGS = 12,
+    TN_GPU_VARIANTS = 5,
+    TN_GPU_N_INPUT = 2,
+    TN_GPU_LIST_PAD = 32, /* entries behind a list of rows, for kernels that read some at a time */
+};
 
 typedef struct tn_gpu_device {
     tn_device base;
@@ -116,6 +121,7 @@ struct tn_gpu_exec {
     float *host_logits;       /* [max_rows, n_vocab] */
     float *host_tap;          /* [max tokens or rows, widest tap] */
     tn_gpu_kernel *copy_page; /* NULL without pages */
+    tn_error lost_page;       /* code 0, or why a page was not copied: no step can be right any more */
     tn_exec_size size;
     bool dry; /* only size is wanted */
 };
@@ -135,8 +141,8 @@ void tn_gpu_bind_pool(tn_gpu_exec *x, tn_gpu_command *c, uint32_t group, bool wr
 void tn_gpu_bind_scratch(tn_gpu_exec *x, tn_gpu_command *c, bool writes);
 /* Any buffer that no command writes. */
 void tn_gpu_bind(tn_gpu_command *c, const tn_gpu_arg *arg);
-/* c->bytes, filled by the caller, as the next argument. */
-void tn_gpu_bind_bytes(tn_gpu_command *c, size_t n);
+/* n bytes by value, at most sizeof c->bytes; one of a command's arguments can be such. */
+void tn_gpu_bind_bytes(tn_gpu_command *c, const void *bytes, size_t n);
 
 /* encode_linear.c: LINEAR, EMBED. encode_attention.c: ATTENTION. encode_recurrent.c: CONV, DELTA_RULE.
  * encode_rows.c: the rest. Each appends the commands of op; TN_ENOTSUP names what it cannot do. */
@@ -155,6 +161,11 @@ uint64_t tn_gpu_kv_layer_bytes(const tn_cache_info *c, const tn_exec_config *con
 
 /* weights.c: fills x->weights and x->owned. TN_ENOMEM, TN_ECANCELED, TN_EDEVICE. */
 int tn_gpu_weights_new(tn_gpu_exec *x, tn_progress_fn progress, void *ctx, tn_error *err);
+
+/* lower.c: a buffer of n * elem bytes, at least one; none when dry. what: for the error. TN_ELIMIT beyond
+ * what the GPU takes in one piece; TN_ENOMEM. */
+int tn_gpu_buffer_create(tn_gpu_exec *x, const char *what, uint64_t n, uint64_t elem, tn_gpu_buffer **ret,
+                         tn_error *err);
 
 /* Bytes of an input array at most. */
 uint64_t tn_gpu_input_room(const tn_gpu_exec *x, tn_gpu_input in);

@@ -88,4 +88,9 @@ struct tn_gpu {
     const tn_gpu_api *api; /* first in each implementation's struct */
 };
 
+/* Threadgroups for n of something, unit in each. */
+static inline uint32_t tn_ceil_div(uint32_t n, uint32_t unit) {
+    return n / unit + (n % unit != 0);
+}
+
 #endif

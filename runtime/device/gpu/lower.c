@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A program becomes buffers and commands. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,23 +10,30 @@
 #include "device/kv_type.h"
 #include "program/record.h"
 
-enum { INPUT_ALIGN = 256, LAYER_ALIGN = 16, LIST_PAD = 32 };
+enum { INPUT_ALIGN = 256, LAYER_ALIGN = 16 };
 
 /* ---- memory ---- */
 
-static int new_buffer(tn_gpu_exec *x, uint64_t n, uint64_t elem, tn_gpu_buffer **ret, tn_error *err) {
+int tn_gpu_buffer_create(tn_gpu_exec *x, const char *what, uint64_t n, uint64_t elem, tn_gpu_buffer **ret,
+                         tn_error *err) {
     uint64_t bytes;
     const uint64_t most = x->gpu->api->info(x->gpu)->max_buffer;
-    if (!tn_mul_u64(n, elem, &bytes) || (most && bytes > most))
-        return tn_fail(err, TN_ELIMIT, "a buffer of %llu x %llu bytes; this GPU's limit is %llu",
-                       (unsigned long long)n, (unsigned long long)elem, (unsigned long long)most);
+    if (!tn_mul_u64(n, elem, &bytes))
+        return tn_fail(err, TN_ELIMIT, "%.200s: %llu times %llu bytes are beyond any memory", what,
+                       (unsigned long long)n, (unsigned long long)elem);
+    if (most && bytes > most)
+        return tn_fail(
+            err, TN_ELIMIT,
+            "%.200s: %llu bytes in one piece, this GPU takes at most %llu; choose a smaller model or "
+            "context, or the device cpu",
+            what, (unsigned long long)bytes, (unsigned long long)most);
     if (x->dry) return 0;
     return x->gpu->api->buffer_new(x->gpu, bytes ? bytes : 1, ret, err);
 }
 
 /* One that counts as activations. */
 static int new_activations(tn_gpu_exec *x, uint64_t n, uint64_t elem, tn_gpu_buffer **ret, tn_error *err) {
-    int rc = new_buffer(x, n, elem, ret, err);
+    int rc = tn_gpu_buffer_create(x, "activations", n, elem, ret, err);
     if (!rc) x->size.activations += n * elem;
     return rc;
 }
@@ -83,7 +91,8 @@ static int lay_out_pages(tn_gpu_exec *x, tn_error *err) {
 static int allocate_pools(tn_gpu_exec *x, tn_error *err) {
     int rc = 0;
     for (uint32_t g = 0; !rc && g < x->p->n_group; g++)
-        rc = new_buffer(x, x->config.n_page[g], x->page_bytes[g], &x->pools[g], err);
+        rc = tn_gpu_buffer_create(x, "pages of keys and values", x->config.n_page[g], x->page_bytes[g],
+                                  &x->pools[g], err);
     return rc;
 }
 
@@ -91,9 +100,9 @@ uint64_t tn_gpu_input_room(const tn_gpu_exec *x, tn_gpu_input in) {
     const tn_exec_config *c = &x->config;
     switch (in) {
     case TN_GPU_IN_TOKENS: return (uint64_t)c->max_tokens * sizeof(tn_metal_token);
-    case TN_GPU_IN_ROWS: return ((uint64_t)c->max_rows + LIST_PAD) * sizeof(uint32_t);
+    case TN_GPU_IN_ROWS: return ((uint64_t)c->max_rows + TN_GPU_LIST_PAD) * sizeof(uint32_t);
     case TN_GPU_IN_GENERATED:
-    case TN_GPU_IN_PROMPT: return ((uint64_t)c->max_tokens + LIST_PAD) * sizeof(uint32_t);
+    case TN_GPU_IN_PROMPT: return ((uint64_t)c->max_tokens + TN_GPU_LIST_PAD) * sizeof(uint32_t);
     case TN_GPU_IN_TILES: return (uint64_t)c->max_tokens * sizeof(tn_metal_tile);
     case TN_GPU_IN_SEQS: return (uint64_t)c->max_seqs * sizeof(tn_metal_seq);
     default:
@@ -171,12 +180,13 @@ void tn_gpu_grid(tn_gpu_command *c, uint32_t width, tn_gpu_count count, uint32_t
 }
 
 void tn_gpu_bind(tn_gpu_command *c, const tn_gpu_arg *arg) {
+    assert(c->n_arg < TN_GPU_COMMAND_ARGS);
     c->args[c->n_arg++] = *arg;
 }
 
 static void bind_buffer(tn_gpu_command *c, tn_gpu_buffer *b, uint64_t offset, bool writes) {
     c->writes[c->n_arg] = writes;
-    c->args[c->n_arg++] = (tn_gpu_arg){.buffer = b, .offset = offset};
+    tn_gpu_bind(c, &(tn_gpu_arg){.buffer = b, .offset = offset});
 }
 
 void tn_gpu_bind_value(tn_gpu_exec *x, tn_gpu_command *c, tn_value v, bool writes) {
@@ -198,8 +208,10 @@ void tn_gpu_bind_input(tn_gpu_exec *x, tn_gpu_command *c, tn_gpu_input in) {
 }
 
 /* The pointer follows when the commands no longer move. */
-void tn_gpu_bind_bytes(tn_gpu_command *c, size_t n) {
-    c->args[c->n_arg++] = (tn_gpu_arg){.n_bytes = (uint32_t)n};
+void tn_gpu_bind_bytes(tn_gpu_command *c, const void *bytes, size_t n) {
+    assert(n <= sizeof c->bytes);
+    memcpy(&c->bytes, bytes, n);
+    tn_gpu_bind(c, &(tn_gpu_arg){.n_bytes = (uint32_t)n});
 }
 
 static int encode_op(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
@@ -300,8 +312,17 @@ void tn_gpu_exec_free(tn_exec *base) {
     free(x);
 }
 
+static int check_config(const tn_exec_config *c, tn_error *err) {
+    if (c->max_tokens == 0 || c->max_seqs == 0 || c->page_tokens == 0 ||
+        c->page_tokens & (c->page_tokens - 1))
+        return tn_fail(err, TN_EINVAL,
+                       "%u tokens and %u sequences a step, pages of %u tokens: need 1, 1 and a power of 2",
+                       c->max_tokens, c->max_seqs, c->page_tokens);
+    return tn_kv_type_check(c->kv_type, err);
+}
+
 static int fill(tn_gpu_exec *x, tn_progress_fn progress, void *ctx, tn_error *err) {
-    int rc = tn_kv_type_check(x->config.kv_type, err);
+    int rc = check_config(&x->config, err);
     if (!rc) rc = tn_gpu_weights_new(x, progress, ctx, err);
     if (!rc) rc = upload_ropes(x, err);
     if (!rc) rc = allocate_slots(x, err);

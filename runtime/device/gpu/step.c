@@ -6,7 +6,6 @@
 #include "device/gpu/device.h"
 #include "device/gpu/exec.h"
 
-enum { LIST_PAD = 32 };
 #define NO_ROW UINT32_MAX /* what lists of rows are padded with */
 
 /* ---- what a step brings ---- */
@@ -37,7 +36,7 @@ static void stage_tokens(tn_gpu_exec *x, const tn_step *s) {
 }
 
 static void pad(uint32_t *list, uint32_t n) {
-    for (uint32_t i = 0; i < LIST_PAD; i++) list[n + i] = NO_ROW;
+    for (uint32_t i = 0; i < TN_GPU_LIST_PAD; i++) list[n + i] = NO_ROW;
 }
 
 /* Prompt rows of a sequence, in pieces. */
@@ -113,7 +112,7 @@ static int upload(tn_gpu_exec *x, const tn_step *s, tn_error *err) {
 
 static void run_command(tn_gpu_exec *x, tn_gpu_command *c) {
     tn_gpu_kernel *kernel = c->kernel[0];
-    uint32_t grid[3] = {c->groups[0], (x->n[c->count] + c->per_group - 1) / c->per_group, c->groups[2]};
+    uint32_t grid[3] = {c->groups[0], tn_ceil_div(x->n[c->count], c->per_group), c->groups[2]};
     if (c->choose) c->choose(x, c, x->n, &kernel, grid);
     if (grid[0] == 0 || grid[1] == 0 || grid[2] == 0) return;
     for (uint32_t i = 0; i < c->n_arg; i++)
@@ -126,6 +125,7 @@ int tn_gpu_step(tn_exec *base, const tn_step *s, tn_error *err) {
     const tn_gpu_api *api = x->gpu->api;
     int rc = check_step(x, s, err);
     if (rc) return rc;
+    if (x->lost_page.code) return tn_fail(err, x->lost_page.code, "copying a page: %s", x->lost_page.text);
     const uint32_t turn = (x->turn + 1) % TN_GPU_N_INPUT;
     if (x->tickets[turn]) rc = api->wait(x->gpu, x->tickets[turn], err);
     if (rc) return rc;
@@ -176,7 +176,7 @@ int tn_gpu_tap(tn_exec *base, uint32_t index, const float **ret, tn_error *err) 
 
 /* ---- pages ---- */
 
-/* A failure shows when the next step is waited for: the GPU is in no state to go on. */
+/* A failure is the next step's. */
 void tn_gpu_copy_page(tn_exec *base, uint32_t group, uint32_t from, uint32_t to) {
     enum { THREADS = TN_ELEMENT_THREADS };
     tn_gpu_exec *x = (tn_gpu_exec *)base;
@@ -184,11 +184,10 @@ void tn_gpu_copy_page(tn_exec *base, uint32_t group, uint32_t from, uint32_t to)
     const tn_copy_page_args args = {
         .from = from, .to = to, .n_vec = (uint32_t)(x->page_bytes[group] / TN_COPY_PAGE_VEC)};
     const tn_gpu_arg list[] = {{.buffer = x->pools[group]}, {.bytes = &args, .n_bytes = sizeof args}};
-    const uint32_t grid[3] = {(args.n_vec + THREADS - 1) / THREADS, 1, 1};
-    tn_error err;
-    if (api->begin(x->gpu, &err) != 0) return;
+    const uint32_t grid[3] = {tn_ceil_div(args.n_vec, THREADS), 1, 1};
+    if (x->lost_page.code || api->begin(x->gpu, &x->lost_page) != 0) return;
     api->dispatch(x->gpu, x->copy_page, list, 2, grid, THREADS);
-    api->submit(x->gpu, &x->last_ticket, &err);
+    api->submit(x->gpu, &x->last_ticket, &x->lost_page);
 }
 
 /* Pools are allocated whole: nothing to give back. */

@@ -60,12 +60,13 @@ static int own(tn_gpu_exec *x, tn_gpu_buffer *b, tn_error *err) {
     return 0;
 }
 
-static int copy_bytes(loading *l, const uint8_t *data, uint64_t n, tn_gpu_arg *ret, tn_error *err) {
+static int copy_bytes(loading *l, const char *name, const uint8_t *data, uint64_t n, tn_gpu_arg *ret,
+                      tn_error *err) {
     tn_gpu *g = l->x->gpu;
-    tn_gpu_buffer *b;
+    tn_gpu_buffer *b = NULL;
     l->x->size.weights += n;
-    if (l->x->dry) return 0;
-    int rc = g->api->buffer_new(g, n, &b, err);
+    int rc = tn_gpu_buffer_create(l->x, name, n, 1, &b, err);
+    if (l->x->dry) return rc;
     if (!rc) rc = own(l->x, b, err);
     for (uint64_t at = 0, piece; !rc && at < n; at += piece) {
         piece = n - at < PIECE_BYTES ? n - at : PIECE_BYTES;
@@ -77,18 +78,20 @@ static int copy_bytes(loading *l, const uint8_t *data, uint64_t n, tn_gpu_arg *r
 }
 
 /* n bytes of the mapped file as a buffer: the file's own pages where that is possible. */
-static int place_bytes(loading *l, const uint8_t *data, uint64_t n, tn_gpu_arg *ret, tn_error *err) {
+static int place_bytes(loading *l, const char *name, const uint8_t *data, uint64_t n, tn_gpu_arg *ret,
+                       tn_error *err) {
     tn_gpu *g = l->x->gpu;
     const uint64_t page = g->api->info(g)->wrap_align, most = g->api->info(g)->max_buffer;
-    if (page == 0 || (uintptr_t)data % DATA_ALIGN) return copy_bytes(l, data, n, ret, err);
+    if (page == 0 || (uintptr_t)data % DATA_ALIGN) return copy_bytes(l, name, data, n, ret, err);
     const uint64_t before = (uintptr_t)data % page;
     uint64_t bytes;
     if (!tn_align_u64(before + n, page, &bytes) || (most && bytes > most))
-        return copy_bytes(l, data, n, ret, err);
+        return copy_bytes(l, name, data, n, ret, err);
     if (l->x->dry) return 0;
     tn_gpu_buffer *b;
     tn_error why;
-    if (g->api->buffer_wrap(g, data - before, bytes, &b, &why) != 0) return copy_bytes(l, data, n, ret, err);
+    if (g->api->buffer_wrap(g, data - before, bytes, &b, &why) != 0)
+        return copy_bytes(l, name, data, n, ret, err);
     int rc = own(l->x, b, err);
     *ret = (tn_gpu_arg){.buffer = b, .offset = before};
     return rc ? rc : report(l, n, err);
@@ -103,13 +106,13 @@ static int load_matrix(loading *l, tn_weight w, tn_error *err) {
     to->group = t->group;
     to->scale_type = t->scale_type;
     to->row_bytes = tn_tensor_row_bytes(t);
-    int rc =
-        place_bytes(l, t->data + wi->first_row * to->row_bytes, wi->rows * to->row_bytes, &to->data, err);
+    int rc = place_bytes(l, wi->name, t->data + wi->first_row * to->row_bytes, wi->rows * to->row_bytes,
+                         &to->data, err);
     if (rc || !t->scales) return rc;
     const uint64_t row = scale_row_bytes(t);
-    rc = place_bytes(l, t->scales + wi->first_row * row, wi->rows * row, &to->scales, err);
+    rc = place_bytes(l, wi->name, t->scales + wi->first_row * row, wi->rows * row, &to->scales, err);
     if (!rc && t->biases)
-        rc = place_bytes(l, t->biases + wi->first_row * row, wi->rows * row, &to->biases, err);
+        rc = place_bytes(l, wi->name, t->biases + wi->first_row * row, wi->rows * row, &to->biases, err);
     return rc;
 }
 
@@ -141,15 +144,17 @@ static int load_vectors(loading *l, const bool *is_matrix, tn_error *err) {
     for (uint32_t w = 1; w <= x->p->n_weight; w++)
         if (!is_matrix[w]) bytes += vector_bytes(&x->p->weights[w]);
     x->size.weights += bytes;
-    if (x->dry || bytes == 0) return 0;
+    if (bytes == 0) return 0;
+    tn_gpu_buffer *b = NULL;
+    int rc = tn_gpu_buffer_create(x, "vectors", bytes, 1, &b, err);
+    if (rc || x->dry) return rc;
+    rc = own(x, b, err);
+    if (rc) return rc;
     uint8_t *host = calloc(bytes, 1);
     if (!host)
         return tn_fail(err, TN_ENOMEM, "out of memory for %llu bytes of vectors", (unsigned long long)bytes);
-    tn_gpu_buffer *b;
-    int rc = x->gpu->api->buffer_new(x->gpu, bytes, &b, err);
-    if (!rc) rc = own(x, b, err);
     uint64_t at = 0;
-    for (uint32_t w = 1; !rc && w <= x->p->n_weight; w++) {
+    for (uint32_t w = 1; w <= x->p->n_weight; w++) {
         const tn_weight_info *wi = &x->p->weights[w];
         if (is_matrix[w]) continue;
         decode(wi, (float *)(host + at));
@@ -157,7 +162,7 @@ static int load_vectors(loading *l, const bool *is_matrix, tn_error *err) {
             .type = TN_TYPE_F32, .data = {.buffer = b, .offset = at}, .row_bytes = wi->cols * sizeof(float)};
         at += vector_bytes(wi);
     }
-    if (!rc) rc = x->gpu->api->write(x->gpu, b, 0, host, bytes, err);
+    rc = x->gpu->api->write(x->gpu, b, 0, host, bytes, err);
     free(host);
     return rc;
 }

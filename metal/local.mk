@@ -18,7 +18,8 @@ metal_headers = \
 	metal/kernels/dequant.h \
 	metal/kernels/iq_tables.h \
 	metal/kernels/kv.h \
-	metal/kernels/linear_units.h
+	metal/kernels/linear_units.h \
+	metal/kernels/raised.h
 EXTRA_DIST += $(metal_kernels) $(metal_headers)
 
 metal_host_sources = \

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights as linear_rows takes them. A run of a row is 32 units, one for each lane; a unit is a few words of codes with
- * their scales, which become quads, four elements that lie side by side. Where the quads of a unit lie is chosen so that
- * neighbouring lanes load neighbouring words of the weight and neighbouring quads of x, and that a scale serves many
- * elements. A run is a multiple of every block.
+/* Weights as linear_rows takes them. A run of a row is a unit for each of its lanes (tn_linear_lanes); a unit is a few words
+ * of codes with their scales, which become quads, four elements that lie side by side. Where the quads of a unit lie is
+ * chosen so that neighbouring lanes load neighbouring words of the weight and quads of x that threadgroup memory or a cache
+ * can give at once, and that a scale serves many elements. A run is a multiple of every block.
+ *
+ * Turns: where the quads that eight neighbouring lanes want at the same time would lie in the same banks (the same 16 of each
+ * 128 bytes), half of the lanes take each two quads in the other order.
  *
  * Loading and decoding are apart, so that the words of the next run can be on their way while those of this one are
  * multiplied. Types without a layout of their own here (has_layout) have units of a piece (dequant.h). */
@@ -11,6 +14,7 @@
 
 #include "metal/args.h"
 #include "metal/kernels/dequant.h"
+#include "metal/kernels/raised.h"
 
 /* A unit as loaded: words of codes, of further bits of codes, of scales. */
 struct unit_words {
@@ -25,6 +29,7 @@ struct unit {
     uint high[4];
     float scale[4];
     float add[4];
+    uint turn; /* 1: the quads of each pair are in the other order */
     eight piece;
 };
 
@@ -60,13 +65,34 @@ static inline bool has_layout(uint type)
            is_plain(type) || type == TYPE_NVFP4 || type == TYPE_IQ4_XS || type == TYPE_Q8_0;
 }
 
-/* Whether an element is a number times a scale that all of a unit share: then unit_quad gives the numbers and the scale is
- * multiplied with their sum. */
+/* Affine with 64 elements or more a group: four lanes have 64 elements, a lane eight of each half. */
+static inline bool is_affine_64(uint type)
+{
+    return type == TN_LINEAR_AFFINE_64;
+}
+static inline bool is_affine(uint type)
+{
+    return type == TYPE_AFFINE || is_affine_64(type);
+}
+
+/* Whether an element is a number times a scale that all of a unit share, and the two cannot be had at once: then unit_quad
+ * gives the numbers and the scale is multiplied with their sum. */
 static inline bool has_one_scale(uint type)
 {
-    return type == TYPE_Q4_0 || type == TYPE_Q5_0 || type == TYPE_Q8_0 || type == TYPE_IQ4_NL || type == TYPE_IQ4_XS ||
-           type == TYPE_MXFP4 || type == TYPE_NVFP4 || type == TYPE_MLX_MXFP4 || type == TYPE_MLX_MXFP8 ||
+    return type == TYPE_IQ4_NL || type == TYPE_IQ4_XS || type == TYPE_MXFP4 || type == TYPE_NVFP4 || type == TYPE_MLX_MXFP4 || type == TYPE_MLX_MXFP8 ||
            type == TYPE_MLX_NVFP4;
+}
+
+/* Types whose units turn. */
+static inline bool has_turns(uint type)
+{
+    return has_half_blocks(type) || has_k4_blocks(type) || has_separate_scales(type) || type == TYPE_Q8_0;
+}
+
+/* Of eight neighbouring lanes the upper four. */
+static inline uint turn_of(uint type, uint lane)
+{
+    return has_turns(type) ? lane / 4 % 2 : 0;
 }
 
 static inline uint unit_elems(uint type)
@@ -91,6 +117,8 @@ static inline uint unit_at(uint type, uint lane)
         return lane / 8 * 256 + lane % 8 / 4 * 64 + lane % 4 * 8;
     if (has_planes(type))
         return lane / 8 * 128 + lane % 8 * 4;
+    if (is_affine_64(type))
+        return lane / 4 * 64 + lane % 4 * 8;
     if (type == TYPE_IQ4_XS)
         return lane / 2 * 32 + lane % 2 * 8;
     return lane * 8;
@@ -107,6 +135,8 @@ static inline uint quad_at(uint type, uint q)
         return q % 2 * 4 + q / 2 % 2 * 32 + q / 4 * 128;
     if (has_planes(type))
         return q * 32;
+    if (is_affine_64(type))
+        return q % 2 * 4 + q / 2 * 32;
     if (type == TYPE_IQ4_XS)
         return q % 2 * 4 + q / 2 * 16;
     return q * 4;
@@ -123,14 +153,16 @@ static inline uint block_at(uint type, uint bits, uint lane)
         return lane / 8 * bytes_256(type, bits);
     if (has_planes(type) || type == TYPE_IQ4_XS)
         return lane / 16 * bytes_256(type, bits);
+    if (is_affine_64(type))
+        return (lane / 4 * 8 + lane % 4) * bits;
     return has_layout(type) ? lane * (bytes_256(type, bits) / 32) : 0;
 }
 
 /* The same of its scale. */
 static inline uint scale_at(uint type, uint group, uint scale_type, uint lane)
 {
-    if (type == TYPE_AFFINE)
-        return lane / (group / 8) * plain_bytes(scale_type);
+    if (is_affine(type))
+        return unit_at(type, lane) / group * plain_bytes(scale_type);
     return type == TYPE_MLX_NVFP4 ? lane / 2 : lane / 4;
 }
 
@@ -238,21 +270,28 @@ static inline unit_words load_plain_unit(uint type, bool aligned, device const u
     return w;
 }
 
-static inline unit_words load_separate(uint type, uint bits, uint scale_type, bool aligned, weight_row block)
+/* The scale lies group_at bytes from where those of the weight begin. */
+static inline unit_words load_separate(uint type, uint bits, uint scale_type, bool aligned, weight_row block, uint group_at)
 {
     unit_words w = {};
     const uint2 q = load_codes(bits, aligned, block.data);
     w.code[0] = q.x;
     w.code[1] = q.y;
-    if (type == TYPE_AFFINE) {
-        w.scale[0] = scale_type == TYPE_F32 ? load4(block.scales) : load2(block.scales);
-        w.scale[1] = scale_type == TYPE_F32 ? load4(block.biases) : load2(block.biases);
+    if (is_affine_64(type)) {
+        const uint2 later = load_codes(bits, aligned, block.data + 4 * bits);
+        w.code[2] = later.x;
+        w.code[3] = later.y;
+    }
+    if (is_affine(type)) {
+        w.scale[0] = scale_type == TYPE_F32 ? load4(block.scales + group_at) : load2(block.scales + group_at);
+        w.scale[1] = scale_type == TYPE_F32 ? load4(block.biases + group_at) : load2(block.biases + group_at);
     } else
-        w.scale[0] = block.scales[0];
+        w.scale[0] = block.scales[group_at];
     return w;
 }
 
-static inline unit_words load_words(uint type, uint bits, uint scale_type, bool aligned, weight_row at, uint lane)
+static inline unit_words load_words(uint type, uint bits, uint scale_type, bool aligned, weight_row at, uint group_at,
+                                    uint lane)
 {
     unit_words w = {};
     device const uchar *block = at.data;
@@ -265,7 +304,7 @@ static inline unit_words load_words(uint type, uint bits, uint scale_type, bool 
     if (is_plain(type))
         return load_plain_unit(type, aligned, block);
     if (has_separate_scales(type))
-        return load_separate(type, bits, scale_type, aligned, at);
+        return load_separate(type, bits, scale_type, aligned, at, group_at);
     if (type == TYPE_Q8_0) {
         w.code[0] = load4_at2(block + 2 + lane % 4 * 8);
         w.code[1] = load4_at2(block + 6 + lane % 4 * 8);
@@ -287,12 +326,18 @@ static inline unit_words load_words(uint type, uint bits, uint scale_type, bool 
 
 /* ---- scales as numbers ---- */
 
-static inline unit decode_k4(unit_words w, unit u, uint lane)
+static inline unit decode_k4(uint type, unit_words w, unit u, uint lane)
 {
     const half2 d = as_type<half2>(w.scale[0]);
+    const float scale_1 = float(d.x), min_1 = float(d.y);
     const uint pair = lane % 8 / 4, a = w.scale[1] >> 16 * pair, b = w.scale[2] >> 16 * pair, c = w.scale[3] >> 16 * pair;
-    const float4 scale = bytes((a & 0x3f3f) | ((c & 0x0f0f) | (a >> 2 & 0x3030)) << 16) * float(d.x);
-    const float4 add = bytes((b & 0x3f3f) | ((c >> 4 & 0x0f0f) | (b >> 2 & 0x3030)) << 16) * -float(d.y);
+    const uint ac = (a & 0xffff) | c << 16, bc = (b & 0xffff) | c << 16;
+    const uint scales = (ac & 0x0f0f3f3fu) | (ac << 14 & 0x30300000u);
+    const uint mins = (bc & 0x3f3f) | (bc >> 4 & 0x0f0f0000u) | (bc << 14 & 0x30300000u);
+    /* raised16 gives 128 more; that and what unit_quad has too much of a code goes into what is added. */
+    const float4 scale = fma(raised16(scales, 0x43), float4(scale_1), float4(-128.0f * scale_1));
+    const float4 less = fma(raised16(mins, 0x43), float4(-min_1), float4(128.0f * min_1));
+    const float4 add = fma(scale, float4(type == TYPE_Q4_K ? -16.0f : -32.0f), less);
     u.scale[0] = scale.x;
     u.scale[1] = scale.y;
     u.scale[2] = scale.z;
@@ -301,8 +346,11 @@ static inline unit decode_k4(unit_words w, unit u, uint lane)
     u.add[1] = add.y;
     u.add[2] = add.z;
     u.add[3] = add.w;
-    u.high[0] = w.high[0] >> 2 * pair;
-    u.high[1] = w.high[1] >> 2 * pair;
+    const bool turned = u.turn != 0;
+    for (uint i = 0; i < 4; i++)
+        u.code[i] = turned ? w.code[i ^ 1] : w.code[i];
+    for (uint i = 0; i < 2; i++)
+        u.high[i] = (turned ? w.high[i ^ 1] : w.high[i]) >> 2 * pair;
     return u;
 }
 
@@ -312,6 +360,7 @@ static inline uint plane_scale(unit_words w, uint lane, uint q)
     return w.scale[1 + q / 2] >> (q % 2 * 16 + lane % 8 / 4 * 8);
 }
 
+/* What unit_quad has too much of a code, and the codes' middle, are added here: exactly, but for Q2_K. */
 static inline unit decode_planes(uint type, unit_words w, unit u, uint lane)
 {
     const uint h = lane / 8 % 2;
@@ -320,20 +369,20 @@ static inline unit decode_planes(uint type, unit_words w, unit u, uint lane)
         if (type == TYPE_Q2_K) {
             const half2 d = as_type<half2>(w.scale[0]);
             u.scale[q] = float(d.x) * float(s & 15);
-            u.add[q] = -float(d.y) * float(s >> 4 & 15);
+            u.add[q] = fma(u.scale[q], -4.0f, -float(d.y) * float(s >> 4 & 15));
         }
         if (type == TYPE_Q3_K) {
             const uint high = w.scale[3] >> (q % 2 * 16 + lane % 8 / 4 * 8 + 4 * h + q / 2 * 2);
             u.scale[q] = half_of(w.scale[0]) * float(int((s >> 4 * h & 15) | (high & 3) << 4) - 32);
-            u.add[q] = -4.0f * u.scale[q];
+            u.add[q] = -132.0f * u.scale[q];
         }
         if (type == TYPE_Q6_K) {
             u.scale[q] = half_of(w.scale[0]) * float(int(s << 24) >> 24);
-            u.add[q] = -32.0f * u.scale[q];
+            u.add[q] = -160.0f * u.scale[q];
         }
         if (type == TYPE_TQ2_0) {
             u.scale[q] = half_of(w.scale[0]);
-            u.add[q] = -u.scale[q];
+            u.add[q] = -5.0f * u.scale[q];
         }
     }
     u.high[0] = w.high[0] >> (type == TYPE_Q3_K ? 4 * h : 0);
@@ -345,27 +394,58 @@ static inline unit decode_half_block(uint type, unit_words w, unit u, uint lane)
     const half2 d = as_type<half2>(w.scale[0]);
     u.high[0] = w.high[0] >> lane % 4 * 4;
     u.scale[0] = float(d.x);
-    u.add[0] = float(d.y);
-    if (type == TYPE_Q4_0) /* unit_quad gives 16 times, */
-        u.scale[0] *= 0.0625f;
-    if (type == TYPE_Q5_0) /* and here 8 times the number */
-        u.scale[0] *= 0.125f;
+    if (type == TYPE_Q4_0)
+        u.add[0] = -136.0f * u.scale[0];
+    if (type == TYPE_Q4_1)
+        u.add[0] = fma(u.scale[0], -16.0f, float(d.y));
+    if (type == TYPE_Q5_0)
+        u.add[0] = -48.0f * u.scale[0];
+    if (type == TYPE_Q5_1)
+        u.add[0] = fma(u.scale[0], -32.0f, float(d.y));
     if (type == TYPE_MXFP4)
         u.scale[0] = e8m0(w.scale[0]) * 16384.0f;
     return u;
 }
 
+/* A unit whose words 0 and 1, 2 and 3 are of two quads. */
+static inline unit turn_words(unit u)
+{
+    const bool turned = u.turn != 0;
+    const uint a = u.code[0], b = u.code[1], c = u.code[2], d = u.code[3];
+    u.code[0] = turned ? b : a;
+    u.code[1] = turned ? a : b;
+    u.code[2] = turned ? d : c;
+    u.code[3] = turned ? c : d;
+    return u;
+}
+
+/* Two quads in a word. */
+static inline uint turn_halves(uint code, uint turn)
+{
+    return turn != 0 ? code >> 16 | code << 16 : code;
+}
+
 static inline unit decode_separate(uint type, uint bits, uint scale_type, unit_words w, unit u)
 {
-    if (type == TYPE_AFFINE) {
+    if (is_affine(type)) {
         u.scale[0] = scale_of(scale_type, w.scale[0]);
         u.add[0] = scale_of(scale_type, w.scale[1]);
-        if (bits != 4) {
+        if (bits == 4)
+            u.add[0] = fma(u.scale[0], -16.0f, u.add[0]);
+        else {
             const uint2 q = spread_codes(bits, uint2(w.code[0], w.code[1]));
+            const uint2 later = spread_codes(bits, uint2(w.code[2], w.code[3]));
             u.code[0] = q.x;
             u.code[1] = q.y;
+            u.code[2] = later.x;
+            u.code[3] = later.y;
         }
     }
+    if (bits == 4) {
+        u.code[0] = turn_halves(u.code[0], u.turn);
+        u.code[2] = turn_halves(u.code[2], u.turn);
+    } else
+        u = turn_words(u);
     if (type == TYPE_MLX_MXFP4)
         u.scale[0] = e8m0(w.scale[0]) * 16384.0f;
     if (type == TYPE_MLX_MXFP8)
@@ -378,18 +458,22 @@ static inline unit decode_separate(uint type, uint bits, uint scale_type, unit_w
 static inline unit decode(uint type, uint bits, uint scale_type, unit_words w, uint lane)
 {
     unit u = {};
+    u.turn = turn_of(type, lane);
     for (uint i = 0; i < 4; i++)
         u.code[i] = w.code[i];
     if (has_half_blocks(type))
         return decode_half_block(type, w, u, lane);
     if (has_k4_blocks(type))
-        return decode_k4(w, u, lane);
+        return decode_k4(type, w, u, lane);
     if (has_planes(type))
         return decode_planes(type, w, u, lane);
     if (has_separate_scales(type))
         return decode_separate(type, bits, scale_type, w, u);
-    if (type == TYPE_Q8_0)
+    if (type == TYPE_Q8_0) {
         u.scale[0] = half_of(w.scale[0]);
+        u.add[0] = -32896.0f * u.scale[0];
+        u = turn_words(u);
+    }
     if (type == TYPE_NVFP4)
         u.scale[0] = nvfp4_scale(w.scale[0]);
     if (type == TYPE_IQ4_XS) {
@@ -425,6 +509,22 @@ static inline float4 plain_quad(uint type, unit u, uint q)
     return float4(float(low.x), float(low.y), float(high.x), float(high.y));
 }
 
+/* q * scale + add. */
+static inline float4 times(float4 q, float scale, float add)
+{
+    return fma(q, float4(scale), float4(add));
+}
+
+/* 2^bits + code for codes that end with bit 6 of each byte. */
+static inline float4 two_bits(uint c)
+{
+    return raised16((c & 0x60606060u) | 0x80808080u, 0x40);
+}
+static inline float4 four_bits(uint c)
+{
+    return raised16((c & 0x78787878u) | 0x80808080u, 0x41);
+}
+
 static inline float4 separate_quad(uint type, uint bits, unit u, uint q)
 {
     if (type == TYPE_MLX_MXFP8)
@@ -432,58 +532,68 @@ static inline float4 separate_quad(uint type, uint bits, unit u, uint q)
     if (bits != 4)
         return scaled(u.code[q], u.scale[0], u.add[0]);
     eight v;
-    if (type == TYPE_AFFINE)
-        v = interleaved(scaled(u.code[0] & 0x0f0f0f0fu, u.scale[0], u.add[0]),
-                        scaled(u.code[0] >> 4 & 0x0f0f0f0fu, u.scale[0], u.add[0]));
+    const uint c = u.code[q / 2 * 2];
+    if (is_affine(type))
+        v = interleaved(times(four_bits(c << 3), u.scale[0], u.add[0]), times(four_bits(c >> 1), u.scale[0], u.add[0]));
     else
-        v = interleaved(e2m1(u.code[0]), e2m1(u.code[0] >> 4));
-    return q == 0 ? v.a : v.b;
+        v = interleaved(e2m1(c), e2m1(c >> 4));
+    return q % 2 == 0 ? v.a : v.b;
 }
 
-/* Codes q = 0, 1 of a unit of has_half_blocks or NVFP4: the low and the high halves of its bytes, */
+/* Codes q = 0, 1 of a unit of has_half_blocks or NVFP4: the low and the high halves of its bytes, or the other way round;
+ * in the lowest bits of the bytes, */
 static inline uint nibbles(unit u, uint q)
 {
-    return u.code[0] >> 4 * q & 0x0f0f0f0fu;
+    return u.code[0] >> (4 * q ^ 4 * u.turn) & 0x0f0f0f0fu;
 }
 
-/* with fifth bits. */
-static inline uint five_bits(unit u, uint q)
+/* with bit 0 at bit n, 1 to 3, of its byte, among others; */
+static inline uint nibbles_at(unit u, uint q, uint n)
 {
-    return nibbles(u, q) | spread1(u.high[0] >> 16 * q) << 4;
+    const uint left = (q ^ u.turn) != 0 ? n + 28 : n;
+    return u.code[0] << left | u.code[0] >> (32 - left);
+}
+
+/* as 32 + code with the fifth bits. */
+static inline float4 five_bits(unit u, uint q)
+{
+    return raised16((nibbles_at(u, q, 2) & 0x3c3c3c3cu) | spread1(u.high[0] >> (16 * q ^ 16 * u.turn)) << 6, 0x42);
 }
 
 /* Quad q of a unit, without the scale where has_one_scale. */
 static inline float4 unit_quad(uint type, uint bits, unit u, uint q, threadgroup const float *curve)
 {
-    if (type == TYPE_Q4_0)
-        return signed_bytes(nibbles(u, q) << 4 ^ 0x80808080u);
+    if (type == TYPE_Q4_0) /* 128 + code */
+        return times(raised16(nibbles(u, q), 0x43), u.scale[0], u.add[0]);
     if (type == TYPE_Q4_1)
-        return scaled(nibbles(u, q), u.scale[0], u.add[0]);
-    if (type == TYPE_Q5_0)
-        return signed_bytes(five_bits(u, q) << 3 ^ 0x80808080u);
-    if (type == TYPE_Q5_1)
-        return scaled(five_bits(u, q), u.scale[0], u.add[0]);
-    if (type == TYPE_Q8_0)
-        return signed_bytes(u.code[q]);
+        return times(four_bits(nibbles_at(u, q, 3)), u.scale[0], u.add[0]);
+    if (type == TYPE_Q5_0 || type == TYPE_Q5_1)
+        return times(five_bits(u, q), u.scale[0], u.add[0]);
+    if (type == TYPE_Q8_0) /* 2^15 + 128 + code */
+        return times(raised8(u.code[q] ^ 0x80808080u, 0x47), u.scale[0], u.add[0]);
     if (type == TYPE_IQ4_NL)
         return curve4(curve, nibbles(u, q));
     if (type == TYPE_IQ4_XS)
         return curve4(curve, u.code[q % 2] >> q / 2 * 4);
     if (type == TYPE_MXFP4 || type == TYPE_NVFP4)
         return e2m1(nibbles(u, q));
-    if (type == TYPE_Q4_K)
-        return scaled(u.code[q / 4 * 2 + q % 2] >> q / 2 % 2 * 4 & 0x0f0f0f0fu, u.scale[q / 2], u.add[q / 2]);
-    if (type == TYPE_Q5_K)
-        return scaled((u.code[q / 4 * 2 + q % 2] >> q / 2 % 2 * 4 & 0x0f0f0f0fu) |
-                          (u.high[q % 2] >> (q / 4 * 4 + q / 2 % 2) & 0x01010101u) << 4,
-                      u.scale[q / 2], u.add[q / 2]);
+    if (type == TYPE_Q4_K) {
+        const uint c = u.code[q / 4 * 2 + q % 2];
+        return times(four_bits(q / 2 % 2 == 0 ? c << 3 : c >> 1), u.scale[q / 2], u.add[q / 2]);
+    }
+    if (type == TYPE_Q5_K) {
+        const uint c = u.code[q / 4 * 2 + q % 2], fifth = u.high[q % 2] >> (q / 4 * 4 + q / 2 % 2);
+        return times(raised16(((q / 2 % 2 == 0 ? c << 2 : c >> 2) & 0x3c3c3c3cu) | (fifth << 6 & 0x40404040u), 0x42),
+                     u.scale[q / 2], u.add[q / 2]);
+    }
     if (type == TYPE_Q2_K || type == TYPE_TQ2_0)
-        return scaled(u.code[0] >> 2 * q & 0x03030303u, u.scale[q], u.add[q]);
-    if (type == TYPE_Q3_K)
-        return scaled((u.code[0] >> 2 * q & 0x03030303u) | (u.high[0] >> q & 0x01010101u) << 2, u.scale[q], u.add[q]);
+        return times(two_bits(q == 3 ? u.code[0] >> 1 : u.code[0] << (5 - 2 * q)), u.scale[q], u.add[q]);
+    if (type == TYPE_Q3_K) /* 128 + code, as Q6_K */
+        return times(raised16((u.code[0] >> 2 * q & 0x03030303u) | (u.high[0] >> q & 0x01010101u) << 2, 0x43), u.scale[q],
+                     u.add[q]);
     if (type == TYPE_Q6_K)
-        return scaled((u.code[q % 2] >> q / 2 * 4 & 0x0f0f0f0fu) | (u.high[0] >> 2 * q & 0x03030303u) << 4, u.scale[q],
-                      u.add[q]);
+        return times(raised16((u.code[q % 2] >> q / 2 * 4 & 0x0f0f0f0fu) | (u.high[0] >> 2 * q & 0x03030303u) << 4, 0x43),
+                     u.scale[q], u.add[q]);
     if (has_separate_scales(type))
         return separate_quad(type, bits, u, q);
     if (is_plain(type))

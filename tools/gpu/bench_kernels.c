@@ -297,8 +297,17 @@ typedef struct weight_type {
 } weight_type;
 
 static const weight_type types[] = {
-    {"F16", TN_TYPE_F16, 0, 0},   {"Q8_0", TN_TYPE_Q8_0, 0, 0}, {"Q6_K", TN_TYPE_Q6_K, 0, 0},
-    {"Q4_K", TN_TYPE_Q4_K, 0, 0}, {"Q4_0", TN_TYPE_Q4_0, 0, 0}, {"affine 4, 64", TN_TYPE_AFFINE, 4, 64},
+    {"F16", TN_TYPE_F16, 0, 0},
+    {"Q8_0", TN_TYPE_Q8_0, 0, 0},
+    {"Q6_K", TN_TYPE_Q6_K, 0, 0},
+    {"Q5_K", TN_TYPE_Q5_K, 0, 0},
+    {"Q4_K", TN_TYPE_Q4_K, 0, 0},
+    {"Q4_0", TN_TYPE_Q4_0, 0, 0},
+    {"Q3_K", TN_TYPE_Q3_K, 0, 0},
+    {"IQ4_XS", TN_TYPE_IQ4_XS, 0, 0},
+    {"MXFP4", TN_TYPE_MXFP4, 0, 0},
+    {"affine 8, 64", TN_TYPE_AFFINE, 8, 64},
+    {"affine 4, 64", TN_TYPE_AFFINE, 4, 64},
 };
 
 /* n_copies products [T, n_in] -> [T, n_out]. *ret_bytes: of a weight. */
@@ -315,6 +324,8 @@ static model *linear_model(const weight_type *t, uint32_t n_out, uint32_t n_in, 
     const uint64_t scales = t->bits ? (uint64_t)n_out * (n_in / t->group) * 2 : 0;
     uint8_t *data = take(codes + n_in * sizeof(float));
     for (uint64_t i = 0; i < codes; i++) data[i] = (uint8_t)(i * 2654435761u >> 13);
+    float *row = (float *)(void *)(data + codes);
+    for (uint32_t i = 0; i < n_in; i++) row[i] = (float)(i % 61) * 0x1p-5f - 1;
     w.data = data;
     w.bytes = codes;
     w.scales = w.biases = scales ? data : NULL; /* any numbers do */
@@ -331,49 +342,67 @@ static model *linear_model(const weight_type *t, uint32_t n_out, uint32_t n_in, 
     return m;
 }
 
-static void measure_linear(rig *r, const char *kernel, const weight_type *t, uint32_t n_out, uint32_t n_in,
-                           uint32_t rows) {
-    uint64_t bytes;
+/* Seconds of `kernel`; 0 where it was not run. *ret_bytes: of the weight. */
+static double time_linear(rig *r, const char *kernel, const weight_type *t, uint32_t n_out, uint32_t n_in,
+                          uint32_t rows, uint64_t *ret_bytes) {
     uint8_t *data;
     uint32_t n;
-    const bool prompt = strcmp(kernel, "linear_tiles") == 0;
-    model *m = linear_model(t, n_out, n_in, &bytes, &data);
-    tn_exec *x = run_step(r, m, TN_TYPE_F16, 1, rows, !prompt, 0);
+    model *m = linear_model(t, n_out, n_in, ret_bytes, &data);
+    tn_exec *x = run_step(r, m, TN_TYPE_F16, 1, rows, strcmp(kernel, "linear_rows") == 0, 0);
     const double seconds = time_calls(r->gpu, kernel, &n);
-    if (n > 0) {
-        printf("| %-12s | %6u x %-6u | %4u |", t->name, n_out, n_in, rows);
-        print_rate(r, (double)bytes + 4.0 * rows * ((double)n_in + n_out),
-                   prompt ? 2.0 * rows * n_out * n_in : 0, seconds);
-    }
     r->device->cls->exec_free(x);
     free(m);
     free(data);
+    return n > 0 ? seconds : 0;
 }
 
-static const uint32_t shapes[][2] = {{4096, 4096}, {14336, 4096}, {4096, 14336}};
+static const uint32_t shapes[][2] = {{4096, 14336}, {14336, 4096}, {151936, 2560}};
 enum { N_SHAPE = sizeof shapes / sizeof *shapes, N_TYPE = sizeof types / sizeof *types };
 
-static void measure_rows(rig *r) {
+/* A line of a table: microseconds, and the share of a copy's rate that the weight was read at. */
+static void measure_rows_of(rig *r, const weight_type *t, const uint32_t shape[2]) {
     static const uint32_t rows[] = {1, 2, 4, 8, 16};
-    printf("linear_rows: products with generated rows.\n\n"
-           "| weight | n_out x n_in | rows | us | GB/s | of a copy |\n|---|---|---|---|---|---|\n");
-    for (uint32_t t = 0; t < N_TYPE; t++)
-        for (uint32_t s = 0; s < N_SHAPE; s++)
-            for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++)
-                if (s == 1 || rows[i] == 1)
-                    measure_linear(r, "linear_rows", &types[t], shapes[s][0], shapes[s][1], rows[i]);
-    measure_linear(r, "linear_rows", &types[3], 128256, 4096, 1);
-    printf("\n");
+    double first = 0, eight = 0;
+    printf("| %-12s |", t->name);
+    for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint64_t bytes;
+        const double s = time_linear(r, "linear_rows", t, shape[0], shape[1], rows[i], &bytes);
+        first = rows[i] == 1 ? s : first;
+        eight = rows[i] == 8 ? s : eight;
+        printf(" %7.1f, %3.0f %% |", s * 1e6, 100 * (double)bytes / s / r->copy_rate);
+        fflush(stdout);
+    }
+    printf(" %4.2f |\n", eight / first);
 }
 
-static void measure_tiles(rig *r) {
-    static const uint32_t rows[] = {32, 512};
+static void measure_rows(rig *r) {
     printf(
-        "linear_tiles: products with prompt rows.\n\n"
-        "| weight | n_out x n_in | rows | us | GB/s | of a copy | TFLOP/s |\n|---|---|---|---|---|---|---|\n");
+        "linear_rows: products with generated rows. Microseconds, and the weight's bytes in them as a share of a copy.\n\n");
+    for (uint32_t s = 0; s < N_SHAPE; s++) {
+        printf("%u x %u\n\n| weight | 1 row | 2 | 4 | 8 | 16 | 8 rows / 1 |\n|---|---|---|---|---|---|---|\n",
+               shapes[s][0], shapes[s][1]);
+        for (uint32_t t = 0; t < N_TYPE; t++) measure_rows_of(r, &types[t], shapes[s]);
+        printf("\n");
+    }
+}
+
+/* The two kinds of kernels side by side: what a row costs that may not take the one which is faster for so
+ * many. */
+static void measure_tiles(rig *r) {
+    static const uint32_t rows[] = {16, 32, 64, 128, 512};
+    printf("linear_tiles: products with prompt rows, 14336 x 4096, beside linear_rows. Microseconds.\n\n"
+           "| weight | rows | linear_rows | linear_tiles | TFLOP/s |\n|---|---|---|---|---|\n");
     for (uint32_t t = 0; t < N_TYPE; t++)
-        for (uint32_t i = 0; i < 2; i++)
-            measure_linear(r, "linear_tiles", &types[t], shapes[1][0], shapes[1][1], rows[i]);
+        for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            uint64_t bytes;
+            if (rows[i] < 512 && t != 0 && t != 4) continue;
+            const double generated =
+                rows[i] < 512 ? time_linear(r, "linear_rows", &types[t], 14336, 4096, rows[i], &bytes) : 0;
+            const double prompt = time_linear(r, "linear_tiles", &types[t], 14336, 4096, rows[i], &bytes);
+            printf("| %-12s | %4u | %8.1f | %8.1f | %6.1f |\n", types[t].name, rows[i], generated * 1e6,
+                   prompt * 1e6, 2.0 * rows[i] * 14336 * 4096 / prompt * 1e-12);
+            fflush(stdout);
+        }
     printf("\n");
 }
 

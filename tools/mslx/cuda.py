@@ -26,6 +26,9 @@ ARGS = 'metal/args.h'
 # Scalars of kernel parameters as C knows them.
 C_TYPES = {'uint': 'uint32_t', 'int': 'int32_t', 'ulong': 'uint64_t', 'float': 'float'}
 
+# Kernels for which metal_stdlib.cuh says how registers are shared out.
+BOUNDED = ('linear_rows',)
+
 
 class Rewriter:
     """CUDA C++ for the tokens of one file."""
@@ -102,8 +105,9 @@ class Rewriter:
         opening, closing = kernel.body
         attributes = [p for p in kernel.parameters if p.attribute != 'buffer']
         locals_ = ''.join(' %s %s = tn::%s();' % (p.scalar_type(), p.name, p.attribute) for p in attributes)
-        return '\n#ifdef TN_KERNEL_%s\n#line %d\nextern "C" __global__ void %s(%s)%s{%s%s}\n#endif\n#line %d\n' % (
-            kernel.name, self.tokens[i].line, kernel.name, self.parameters(kernel), self.lines(i, opening), locals_,
+        bounds = ' __launch_bounds__(TN_BOUNDS_%s)' % kernel.name if kernel.name in BOUNDED else ''
+        return '\n#ifdef TN_KERNEL_%s\n#line %d\nextern "C" __global__%s void %s(%s)%s{%s%s}\n#endif\n#line %d\n' % (
+            kernel.name, self.tokens[i].line, bounds, kernel.name, self.parameters(kernel), self.lines(i, opening), locals_,
             self.range(opening + 1, closing, 1), self.tokens[closing].line), closing + 1
 
     def parameters(self, kernel):

@@ -317,6 +317,19 @@ template <> template <> __forceinline__ vec<float, 4>::vec(vec<char, 4> o) {
 
 namespace metal {
 
+/* Stands in for metal/kernels/raised.h, which says what these give. */
+#define TN_KERNELS_RAISED_H
+TN_INLINE float4 raised16(uint c, uint top) {
+    float4 r;
+    TN_UNROLL for (int i = 0; i < 4; i++) r[i] = __uint_as_float(__byte_perm(c, top << 24, 0x7044u | i << 8));
+    return r;
+}
+TN_INLINE float4 raised8(uint c, uint top) {
+    float4 r;
+    TN_UNROLL for (int i = 0; i < 4; i++) r[i] = __uint_as_float(__byte_perm(c, top << 24, 0x7404u | i << 4));
+    return r;
+}
+
 /* Templates, so that CUDA's own overloads of float and int, which do the same, are preferred and not ambiguous. */
 #define TN_FUNCTION(name, expression)                                                                        \
     namespace detail {                                                                                       \
@@ -642,6 +655,22 @@ TN_INLINE uint simdgroup_index_in_threadgroup() {
 TN_INLINE uint simdgroups_per_threadgroup() {
     return (blockDim.x + 31) / 32;
 }
+
+/* linear_rows: threadgroups that a processor is to hold at once. A thread gets 512 / n registers of its 65536: as few as the
+ * sums of its rows and columns, its words and a few quads of x need, or else the compiler loads all of x ahead and leaves
+ * room for two. Types by number: Q4_K and Q5_K have units of 32, the other super-blocks with planes, IQ4_XS and affine with
+ * groups of 64 of 16. */
+struct linear_rows_bounds {
+    static constexpr uint type = constant<0>::value, sums = constant<1>::value * constant<13>::value;
+    static constexpr bool is_32 = type == 12 || type == 13;
+    static constexpr bool is_16 = type == 10 || type == 11 || type == 14 || type == 23 || type == 35 ||
+                                  (type == 1000 && constant<3>::value >= 64);
+    static constexpr int groups_32 = sums <= 2 ? 7 : sums <= 8 ? 5 : sums <= 32 ? 3 : 2;
+    static constexpr int groups_16 = sums <= 2 ? 7 : sums <= 8 ? 5 : sums <= 32 ? 4 : 2;
+    static constexpr int groups_8 = sums <= 8 ? 6 : sums <= 16 ? 5 : sums <= 32 ? 4 : 2;
+    static constexpr int groups = is_32 ? groups_32 : is_16 ? groups_16 : groups_8;
+};
+#define TN_BOUNDS_linear_rows 128, tn::linear_rows_bounds::groups
 
 } // namespace tn
 

@@ -197,6 +197,7 @@ typedef struct product {
     double *expected; /* [n_row, n_out]; UNTOUCHED in rows that are not done */
     weight w;
     uint32_t split, align;          /* that the kernel is told of */
+    uint32_t cols;                  /* of a lane; 0: tn_linear_cols */
     uint32_t x_buffer, bias_buffer; /* made by the first run */
     bool is_bound, is_half;         /* linear_tiles: the weight as halves */
 } product;
@@ -265,6 +266,8 @@ static uint32_t run_product(tn_gpu_launch *l, product *p, const form *f, const c
                             const uint32_t *list, uint32_t n, uint32_t pass_rows) {
     const size_t n_out = (size_t)p->n_row * p->a.n_out;
     const bool is_tiles = strcmp(kernel, "linear_tiles") == 0;
+    const uint32_t lane_cols =
+        p->cols ? p->cols : tn_linear_cols(tn_linear_type(f->type, f->group), pass_rows);
     uint32_t *padded = tn_gpu_launch_host(l, (n + PAD) * sizeof *padded);
     float *before = tn_gpu_launch_host(l, n_out * sizeof *before);
     for (uint32_t i = 0; i < n + PAD; i++) padded[i] = i < n ? list[i] : TN_NO_ROW;
@@ -289,9 +292,11 @@ static uint32_t run_product(tn_gpu_launch *l, product *p, const form *f, const c
         tn_gpu_launch_constant(l, TN_FC_ROWS, pass_rows);
         tn_gpu_launch_constant(l, TN_FC_ALIGN, p->align);
         tn_gpu_launch_constant(l, TN_FC_SPLIT, p->split);
+        tn_gpu_launch_constant(l, TN_FC_COLS, lane_cols);
     }
-    const uint32_t cols =
-        is_tiles ? TN_TILE_COLS : tn_linear_cols(f->type, pass_rows) * (TN_LINEAR_SIMDS / p->split);
+    const uint32_t simd_cols =
+        lane_cols * (TN_SIMD_WIDTH / tn_linear_lanes(tn_linear_type(f->type, f->group)));
+    const uint32_t cols = is_tiles ? TN_TILE_COLS : simd_cols * (TN_LINEAR_SIMDS / p->split);
     const uint32_t rows = is_tiles ? TN_TILE_ROWS : pass_rows;
     tn_gpu_launch_dispatch(l, kernel, (p->a.n_out + cols - 1) / cols, (n + rows - 1) / rows, 1,
                            (is_tiles ? TN_TILE_SIMDS : TN_LINEAR_SIMDS) * TN_SIMD_WIDTH);
@@ -401,10 +406,13 @@ static bool same_rows(const product *p, const float *first, const float *got, co
     return first && got;
 }
 
-/* A row alone, and among others in passes of all sizes and in two orders. */
+/* A row alone, and among others in passes of all sizes, with other numbers of columns a lane, and in two
+ * orders. */
 static double check_bits(const tn_gpu_check *c, tn_gpu *g, uint32_t nth, uint32_t seed, tn_error *err) {
     enum { N = 17, N_OUT = 10 };
-    static const uint32_t passes[] = {1, 2, 4, 8, 16};
+    static const struct {
+        uint32_t rows, cols;
+    } passes[] = {{1, 0}, {2, 0}, {4, 0}, {8, 0}, {16, 0}, {1, 1}, {1, 8}, {2, 2}, {4, 1}, {8, 8}, {16, 2}};
     const form *f = &forms[c->param];
     tn_gpu_launch *l = tn_gpu_launch_new(g, seed);
     product p = draw_product(l, f, N, block_elems(f) == 1 ? 345 : 768, N_OUT, true, true);
@@ -417,7 +425,8 @@ static double check_bits(const tn_gpu_check *c, tn_gpu *g, uint32_t nth, uint32_
     const float *one = tn_gpu_launch_read(l, alone, bytes, err), *first = NULL;
     bool same = one != NULL;
     for (uint32_t v = 0; same && v < sizeof passes / sizeof *passes; v++) {
-        const uint32_t out = run_product(l, &p, f, c->kernel, v % 2 ? p.list : reversed, N, passes[v]);
+        p.cols = passes[v].cols;
+        const uint32_t out = run_product(l, &p, f, c->kernel, v % 2 ? p.list : reversed, N, passes[v].rows);
         const float *got = tn_gpu_launch_read(l, out, bytes, err);
         if (!first) first = got;
         same = same_rows(&p, one, got, reversed, 1, err) && same_rows(&p, first, got, p.list, N, err);

@@ -106,9 +106,10 @@ static uint32_t row_alignment(const tn_gpu_weight *w) {
     return w->data.offset % 16 == 0 && w->row_bytes % 16 == 0 ? 16 : 4;
 }
 
-/* Threadgroups that a pass of 1 << v rows needs. */
-static uint32_t rows_width(tn_type type, uint32_t n_out, uint32_t split, uint32_t v) {
-    return ceil_div(n_out, tn_linear_cols(type, 1u << v) * (TN_LINEAR_SIMDS / split));
+/* Threadgroups that a pass of 1 << v rows needs. type: tn_linear_type. */
+static uint32_t rows_width(uint32_t type, uint32_t n_out, uint32_t split, uint32_t v) {
+    const uint32_t simd_cols = tn_linear_cols(type, 1u << v) * (TN_SIMD_WIDTH / tn_linear_lanes(type));
+    return ceil_div(n_out, simd_cols * (TN_LINEAR_SIMDS / split));
 }
 
 /* Variant v does passes of 1 << v rows: the smallest that needs one pass, else the largest. */
@@ -125,17 +126,19 @@ static void choose_pass(const tn_gpu_exec *x, const tn_gpu_command *c, const uin
 
 static int add_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input list, tn_gpu_count count,
                     tn_linear_args args, tn_error *err) {
-    enum { N = N_CONSTANT + 3 };
+    enum { N = N_CONSTANT + 4 };
     const tn_gpu_weight *w = &x->weights[op->w];
-    const uint32_t split = choose_split(args.n_in, args.n_out);
+    const uint32_t split = choose_split(args.n_in, args.n_out), type = tn_linear_type(w->type, w->group);
     tn_gpu_constant constants[N];
     weight_constants(w, constants);
-    constants[N - 3] = (tn_gpu_constant){TN_FC_ALIGN, row_alignment(w)};
-    constants[N - 2] = (tn_gpu_constant){TN_FC_SPLIT, split};
+    constants[N - 4] = (tn_gpu_constant){TN_FC_ALIGN, row_alignment(w)};
+    constants[N - 3] = (tn_gpu_constant){TN_FC_SPLIT, split};
+    constants[N - 2] = (tn_gpu_constant){TN_FC_COLS, tn_linear_cols(type, 1)};
     constants[N - 1] = (tn_gpu_constant){TN_FC_ROWS, 1};
     tn_gpu_command *c = tn_gpu_add(x, "linear_rows", constants, N, TN_LINEAR_SIMDS * TN_SIMD_WIDTH, err);
     if (!c) return err->code;
     for (uint32_t v = 1; v < TN_GPU_VARIANTS; v++) {
+        constants[N - 2].value = tn_linear_cols(type, 1u << v);
         constants[N - 1].value = 1u << v;
         int rc = tn_gpu_add_variant(x, c, v, "linear_rows", constants, N, err);
         if (rc) return rc;
@@ -143,7 +146,7 @@ static int add_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input list, tn_gpu_c
     args.rows_are_listed = list != TN_GPU_IN_ROWS;
     bind_linear(x, c, op, list, &args);
     for (uint32_t v = 0; v < TN_GPU_VARIANTS; v++)
-        c->bytes.words[WIDTHS + v] = rows_width(w->type, args.n_out, split, v);
+        c->bytes.words[WIDTHS + v] = rows_width(type, args.n_out, split, v);
     tn_gpu_grid(c, c->bytes.words[WIDTHS], count, 1, 1);
     c->choose = choose_pass;
     return 0;

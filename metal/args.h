@@ -53,6 +53,7 @@ enum tn_metal_constant {
     TN_FC_ALIGN = 11,     /* linear_rows: rows of the weight begin at multiples of it: 4 (2, 1 with the type) or 16 */
     TN_FC_SPLIT = 12,     /* linear_rows: simdgroups that share the sums of a column: 1, 2, 4 */
     TN_FC_COLS = 13,      /* linear_rows: columns of a lane: 1, 2, 4, 8; times TN_FC_ROWS at most 64 */
+    TN_FC_RESIDUAL = 14,  /* linear_rows, linear_tiles: 1: a matrix is added to the product */
 };
 
 /* A token of the step: what row t of every [T, ...] matrix belongs to. */

@@ -14,6 +14,7 @@ constant uint WEIGHT_ALIGN [[function_constant(TN_FC_ALIGN)]];
 constant uint PASS_ROWS    [[function_constant(TN_FC_ROWS)]];
 constant uint SPLIT        [[function_constant(TN_FC_SPLIT)]];
 constant uint COLS         [[function_constant(TN_FC_COLS)]];
+constant uint RESIDUAL     [[function_constant(TN_FC_RESIDUAL)]];
 
 /* tn_linear_type. */
 static inline uint unit_type()
@@ -219,12 +220,13 @@ static inline float add_lanes(thread float *sums, uint n, uint lane)
     return sums[0];
 }
 
-/* out = x weight^T (+ bias) for some of the rows: generated tokens and rows of logits. TN_OP_LINEAR.
+/* out = x weight^T (+ bias) (+ other) for some of the rows: generated tokens and rows of logits. TN_OP_LINEAR, and
+ * TN_OP_ADD behind it.
  *
  * x: [rows, n_in] F32, fewer than 2^32 elements. list: rows to do, padded with TN_NO_ROW to a multiple of
  * TN_LINEAR_MAX_ROWS; with rows_are_listed 0 entry i stands for row i and only tells whether there is one. data, scales,
  * biases: [n_out, n_in] of WEIGHT_TYPE (tn_tensor), WEIGHT_ALIGN. bias: [n_out] F32, read where has_bias. out:
- * [rows, n_out] F32, not x.
+ * [rows, n_out] F32, not x. other: [rows, n_out] F32, may be out; added with RESIDUAL, else not read.
  *
  * Grid: (ceil(n_out / (c * TN_LINEAR_SIMDS / SPLIT)), ceil(rows / PASS_ROWS)) threadgroups of TN_LINEAR_SIMDS simdgroups: a
  * simdgroup takes c = COLS * TN_SIMD_WIDTH / tn_linear_lanes columns, a weight is read once for all rows of a pass. SPLIT
@@ -240,6 +242,7 @@ kernel void linear_rows(device const float      *x      [[buffer(0)]],
                         device const float      *bias   [[buffer(5)]],
                         device float            *out    [[buffer(6)]],
                         constant tn_linear_args &a      [[buffer(7)]],
+                        device const float      *other  [[buffer(8)]],
                         uint3 place [[threadgroup_position_in_grid]],
                         uint  lane  [[thread_index_in_simdgroup]],
                         uint  simd  [[simdgroup_index_in_threadgroup]])
@@ -303,6 +306,8 @@ kernel void linear_rows(device const float      *x      [[buffer(0)]],
         for (uint p = 1; p < SPLIT; p++)
             sum += parts[(simd + p) * 2 * MAX_SUMS + i];
         const uint row = a.rows_are_listed != 0 ? pass[r] : place.y * PASS_ROWS + r;
-        out[(ulong)row * a.n_out + col] = a.has_bias != 0 ? sum + bias[col] : sum;
+        const ulong at_out = (ulong)row * a.n_out + col;
+        sum = a.has_bias != 0 ? sum + bias[col] : sum;
+        out[at_out] = RESIDUAL != 0 ? sum + other[at_out] : sum;
     }
 }

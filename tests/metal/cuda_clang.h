@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What NVRTC knows by itself and clang does not, for tests/metal/cuda_clang.py: CUDA's words, positions, and
  * the functions that runtime/device/cuda/metal_stdlib.cuh uses. */
-#define __global__        __attribute__((global))
-#define __device__        __attribute__((device))
-#define __host__          __attribute__((host))
-#define __shared__        __attribute__((shared))
-#define __constant__      __attribute__((constant))
-#define __forceinline__   inline __attribute__((always_inline))
-#define __grid_constant__ /* clang 14 does not know it */
-#define memcpy            __builtin_memcpy
+#define __global__             __attribute__((global))
+#define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
+#define __device__             __attribute__((device))
+#define __host__               __attribute__((host))
+#define __shared__             __attribute__((shared))
+#define __constant__           __attribute__((constant))
+#define __forceinline__        inline __attribute__((always_inline))
+#define __grid_constant__      /* clang 14 does not know it */
+#define memcpy                 __builtin_memcpy
 
 struct tn_dim {
     unsigned x, y, z;

@@ -14,6 +14,7 @@ constant uint WEIGHT_ALIGN [[function_constant(TN_FC_ALIGN)]];
 constant uint PASS_ROWS    [[function_constant(TN_FC_ROWS)]];
 constant uint SPLIT        [[function_constant(TN_FC_SPLIT)]];
 constant uint COLS         [[function_constant(TN_FC_COLS)]];
+constant uint RESIDUAL     [[function_constant(TN_FC_RESIDUAL)]];
 
 /* tn_linear_type. */
 static inline uint unit_type()
@@ -68,7 +69,8 @@ static inline float add_quad(float4 w, float4 x, float sum)
     return fma(w.w, x.w, fma(w.z, x.z, fma(w.y, x.y, fma(w.x, x.x, sum))));
 }
 
-/* Quad q of a unit of x: the lane's unit of a row begins at x + at, with turns at x + at[r] or, each second quad, odd away. */
+/* Quad q of a unit of x: the lane's unit of a row begins at x + at, with turns at x + at[r] or, each second quad, odd
+ * away. */
 static inline float4 x_quad(device const float *x, uint at, int odd, uint q)
 {
     if (!has_turns(unit_type()))
@@ -123,7 +125,8 @@ static inline void add_scaled_run(device const float *x, thread const uint *at, 
     }
 }
 
-/* Adds a lane's units of the runs part, part + SPLIT .. of the columns that begin at rows. k: of the lanes that share them.
+/* Adds a lane's units of the runs part, part + SPLIT .. of the columns that begin at rows. k: of the lanes that share
+ * them.
  * at: where rows of x begin. */
 static inline void add_units(device const float *x, uint n_in, uint part, uint k, thread uint *at,
                              thread weight_row *rows, thread uint *groups, threadgroup const float *curve,
@@ -204,8 +207,8 @@ static inline void add_across(thread float *sums, uint m, uint mask, uint lane)
     }
 }
 
-/* Adds n sums, a power of two up to run_lanes, over the lanes that share a column, each in butterfly order: l with l ^ 16
- * (of 32), l ^ 8 .. l ^ 1. Of them lane l gets sum l / (run_lanes / n). */
+/* Adds n sums, a power of two up to run_lanes, over the lanes that share a column, each in butterfly order: l with l ^
+ * 16 (of 32), l ^ 8 .. l ^ 1. Of them lane l gets sum l / (run_lanes / n). */
 static inline float add_lanes(thread float *sums, uint n, uint lane)
 {
     const bool is_whole = run_lanes() == TN_SIMD_WIDTH;
@@ -219,19 +222,20 @@ static inline float add_lanes(thread float *sums, uint n, uint lane)
     return sums[0];
 }
 
-/* out = x weight^T (+ bias) for some of the rows: generated tokens and rows of logits. TN_OP_LINEAR.
+/* out = x weight^T (+ bias) (+ other) for some of the rows: generated tokens and rows of logits. TN_OP_LINEAR, and
+ * TN_OP_ADD behind it.
  *
  * x: [rows, n_in] F32, fewer than 2^32 elements. list: rows to do, padded with TN_NO_ROW to a multiple of
- * TN_LINEAR_MAX_ROWS; with rows_are_listed 0 entry i stands for row i and only tells whether there is one. data, scales,
- * biases: [n_out, n_in] of WEIGHT_TYPE (tn_tensor), WEIGHT_ALIGN. bias: [n_out] F32, read where has_bias. out:
- * [rows, n_out] F32, not x.
+ * TN_LINEAR_MAX_ROWS; with rows_are_listed 0 entry i stands for row i and only tells whether there is one. data,
+ * scales, biases: [n_out, n_in] of WEIGHT_TYPE (tn_tensor), WEIGHT_ALIGN. bias: [n_out] F32, read where has_bias. out:
+ * [rows, n_out] F32, not x. other: [rows, n_out] F32, may be out; added with RESIDUAL, else not read.
  *
- * Grid: (ceil(n_out / (c * TN_LINEAR_SIMDS / SPLIT)), ceil(rows / PASS_ROWS)) threadgroups of TN_LINEAR_SIMDS simdgroups: a
- * simdgroup takes c = COLS * TN_SIMD_WIDTH / tn_linear_lanes columns, a weight is read once for all rows of a pass. SPLIT
- * simdgroups share the same columns, each every SPLIT-th run of units.
+ * Grid: (ceil(n_out / (c * TN_LINEAR_SIMDS / SPLIT)), ceil(rows / PASS_ROWS)) threadgroups of TN_LINEAR_SIMDS
+ * simdgroups: a simdgroup takes c = COLS * TN_SIMD_WIDTH / tn_linear_lanes columns, a weight is read once for all rows
+ * of a pass. SPLIT simdgroups share the same columns, each every SPLIT-th run of units.
  *
- * Order of a sum: a lane adds its products unit by unit, add_lanes the lanes, then the simdgroups are added in ascending
- * order. It follows from n_in, the type and SPLIT. */
+ * Order of a sum: a lane adds its products unit by unit, add_lanes the lanes, then the simdgroups are added in
+ * ascending order. It follows from n_in, the type and SPLIT. */
 kernel void linear_rows(device const float      *x      [[buffer(0)]],
                         device const uint       *list   [[buffer(1)]],
                         device const uchar      *data   [[buffer(2)]],
@@ -240,6 +244,7 @@ kernel void linear_rows(device const float      *x      [[buffer(0)]],
                         device const float      *bias   [[buffer(5)]],
                         device float            *out    [[buffer(6)]],
                         constant tn_linear_args &a      [[buffer(7)]],
+                        device const float      *other  [[buffer(8)]],
                         uint3 place [[threadgroup_position_in_grid]],
                         uint  lane  [[thread_index_in_simdgroup]],
                         uint  simd  [[simdgroup_index_in_threadgroup]])
@@ -303,6 +308,8 @@ kernel void linear_rows(device const float      *x      [[buffer(0)]],
         for (uint p = 1; p < SPLIT; p++)
             sum += parts[(simd + p) * 2 * MAX_SUMS + i];
         const uint row = a.rows_are_listed != 0 ? pass[r] : place.y * PASS_ROWS + r;
-        out[(ulong)row * a.n_out + col] = a.has_bias != 0 ? sum + bias[col] : sum;
+        const ulong at_out = (ulong)row * a.n_out + col;
+        sum = a.has_bias != 0 ? sum + bias[col] : sum;
+        out[at_out] = RESIDUAL != 0 ? sum + other[at_out] : sum;
     }
 }

@@ -11,6 +11,7 @@ constant uint WEIGHT_BITS  [[function_constant(TN_FC_BITS)]];
 constant uint WEIGHT_GROUP [[function_constant(TN_FC_GROUP)]];
 constant uint SCALE_TYPE   [[function_constant(TN_FC_SCALE_TYPE)]];
 constant uint HALF         [[function_constant(TN_FC_HALF)]];
+constant uint RESIDUAL     [[function_constant(TN_FC_RESIDUAL)]];
 
 /* Tiles in threadgroup memory: rows of K elements, a little longer so that neighbouring rows begin in other banks. */
 enum {
@@ -60,10 +61,12 @@ static inline void store_float_piece(eight v, threadgroup float *to)
     *(threadgroup float4 *)(to + 4) = v.b;
 }
 
-/* out = x weight^T (+ bias) for prompt rows, TN_TILE_COLS columns of TN_TILE_ROWS rows a threadgroup. TN_OP_LINEAR.
+/* out = x weight^T (+ bias) (+ other) for prompt rows, TN_TILE_COLS columns of TN_TILE_ROWS rows a threadgroup.
+ * TN_OP_LINEAR, and TN_OP_ADD behind it.
  *
  * x: [rows, n_in] F32. list: rows to do, padded with TN_NO_ROW to a multiple of TN_TILE_ROWS. data, scales, biases:
  * [n_out, n_in] of WEIGHT_TYPE (tn_tensor). bias: [n_out] F32, read where has_bias. out: [rows, n_out] F32, not x.
+ * other: [rows, n_out] F32, may be out; added with RESIDUAL, else not read.
  *
  * Grid: (ceil(n_out / TN_TILE_COLS), ceil(rows / TN_TILE_ROWS)) threadgroups of TN_TILE_SIMDS simdgroups, each of which
  * has 16 rows by half of the columns. Weights become halves or floats; x, which may be out of their range,
@@ -76,6 +79,7 @@ kernel void linear_tiles(device const float      *x      [[buffer(0)]],
                          device const float      *bias   [[buffer(5)]],
                          device float            *out    [[buffer(6)]],
                          constant tn_linear_args &a      [[buffer(7)]],
+                         device const float      *other  [[buffer(8)]],
                          uint3 place [[threadgroup_position_in_grid]],
                          uint  tid   [[thread_index_in_threadgroup]],
                          uint  simd  [[simdgroup_index_in_threadgroup]])
@@ -142,6 +146,8 @@ kernel void linear_tiles(device const float      *x      [[buffer(0)]],
         const uint r = i / TN_TILE_COLS, col = first_col + i % TN_TILE_COLS;
         if (rows[r] == TN_NO_ROW || col >= a.n_out)
             continue;
-        out[(ulong)rows[r] * a.n_out + col] = a.has_bias != 0 ? memory[i] + bias[col] : memory[i];
+        const ulong at = (ulong)rows[r] * a.n_out + col;
+        const float sum = a.has_bias != 0 ? memory[i] + bias[col] : memory[i];
+        out[at] = RESIDUAL != 0 ? sum + other[at] : sum;
     }
 }

@@ -198,6 +198,7 @@ typedef struct product {
     weight w;
     uint32_t split, align;          /* that the kernel is told of */
     uint32_t cols;                  /* of a lane; 0: tn_linear_cols */
+    const float *other;             /* [n_row, n_out], added in place; or NULL */
     uint32_t x_buffer, bias_buffer; /* made by the first run */
     bool is_bound, is_half;         /* linear_tiles: the weight as halves */
 } product;
@@ -271,7 +272,7 @@ static uint32_t run_product(tn_gpu_launch *l, product *p, const form *f, const c
     uint32_t *padded = tn_gpu_launch_host(l, (n + PAD) * sizeof *padded);
     float *before = tn_gpu_launch_host(l, n_out * sizeof *before);
     for (uint32_t i = 0; i < n + PAD; i++) padded[i] = i < n ? list[i] : TN_NO_ROW;
-    for (size_t i = 0; i < n_out; i++) before[i] = UNTOUCHED;
+    for (size_t i = 0; i < n_out; i++) before[i] = p->other ? p->other[i] : UNTOUCHED;
     if (p->is_bound)
         tn_gpu_launch_use(l, p->x_buffer, 0);
     else
@@ -284,8 +285,10 @@ static uint32_t run_product(tn_gpu_launch *l, product *p, const form *f, const c
         p->bias_buffer = tn_gpu_launch_buffer(l, p->bias, p->a.n_out * sizeof(float));
     const uint32_t out = tn_gpu_launch_buffer(l, before, n_out * sizeof *before);
     tn_gpu_launch_bytes(l, &p->a, sizeof p->a);
+    tn_gpu_launch_use(l, out, 0);
     p->is_bound = true;
     give_constants(l, f);
+    tn_gpu_launch_constant(l, TN_FC_RESIDUAL, p->other != NULL);
     if (is_tiles) {
         tn_gpu_launch_constant(l, TN_FC_HALF, p->is_half);
     } else {
@@ -435,6 +438,33 @@ static double check_bits(const tn_gpu_check *c, tn_gpu *g, uint32_t nth, uint32_
     return same ? 0 : INFINITY;
 }
 
+/* A product to which the matrix that is there is added has the bits of the two operations one by one; rows
+ * that are not done stay. */
+static double check_residual(const tn_gpu_check *c, tn_gpu *g, uint32_t nth, uint32_t seed, tn_error *err) {
+    enum { N = 19, N_OUT = 37 };
+    static const uint32_t passes[] = {1, 4, 16};
+    const form *f = &forms[c->param];
+    tn_gpu_launch *l = tn_gpu_launch_new(g, seed);
+    product p = draw_product(l, f, N, 256, N_OUT, true, true);
+    const size_t n = (size_t)p.n_row * N_OUT;
+    const float *other = tn_gpu_launch_floats(l, n);
+    p.is_half = f->type != TN_TYPE_F32;
+    p.split = 1u << nth;
+    const uint32_t alone = run_product(l, &p, f, c->kernel, p.list, N, passes[nth]);
+    const float *product_alone = tn_gpu_launch_read(l, alone, n * sizeof(float), err);
+    p.other = other;
+    const uint32_t out = run_product(l, &p, f, c->kernel, p.list, N, passes[nth]);
+    const float *got = tn_gpu_launch_read(l, out, n * sizeof(float), err);
+    double worst = product_alone && got ? 0 : INFINITY;
+    for (size_t i = 0; worst == 0 && i < n; i++) {
+        const bool is_done = p.expected[i] != UNTOUCHED;
+        const float expected = is_done ? product_alone[i] + other[i] : other[i];
+        if (memcmp(&got[i], &expected, sizeof expected) != 0) worst = INFINITY;
+    }
+    tn_gpu_launch_end(l);
+    return worst;
+}
+
 /* ---- embed ---- */
 
 static const struct {
@@ -486,6 +516,9 @@ static double check_embed(const tn_gpu_check *c, tn_gpu *g, uint32_t nth, uint32
 #define EMBED(i, name)     {"embed", name, N_SHAPE(embed_shapes), 5e-7, check_embed, i},
 #define ROW_BITS(i, name)  {"linear_rows", "bits of " name, 3, 0, check_bits, i},
 #define TILE_BITS(i, name) {"linear_tiles", "bits of " name, 1, 0, check_bits, i},
+#define RESIDUAL(i, name)                                                                                    \
+    {"linear_rows", "residual, " name, 3, 0, check_residual, i},                                             \
+        {"linear_tiles", "residual, " name, 1, 0, check_residual, i},
 
 const tn_gpu_check tn_gpu_checks_linear[] = {
     /* clang-format off */
@@ -493,6 +526,7 @@ const tn_gpu_check tn_gpu_checks_linear[] = {
     {"linear_rows", "no rows", 1, 0, check_no_rows, 7},
     ROW_BITS(0, "F32") ROW_BITS(3, "Q4_0") ROW_BITS(7, "Q8_0") ROW_BITS(12, "Q4_K") ROW_BITS(14, "Q6_K")
     ROW_BITS(20, "IQ4_XS") ROW_BITS(30, "affine 4, 64, BF16")
+    RESIDUAL(0, "F32") RESIDUAL(12, "Q4_K") RESIDUAL(7, "Q8_0")
     EACH_FORM(TILES)
     FLOAT_TILES(1, "F16") FLOAT_TILES(7, "Q8_0") FLOAT_TILES(12, "Q4_K") FLOAT_TILES(30, "affine 4, 64, BF16")
     {"linear_tiles", "no rows", 1, 0, check_no_rows, 7},

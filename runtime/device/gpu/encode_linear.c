@@ -10,10 +10,6 @@ enum {
 };
 _Static_assert(sizeof(tn_linear_args) <= WIDTHS * sizeof(uint32_t), "the arguments end before the widths");
 
-static uint32_t ceil_div(uint32_t n, uint32_t unit) {
-    return n / unit + (n % unit != 0);
-}
-
 /* Types that metal/kernels/dequant.h knows. */
 static bool can_multiply(tn_type type) {
     switch (type) {
@@ -73,22 +69,48 @@ int tn_gpu_encode_embed(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     tn_gpu_bind_value(x, c, op->out, true);
     const tn_embed_args args = {.cols = cols, .row_bytes = (uint32_t)w->row_bytes, .factor = op->f};
     tn_gpu_bind_bytes(c, &args, sizeof args);
-    tn_gpu_grid(c, ceil_div(cols, 8 * TN_ELEMENT_THREADS), TN_GPU_TOKENS, 1, 1);
+    tn_gpu_grid(c, tn_ceil_div(cols, 8 * TN_ELEMENT_THREADS), TN_GPU_TOKENS, 1, 1);
     return 0;
 }
 
 /* ---- linear ---- */
 
-/* x, list, weight, bias, out, args: linear_rows and linear_tiles take the same. */
-static void bind_linear(tn_gpu_exec *x, tn_gpu_command *c, const tn_op *op, tn_gpu_input list,
-                        const tn_linear_args *args) {
+/* The value that op, LINEAR, and `add` behind it (or NULL) add to the product; 0: none. */
+static tn_value other_of(const tn_op *op, const tn_op *add) {
+    return !add ? 0 : add->in[0] == op->out ? add->in[1] : add->in[0];
+}
+
+static uint32_t count_reads(const tn_program *p, tn_value v) {
+    uint32_t n = p->logits == v;
+    for (uint32_t i = 0; i < p->n_op; i++)
+        for (uint32_t k = 0; k < 3; k++) n += p->ops[i].in[k] == v;
+    return n;
+}
+
+const tn_op *tn_gpu_find_add(const tn_gpu_exec *x, uint32_t i) {
+    const tn_program *p = x->p;
+    const tn_op *op = &p->ops[i], *add = op + 1;
+    if (op->kind != TN_OP_LINEAR || i + 1 == p->n_op || add->kind != TN_OP_ADD) return NULL;
+    const bool reads = (add->in[0] == op->out) != (add->in[1] == op->out);
+    if (!reads || count_reads(p, op->out) != 1) return NULL;
+    /* The product's threads still read x when the first of them write. */
+    return p->values[add->out].slot == p->values[op->in[0]].slot ? NULL : add;
+}
+
+/* x, list, weight, bias, out, args, other: linear_rows and linear_tiles take the same. */
+static void bind_linear(tn_gpu_exec *x, tn_gpu_command *c, const tn_op *op, const tn_op *add,
+                        tn_gpu_input list, const tn_linear_args *args) {
     const tn_gpu_weight *w = &x->weights[op->w];
     tn_gpu_bind_value(x, c, op->in[0], false);
     tn_gpu_bind_input(x, c, list);
     bind_weight(c, w);
     tn_gpu_bind(c, op->bias ? &x->weights[op->bias].data : &w->data);
-    tn_gpu_bind_value(x, c, op->out, true);
+    tn_gpu_bind_value(x, c, add ? add->out : op->out, true);
     tn_gpu_bind_bytes(c, args, sizeof *args);
+    if (add)
+        tn_gpu_bind_value(x, c, other_of(op, add), false);
+    else
+        tn_gpu_bind(c, &w->data);
 }
 
 /* Simdgroups that share a column: as many as make the GPU's processors busy with a narrow weight, while each
@@ -109,7 +131,7 @@ static uint32_t row_alignment(const tn_gpu_weight *w) {
 /* Threadgroups that a pass of 1 << v rows needs. type: tn_linear_type. */
 static uint32_t rows_width(uint32_t type, uint32_t n_out, uint32_t split, uint32_t v) {
     const uint32_t simd_cols = tn_linear_cols(type, 1u << v) * (TN_SIMD_WIDTH / tn_linear_lanes(type));
-    return ceil_div(n_out, simd_cols * (TN_LINEAR_SIMDS / split));
+    return tn_ceil_div(n_out, simd_cols * (TN_LINEAR_SIMDS / split));
 }
 
 /* Variant v does passes of 1 << v rows: the smallest that needs one pass, else the largest. */
@@ -121,16 +143,17 @@ static void choose_pass(const tn_gpu_exec *x, const tn_gpu_command *c, const uin
     while (v + 1 < TN_GPU_VARIANTS && 1u << v < n[c->count]) v++;
     *kernel = c->kernel[v];
     grid[0] = widths[v];
-    grid[1] = ceil_div(n[c->count], 1u << v);
+    grid[1] = tn_ceil_div(n[c->count], 1u << v);
 }
 
-static int add_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input list, tn_gpu_count count,
+static int add_rows(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_gpu_input list, tn_gpu_count count,
                     tn_linear_args args, tn_error *err) {
-    enum { N = N_CONSTANT + 4 };
+    enum { N = N_CONSTANT + 5 };
     const tn_gpu_weight *w = &x->weights[op->w];
     const uint32_t split = choose_split(args.n_in, args.n_out), type = tn_linear_type(w->type, w->group);
     tn_gpu_constant constants[N];
     weight_constants(w, constants);
+    constants[N - 5] = (tn_gpu_constant){TN_FC_RESIDUAL, add != NULL};
     constants[N - 4] = (tn_gpu_constant){TN_FC_ALIGN, row_alignment(w)};
     constants[N - 3] = (tn_gpu_constant){TN_FC_SPLIT, split};
     constants[N - 2] = (tn_gpu_constant){TN_FC_COLS, tn_linear_cols(type, 1)};
@@ -144,7 +167,7 @@ static int add_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input list, tn_gpu_c
         if (rc) return rc;
     }
     args.rows_are_listed = list != TN_GPU_IN_ROWS;
-    bind_linear(x, c, op, list, &args);
+    bind_linear(x, c, op, add, list, &args);
     for (uint32_t v = 0; v < TN_GPU_VARIANTS; v++)
         c->bytes.words[WIDTHS + v] = rows_width(type, args.n_out, split, v);
     tn_gpu_grid(c, c->bytes.words[WIDTHS], count, 1, 1);
@@ -159,20 +182,21 @@ static bool is_half_tile(const tn_gpu_exec *x, tn_type type) {
     return type == TN_TYPE_F16 || x->config.compute != TN_COMPUTE_F32;
 }
 
-static int add_tiles(tn_gpu_exec *x, const tn_op *op, tn_linear_args args, tn_error *err) {
-    tn_gpu_constant constants[N_CONSTANT + 1];
+static int add_tiles(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_linear_args args, tn_error *err) {
+    enum { N = N_CONSTANT + 2 };
+    tn_gpu_constant constants[N];
     weight_constants(&x->weights[op->w], constants);
     constants[N_CONSTANT] = (tn_gpu_constant){TN_FC_HALF, is_half_tile(x, x->weights[op->w].type)};
-    tn_gpu_command *c =
-        tn_gpu_add(x, "linear_tiles", constants, N_CONSTANT + 1, TN_TILE_SIMDS * TN_SIMD_WIDTH, err);
+    constants[N_CONSTANT + 1] = (tn_gpu_constant){TN_FC_RESIDUAL, add != NULL};
+    tn_gpu_command *c = tn_gpu_add(x, "linear_tiles", constants, N, TN_TILE_SIMDS * TN_SIMD_WIDTH, err);
     if (!c) return err->code;
     args.rows_are_listed = 1;
-    bind_linear(x, c, op, TN_GPU_IN_PROMPT, &args);
-    tn_gpu_grid(c, ceil_div(args.n_out, TN_TILE_COLS), TN_GPU_PROMPT, TN_TILE_ROWS, 1);
+    bind_linear(x, c, op, add, TN_GPU_IN_PROMPT, &args);
+    tn_gpu_grid(c, tn_ceil_div(args.n_out, TN_TILE_COLS), TN_GPU_PROMPT, TN_TILE_ROWS, 1);
     return 0;
 }
 
-int tn_gpu_encode_linear(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
+int tn_gpu_encode_linear(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_error *err) {
     const tn_weight_info *w = &x->p->weights[op->w];
     const uint64_t row_bytes = x->weights[op->w].row_bytes;
     const tn_linear_args args = {
@@ -180,7 +204,7 @@ int tn_gpu_encode_linear(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     int rc = check_type(x, op->w, err);
     if (rc) return rc;
     if (x->p->values[op->out].rows == TN_ROWS_OUTPUT)
-        return add_rows(x, op, TN_GPU_IN_ROWS, TN_GPU_OUTPUT, args, err);
-    rc = add_rows(x, op, TN_GPU_IN_GENERATED, TN_GPU_GENERATED, args, err);
-    return rc ? rc : add_tiles(x, op, args, err);
+        return add_rows(x, op, add, TN_GPU_IN_ROWS, TN_GPU_OUTPUT, args, err);
+    rc = add_rows(x, op, add, TN_GPU_IN_GENERATED, TN_GPU_GENERATED, args, err);
+    return rc ? rc : add_tiles(x, op, add, args, err);
 }

@@ -145,8 +145,11 @@ void tn_gpu_bind(tn_gpu_command *c, const tn_gpu_arg *arg);
 void tn_gpu_bind_bytes(tn_gpu_command *c, const void *bytes, size_t n);
 
 /* encode_linear.c: LINEAR, EMBED. encode_attention.c: ATTENTION. encode_recurrent.c: CONV, DELTA_RULE.
- * encode_rows.c: the rest. Each appends the commands of op; TN_ENOTSUP names what it cannot do. */
-int tn_gpu_encode_linear(tn_gpu_exec *x, const tn_op *op, tn_error *err);
+ * encode_rows.c: the rest. Each appends the commands of op; TN_ENOTSUP names what it cannot do. LINEAR does
+ * the ADD behind it as well, where `add` is not NULL. */
+int tn_gpu_encode_linear(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_error *err);
+/* The ADD behind operation i when i is a LINEAR that can do it: nothing else reads the product. Else NULL. */
+const tn_op *tn_gpu_find_add(const tn_gpu_exec *x, uint32_t i);
 int tn_gpu_encode_embed(tn_gpu_exec *x, const tn_op *op, tn_error *err);
 int tn_gpu_encode_attention(tn_gpu_exec *x, const tn_op *op, tn_error *err);
 int tn_gpu_encode_conv(tn_gpu_exec *x, const tn_op *op, tn_error *err);

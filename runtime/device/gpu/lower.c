@@ -214,10 +214,10 @@ void tn_gpu_bind_bytes(tn_gpu_command *c, const void *bytes, size_t n) {
     tn_gpu_bind(c, &(tn_gpu_arg){.n_bytes = (uint32_t)n});
 }
 
-static int encode_op(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
+static int encode_op(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_error *err) {
     switch (op->kind) {
     case TN_OP_EMBED: return tn_gpu_encode_embed(x, op, err);
-    case TN_OP_LINEAR: return tn_gpu_encode_linear(x, op, err);
+    case TN_OP_LINEAR: return tn_gpu_encode_linear(x, op, add, err);
     case TN_OP_ATTENTION: return tn_gpu_encode_attention(x, op, err);
     case TN_OP_CONV: return tn_gpu_encode_conv(x, op, err);
     case TN_OP_DELTA_RULE: return tn_gpu_encode_delta_rule(x, op, err);
@@ -232,7 +232,11 @@ static int encode_copy_page(tn_gpu_exec *x, tn_error *err) {
 
 static int encode(tn_gpu_exec *x, tn_error *err) {
     int rc = 0;
-    for (uint32_t i = 0; !rc && i < x->p->n_op; i++) rc = encode_op(x, &x->p->ops[i], err);
+    for (uint32_t i = 0; !rc && i < x->p->n_op; i++) {
+        const tn_op *op = &x->p->ops[i], *add = tn_gpu_find_add(x, i);
+        rc = encode_op(x, op, add, err);
+        if (add) i++;
+    }
     if (!rc) rc = encode_copy_page(x, err);
     if (!rc && x->scratch_bytes) rc = new_activations(x, x->scratch_bytes, 1, &x->scratch, err);
     for (uint32_t i = 0; !rc && i < x->n_command; i++) {

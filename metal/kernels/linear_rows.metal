@@ -126,8 +126,7 @@ static inline void add_scaled_run(device const float *x, thread const uint *at, 
 }
 
 /* Adds a lane's units of the runs part, part + SPLIT .. of the columns that begin at rows. k: of the lanes that share
- * them.
- * at: where rows of x begin. */
+ * them. at: where rows of x begin. */
 static inline void add_units(device const float *x, uint n_in, uint part, uint k, thread uint *at,
                              thread weight_row *rows, thread uint *groups, threadgroup const float *curve,
                              thread float *sums)

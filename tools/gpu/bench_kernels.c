@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How fast kernels are on a GPU: prints tables in Markdown.
  *
- * usage: bench_kernels [NAME...]   of: rows tiles attention (default: all)
+ * usage: bench_kernels [NAME...]   of: rows tiles attention (default: these), cols
  *
  * Programs of one operation, many times over with weights of their own, are lowered as a model's are; of a
  * step that they run the dispatches are kept, and those of one kernel are then run again and again, so many
@@ -58,8 +58,10 @@ static uint32_t n_call;
 static struct {
     tn_gpu_kernel *kernel;
     char name[64];
+    uint32_t usual_cols, cols; /* of linear_rows: TN_FC_COLS as lowering has it, and as it is now */
 } kernels[MAX_KERNELS];
 static uint32_t n_kernel;
+static uint32_t forced_cols; /* 0: as lowering has it */
 
 static int open_keeping(tn_gpu **ret, tn_error *err) {
     int rc = tn_gpu_cuda.open(ret, err);
@@ -67,30 +69,54 @@ static int open_keeping(tn_gpu **ret, tn_error *err) {
     return rc;
 }
 
-static const char *name_of(tn_gpu_kernel *kernel) {
-    for (uint32_t i = 0; i < n_kernel; i++)
-        if (kernels[i].kernel == kernel) return kernels[i].name;
-    return "?";
+static uint32_t find_kernel(tn_gpu_kernel *kernel) {
+    uint32_t i = 0;
+    while (i < n_kernel && kernels[i].kernel != kernel) i++;
+    return i;
+}
+
+/* Puts forced_cols in its place where the kernel has that many sums; what was there to *ret_usual. */
+static void force_cols(tn_gpu_constant *constants, uint32_t n, uint32_t *ret_usual, uint32_t *ret_cols) {
+    uint32_t rows = 1;
+    for (uint32_t i = 0; i < n; i++)
+        if (constants[i].index == TN_FC_ROWS) rows = constants[i].value;
+    for (uint32_t i = 0; i < n; i++) {
+        if (constants[i].index != TN_FC_COLS) continue;
+        *ret_usual = constants[i].value;
+        if (forced_cols && forced_cols * rows <= 64) constants[i].value = forced_cols;
+        *ret_cols = constants[i].value;
+    }
 }
 
 static int kernel_keeping(tn_gpu *g, const char *name, const tn_gpu_constant *constants, uint32_t n_constant,
                           tn_gpu_kernel **ret, tn_error *err) {
-    int rc = tn_gpu_cuda.kernel(g, name, constants, n_constant, ret, err);
-    for (uint32_t i = 0; !rc && i < n_kernel; i++)
-        if (kernels[i].kernel == *ret) return 0;
-    if (rc || n_kernel == MAX_KERNELS) return rc;
-    kernels[n_kernel].kernel = *ret;
-    snprintf(kernels[n_kernel++].name, sizeof kernels->name, "%s", name);
+    tn_gpu_constant mine[TN_GPU_MAX_CONSTANTS];
+    uint32_t usual = 1, cols = 1;
+    for (uint32_t i = 0; i < n_constant; i++) mine[i] = constants[i];
+    force_cols(mine, n_constant, &usual, &cols);
+    int rc = tn_gpu_cuda.kernel(g, name, mine, n_constant, ret, err);
+    if (rc) return rc;
+    const uint32_t i = find_kernel(*ret);
+    if (i == MAX_KERNELS) return 0;
+    kernels[i].kernel = *ret;
+    kernels[i].usual_cols = usual;
+    kernels[i].cols = cols;
+    snprintf(kernels[i].name, sizeof kernels->name, "%s", name);
+    if (i == n_kernel) n_kernel++;
     return 0;
 }
 
 static void dispatch_keeping(tn_gpu *g, tn_gpu_kernel *kernel, const tn_gpu_arg *args, uint32_t n_arg,
                              const uint32_t groups[3], uint32_t n_thread) {
-    tn_gpu_cuda.dispatch(g, kernel, args, n_arg, groups, n_thread);
+    const uint32_t k = find_kernel(kernel);
+    uint32_t mine[3] = {groups[0], groups[1], groups[2]};
+    if (k < n_kernel) mine[0] = (groups[0] * kernels[k].usual_cols + kernels[k].cols - 1) / kernels[k].cols;
+    tn_gpu_cuda.dispatch(g, kernel, args, n_arg, mine, n_thread);
     if (n_call == MAX_CALLS) return;
     call *c = &calls[n_call++];
-    *c = (call){.kernel = kernel, .name = name_of(kernel), .n_arg = n_arg, .n_thread = n_thread};
-    memcpy(c->groups, groups, sizeof c->groups);
+    *c = (call){
+        .kernel = kernel, .name = k < n_kernel ? kernels[k].name : "?", .n_arg = n_arg, .n_thread = n_thread};
+    memcpy(c->groups, mine, sizeof c->groups);
     for (uint32_t i = 0; i < n_arg; i++) {
         c->args[i] = args[i];
         if (args[i].buffer) continue;
@@ -302,12 +328,12 @@ static const weight_type types[] = {
     {"Q6_K", TN_TYPE_Q6_K, 0, 0},
     {"Q5_K", TN_TYPE_Q5_K, 0, 0},
     {"Q4_K", TN_TYPE_Q4_K, 0, 0},
-    {"Q4_0", TN_TYPE_Q4_0, 0, 0},
     {"Q3_K", TN_TYPE_Q3_K, 0, 0},
+    {"Q4_0", TN_TYPE_Q4_0, 0, 0},
     {"IQ4_XS", TN_TYPE_IQ4_XS, 0, 0},
     {"MXFP4", TN_TYPE_MXFP4, 0, 0},
-    {"affine 8, 64", TN_TYPE_AFFINE, 8, 64},
     {"affine 4, 64", TN_TYPE_AFFINE, 4, 64},
+    {"affine 8, 64", TN_TYPE_AFFINE, 8, 64},
 };
 
 /* n_copies products [T, n_in] -> [T, n_out]. *ret_bytes: of a weight. */
@@ -334,7 +360,7 @@ static model *linear_model(const weight_type *t, uint32_t n_out, uint32_t n_in, 
     model *m = new_model();
     const tn_value x = add_input(m, n_in, data + codes);
     add_logits(m, x);
-    for (uint64_t i = 0; i < MAX_COPIES && (i < 3 || i * *ret_bytes < BEYOND_CACHE); i++) {
+    for (uint64_t i = 0; i < MAX_COPIES && (i < 1 || i * *ret_bytes < BEYOND_CACHE); i++) {
         const tn_value y =
             add_op(m, (tn_op){.kind = TN_OP_LINEAR, .in = {x}, .w = add_weight(m, w)}, TN_ROWS_TOKEN, n_out);
         if (i > 0) m->values[y].slot = m->values[y - 1].slot; /* one output for all */
@@ -342,67 +368,126 @@ static model *linear_model(const weight_type *t, uint32_t n_out, uint32_t n_in, 
     return m;
 }
 
-/* Seconds of `kernel`; 0 where it was not run. *ret_bytes: of the weight. */
-static double time_linear(rig *r, const char *kernel, const weight_type *t, uint32_t n_out, uint32_t n_in,
-                          uint32_t rows, uint64_t *ret_bytes) {
+static void measure_tiles_of(rig *r, const weight_type *t, uint32_t n_out, uint32_t n_in, uint32_t rows) {
+    uint64_t bytes;
     uint8_t *data;
     uint32_t n;
-    model *m = linear_model(t, n_out, n_in, ret_bytes, &data);
-    tn_exec *x = run_step(r, m, TN_TYPE_F16, 1, rows, strcmp(kernel, "linear_rows") == 0, 0);
-    const double seconds = time_calls(r->gpu, kernel, &n);
+    model *m = linear_model(t, n_out, n_in, &bytes, &data);
+    tn_exec *x = run_step(r, m, TN_TYPE_F16, 1, rows, false, 0);
+    const double seconds = time_calls(r->gpu, "linear_tiles", &n);
+    printf("| %-12s | %6u x %-6u | %4u |", t->name, n_out, n_in, rows);
+    print_rate(r, (double)bytes + 4.0 * rows * ((double)n_in + n_out), 2.0 * rows * n_out * n_in, seconds);
     r->device->cls->exec_free(x);
     free(m);
     free(data);
-    return n > 0 ? seconds : 0;
 }
 
 static const uint32_t shapes[][2] = {{4096, 14336}, {14336, 4096}, {151936, 2560}};
 enum { N_SHAPE = sizeof shapes / sizeof *shapes, N_TYPE = sizeof types / sizeof *types };
 
-/* A line of a table: microseconds, and the share of a copy's rate that the weight was read at. */
-static void measure_rows_of(rig *r, const weight_type *t, const uint32_t shape[2]) {
-    static const uint32_t rows[] = {1, 2, 4, 8, 16};
-    double first = 0, eight = 0;
-    printf("| %-12s |", t->name);
-    for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        uint64_t bytes;
-        const double s = time_linear(r, "linear_rows", t, shape[0], shape[1], rows[i], &bytes);
-        first = rows[i] == 1 ? s : first;
-        eight = rows[i] == 8 ? s : eight;
-        printf(" %7.1f, %3.0f %% |", s * 1e6, 100 * (double)bytes / s / r->copy_rate);
-        fflush(stdout);
+/* A line of the table of a shape: times by rows, bytes of the weight a second for one row, and how much
+ * longer 8 and 16 rows take. */
+static void measure_rows_of(rig *r, const weight_type *t, uint32_t n_out, uint32_t n_in) {
+    enum { N_ROWS = 5 };
+    uint64_t bytes;
+    uint8_t *data;
+    double seconds[N_ROWS];
+    model *m = linear_model(t, n_out, n_in, &bytes, &data);
+    for (uint32_t v = 0; v < N_ROWS; v++) {
+        uint32_t n;
+        tn_exec *x = run_step(r, m, TN_TYPE_F16, 1, 1u << v, true, 0);
+        seconds[v] = time_calls(r->gpu, "linear_rows", &n);
+        r->device->cls->exec_free(x);
     }
-    printf(" %4.2f |\n", eight / first);
+    printf("| %-12s |", t->name);
+    for (uint32_t v = 0; v < N_ROWS; v++) printf(" %7.2f |", seconds[v] * 1e6);
+    printf(" %5.2f | %4.1f | %4.1f |\n", (double)bytes / seconds[0] * 1e-12, seconds[3] / seconds[0],
+           seconds[4] / seconds[0]);
+    fflush(stdout);
+    free(m);
+    free(data);
 }
 
 static void measure_rows(rig *r) {
-    printf(
-        "linear_rows: products with generated rows. Microseconds, and the weight's bytes in them as a share of a copy.\n\n");
     for (uint32_t s = 0; s < N_SHAPE; s++) {
-        printf("%u x %u\n\n| weight | 1 row | 2 | 4 | 8 | 16 | 8 rows / 1 |\n|---|---|---|---|---|---|---|\n",
-               shapes[s][0], shapes[s][1]);
-        for (uint32_t t = 0; t < N_TYPE; t++) measure_rows_of(r, &types[t], shapes[s]);
+        printf(
+            "linear_rows: products with generated rows, %u x %u. us by rows.\n\n"
+            "| weight | 1 | 2 | 4 | 8 | 16 | TB/s, 1 row | 8 : 1 | 16 : 1 |\n|---|---|---|---|---|---|---|---|---|\n",
+            shapes[s][0], shapes[s][1]);
+        for (uint32_t t = 0; t < N_TYPE; t++) measure_rows_of(r, &types[t], shapes[s][0], shapes[s][1]);
         printf("\n");
     }
 }
 
-/* The two kinds of kernels side by side: what a row costs that may not take the one which is faster for so
+/* What TN_FC_COLS does: us by rows and columns of a lane, those that tn_linear_cols gives marked. Many
+ * kernels are compiled. */
+static void measure_cols(rig *r) {
+    static const uint32_t rows[] = {1, 2, 4, 8, 16};
+    for (uint32_t s = 1; s < N_SHAPE; s++) {
+        printf(
+            "linear_rows, %u x %u: us by columns of a lane.\n\n| weight | rows | 1 | 2 | 4 | 8 |\n|---|---|---|---|---|---|\n",
+            shapes[s][0], shapes[s][1]);
+        for (uint32_t t = 0; t < N_TYPE; t++)
+            for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                uint64_t bytes;
+                uint8_t *data;
+                uint32_t n;
+                model *m = linear_model(&types[t], shapes[s][0], shapes[s][1], &bytes, &data);
+                printf("| %-12s | %2u |", types[t].name, rows[i]);
+                for (forced_cols = 1; forced_cols <= TN_LINEAR_MAX_COLS; forced_cols *= 2) {
+                    const uint32_t usual =
+                        tn_linear_cols(tn_linear_type(types[t].type, types[t].group), rows[i]);
+                    if (forced_cols * rows[i] > 64) continue;
+                    tn_exec *x = run_step(r, m, TN_TYPE_F16, 1, rows[i], true, 0);
+                    printf(" %.2f%s |", time_calls(r->gpu, "linear_rows", &n) * 1e6,
+                           forced_cols == usual ? "*" : "");
+                    r->device->cls->exec_free(x);
+                }
+                printf("\n");
+                fflush(stdout);
+                free(m);
+                free(data);
+            }
+        printf("\n");
+    }
+    forced_cols = 0;
+}
+
+/* Both kinds of kernels side by side: what it costs that a row may not take the one which is faster for so
  * many. */
-static void measure_tiles(rig *r) {
-    static const uint32_t rows[] = {16, 32, 64, 128, 512};
-    printf("linear_tiles: products with prompt rows, 14336 x 4096, beside linear_rows. Microseconds.\n\n"
-           "| weight | rows | linear_rows | linear_tiles | TFLOP/s |\n|---|---|---|---|---|\n");
-    for (uint32_t t = 0; t < N_TYPE; t++)
-        for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+static void measure_both(rig *r) {
+    static const uint32_t rows[] = {16, 32, 64, 128};
+    const weight_type *t = &types[4];
+    printf(
+        "%s, %u x %u: us as generated rows, as prompt rows.\n\n| rows | linear_rows | linear_tiles |\n|---|---|---|\n",
+        t->name, shapes[1][0], shapes[1][1]);
+    for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        static const char *const kernel[] = {"linear_rows", "linear_tiles"};
+        printf("| %4u |", rows[i]);
+        for (uint32_t k = 0; k < 2; k++) {
             uint64_t bytes;
-            if (rows[i] < 512 && t != 0 && t != 4) continue;
-            const double generated =
-                rows[i] < 512 ? time_linear(r, "linear_rows", &types[t], 14336, 4096, rows[i], &bytes) : 0;
-            const double prompt = time_linear(r, "linear_tiles", &types[t], 14336, 4096, rows[i], &bytes);
-            printf("| %-12s | %4u | %8.1f | %8.1f | %6.1f |\n", types[t].name, rows[i], generated * 1e6,
-                   prompt * 1e6, 2.0 * rows[i] * 14336 * 4096 / prompt * 1e-12);
-            fflush(stdout);
+            uint8_t *data;
+            uint32_t n;
+            model *m = linear_model(t, shapes[1][0], shapes[1][1], &bytes, &data);
+            tn_exec *x = run_step(r, m, TN_TYPE_F16, 1, rows[i], k == 0, 0);
+            printf(" %8.1f |", time_calls(r->gpu, kernel[k], &n) * 1e6);
+            r->device->cls->exec_free(x);
+            free(m);
+            free(data);
         }
+        printf("\n");
+        fflush(stdout);
+    }
+    printf("\n");
+}
+
+static void measure_tiles(rig *r) {
+    static const uint32_t rows[] = {32, 512};
+    printf(
+        "linear_tiles: products with prompt rows.\n\n"
+        "| weight | n_out x n_in | rows | us | GB/s | of a copy | TFLOP/s |\n|---|---|---|---|---|---|---|\n");
+    for (uint32_t t = 0; t < N_TYPE; t++)
+        for (uint32_t i = 0; i < 2; i++) measure_tiles_of(r, &types[t], shapes[1][0], shapes[1][1], rows[i]);
     printf("\n");
 }
 
@@ -480,10 +565,15 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(rig *r);
-    } parts[] = {{"rows", measure_rows}, {"tiles", measure_tiles}, {"attention", measure_attention}};
-    for (size_t p = 0; p < sizeof parts / sizeof *parts; p++)
+    } parts[] = {{"rows", measure_rows},
+                 {"tiles", measure_tiles},
+                 {"both", measure_both},
+                 {"attention", measure_attention},
+                 {"cols", measure_cols}};
+    enum { N_PART = sizeof parts / sizeof *parts, LAST_USUAL = N_PART - 1 };
+    for (size_t p = 0; p < N_PART; p++)
         for (int i = argc > 1 ? 1 : 0; i < argc; i++)
-            if (argc == 1 || strcmp(argv[i], parts[p].name) == 0) parts[p].run(&r);
+            if (argc == 1 ? p < LAST_USUAL : strcmp(argv[i], parts[p].name) == 0) parts[p].run(&r);
     r.device->cls->close(r.device);
     return 0;
 }

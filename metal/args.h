@@ -87,28 +87,28 @@ typedef struct tn_embed_args {
     float factor;
 } tn_embed_args;
 
-/* linear_rows tells affine weights apart whose groups have 64 elements or more. Takes and gives numbers of enum tn_type,
- * but for that. */
+/* linear_rows tells affine weights apart whose groups have 64 elements or more. Takes and gives numbers of enum
+ * tn_type, but for that. */
 enum { TN_LINEAR_AFFINE_64 = 2000 };
 static inline uint32_t tn_linear_type(uint32_t type, uint32_t group) {
     return type == 1000 && group >= 64 ? (uint32_t)TN_LINEAR_AFFINE_64 : type;
 }
 
-/* linear_rows: elements that a lane takes of a row of a weight at a time, by tn_linear_type: Q4_K, Q5_K; Q2_K, Q3_K, Q6_K,
- * IQ4_XS, TQ2_0, affine; the others. */
+/* linear_rows: elements that a lane takes of a row of a weight at a time, by tn_linear_type: Q4_K, Q5_K; Q2_K, Q3_K,
+ * Q6_K, IQ4_XS, TQ2_0, affine; the others. */
 static inline uint32_t tn_linear_unit(uint32_t type) {
     if (type == 12 || type == 13) return 32;
     return type == 10 || type == 11 || type == 14 || type == 23 || type == 35 || type == TN_LINEAR_AFFINE_64 ? 16 : 8;
 }
 
-/* linear_rows: lanes that share a row of a weight; the others of a simdgroup take other rows. Their units together are at
- * most 512 elements, so that little of a row is left for a last run that not all lanes have a part in. */
+/* linear_rows: lanes that share a row of a weight; the others of a simdgroup take other rows. Their units together are
+ * at most 512 elements, so that little of a row is left for a last run that not all lanes have a part in. */
 static inline uint32_t tn_linear_lanes(uint32_t type) {
     return tn_linear_unit(type) == 32 || type == TN_LINEAR_AFFINE_64 ? 16 : TN_SIMD_WIDTH;
 }
 
-/* linear_rows: columns of a lane (TN_FC_COLS), by tn_linear_type and rows of a pass. More columns share a load of x, fewer leave
- * registers for more simdgroups. Results do not depend on it. */
+/* linear_rows: columns of a lane (TN_FC_COLS), by tn_linear_type and rows of a pass. More columns share a load of x,
+ * fewer leave registers for more simdgroups. Results do not depend on it. */
 static inline uint32_t tn_linear_cols(uint32_t type, uint32_t pass_rows) {
     const uint32_t unit = tn_linear_unit(type);
     if (pass_rows <= 2) return unit == 8 || type == 23 ? 4 : 2;

@@ -30,8 +30,8 @@ static inline uint row_stride()
     return tn_kv_cols(HEAD_DIM) + (HALF != 0 ? 8u : 4u);
 }
 
-/* Where weights of positions 8 n .. lie in a row of halves, side by side: in the room of those scores that the lanes which
- * write them have read, so that no lane overwrites what another one has yet to read. */
+/* Where weights of positions 8 n .. lie in a row of halves, side by side: in the room of those scores that the lanes
+ * which write them have read, so that no lane overwrites what another one has yet to read. */
 static inline uint weights_at(uint n)
 {
     return 16 * n + (tile_keys() == 32 ? 0u : 4u);

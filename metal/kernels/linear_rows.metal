@@ -125,8 +125,8 @@ static inline void add_scaled_run(device const float *x, thread const uint *at, 
     }
 }
 
-/* Adds a lane's units of the runs part, part + SPLIT .. of the columns that begin at rows. k: of the lanes that share them.
- * at: where rows of x begin. */
+/* Adds a lane's units of the runs part, part + SPLIT .. of the columns that begin at rows. k: of the lanes that share
+ * them. at: where rows of x begin. */
 static inline void add_units(device const float *x, uint n_in, uint part, uint k, thread uint *at,
                              thread weight_row *rows, thread uint *groups, threadgroup const float *curve,
                              thread float *sums)
@@ -206,8 +206,8 @@ static inline void add_across(thread float *sums, uint m, uint mask, uint lane)
     }
 }
 
-/* Adds n sums, a power of two up to run_lanes, over the lanes that share a column, each in butterfly order: l with l ^ 16
- * (of 32), l ^ 8 .. l ^ 1. Of them lane l gets sum l / (run_lanes / n). */
+/* Adds n sums, a power of two up to run_lanes, over the lanes that share a column, each in butterfly order: l with l ^
+ * 16 (of 32), l ^ 8 .. l ^ 1. Of them lane l gets sum l / (run_lanes / n). */
 static inline float add_lanes(thread float *sums, uint n, uint lane)
 {
     const bool is_whole = run_lanes() == TN_SIMD_WIDTH;
@@ -225,16 +225,16 @@ static inline float add_lanes(thread float *sums, uint n, uint lane)
  * TN_OP_ADD behind it.
  *
  * x: [rows, n_in] F32, fewer than 2^32 elements. list: rows to do, padded with TN_NO_ROW to a multiple of
- * TN_LINEAR_MAX_ROWS; with rows_are_listed 0 entry i stands for row i and only tells whether there is one. data, scales,
- * biases: [n_out, n_in] of WEIGHT_TYPE (tn_tensor), WEIGHT_ALIGN. bias: [n_out] F32, read where has_bias. out:
+ * TN_LINEAR_MAX_ROWS; with rows_are_listed 0 entry i stands for row i and only tells whether there is one. data,
+ * scales, biases: [n_out, n_in] of WEIGHT_TYPE (tn_tensor), WEIGHT_ALIGN. bias: [n_out] F32, read where has_bias. out:
  * [rows, n_out] F32, not x. other: [rows, n_out] F32, may be out; added with RESIDUAL, else not read.
  *
- * Grid: (ceil(n_out / (c * TN_LINEAR_SIMDS / SPLIT)), ceil(rows / PASS_ROWS)) threadgroups of TN_LINEAR_SIMDS simdgroups: a
- * simdgroup takes c = COLS * TN_SIMD_WIDTH / tn_linear_lanes columns, a weight is read once for all rows of a pass. SPLIT
- * simdgroups share the same columns, each every SPLIT-th run of units.
+ * Grid: (ceil(n_out / (c * TN_LINEAR_SIMDS / SPLIT)), ceil(rows / PASS_ROWS)) threadgroups of TN_LINEAR_SIMDS
+ * simdgroups: a simdgroup takes c = COLS * TN_SIMD_WIDTH / tn_linear_lanes columns, a weight is read once for all rows
+ * of a pass. SPLIT simdgroups share the same columns, each every SPLIT-th run of units.
  *
- * Order of a sum: a lane adds its products unit by unit, add_lanes the lanes, then the simdgroups are added in ascending
- * order. It follows from n_in, the type and SPLIT. */
+ * Order of a sum: a lane adds its products unit by unit, add_lanes the lanes, then the simdgroups are added in
+ * ascending order. It follows from n_in, the type and SPLIT. */
 kernel void linear_rows(device const float      *x      [[buffer(0)]],
                         device const uint       *list   [[buffer(1)]],
                         device const uchar      *data   [[buffer(2)]],

@@ -61,8 +61,8 @@ static inline void store_float_piece(eight v, threadgroup float *to)
     *(threadgroup float4 *)(to + 4) = v.b;
 }
 
-/* out = x weight^T (+ bias) (+ other) for prompt rows, TN_TILE_COLS columns of TN_TILE_ROWS rows a threadgroup. TN_OP_LINEAR, and
- * TN_OP_ADD behind it.
+/* out = x weight^T (+ bias) (+ other) for prompt rows, TN_TILE_COLS columns of TN_TILE_ROWS rows a threadgroup.
+ * TN_OP_LINEAR, and TN_OP_ADD behind it.
  *
  * x: [rows, n_in] F32. list: rows to do, padded with TN_NO_ROW to a multiple of TN_TILE_ROWS. data, scales, biases:
  * [n_out, n_in] of WEIGHT_TYPE (tn_tensor). bias: [n_out] F32, read where has_bias. out: [rows, n_out] F32, not x.

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights as linear_rows takes them. A run of a row is a unit for each of its lanes (tn_linear_lanes); a unit is a few words
- * of codes with their scales, which become quads, four elements that lie side by side. Where the quads of a unit lie is
- * chosen so that neighbouring lanes load neighbouring words of the weight and quads of x that threadgroup memory or a cache
- * can give at once, and that a scale serves many elements. A run is a multiple of every block.
+/* Weights as linear_rows takes them. A run of a row is a unit for each of its lanes (tn_linear_lanes); a unit is a few
+ * words of codes with their scales, which become quads, four elements that lie side by side. Where the quads of a unit
+ * lie is chosen so that neighbouring lanes load neighbouring words of the weight and quads of x that threadgroup memory
+ * or a cache can give at once, and that a scale serves many elements. A run is a multiple of every block.
  *
- * Turns: where the quads that eight neighbouring lanes want at the same time would lie in the same banks (the same 16 of each
- * 128 bytes), half of the lanes take each two quads in the other order.
+ * Turns: where the quads that eight neighbouring lanes want at the same time would lie in the same banks (the same 16
+ * of each 128 bytes), half of the lanes take each two quads in the other order.
  *
  * Loading and decoding are apart, so that the words of the next run can be on their way while those of this one are
  * multiplied. Types without a layout of their own here (has_layout) have units of a piece (dequant.h). */
@@ -75,12 +75,12 @@ static inline bool is_affine(uint type)
     return type == TYPE_AFFINE || is_affine_64(type);
 }
 
-/* Whether an element is a number times a scale that all of a unit share, and the two cannot be had at once: then unit_quad
- * gives the numbers and the scale is multiplied with their sum. */
+/* Whether an element is a number times a scale that all of a unit share, and the two cannot be had at once: then
+ * unit_quad gives the numbers and the scale is multiplied with their sum. */
 static inline bool has_one_scale(uint type)
 {
-    return type == TYPE_IQ4_NL || type == TYPE_IQ4_XS || type == TYPE_MXFP4 || type == TYPE_NVFP4 || type == TYPE_MLX_MXFP4 || type == TYPE_MLX_MXFP8 ||
-           type == TYPE_MLX_NVFP4;
+    return type == TYPE_IQ4_NL || type == TYPE_IQ4_XS || type == TYPE_MXFP4 || type == TYPE_NVFP4 ||
+           type == TYPE_MLX_MXFP4 || type == TYPE_MLX_MXFP8 || type == TYPE_MLX_NVFP4;
 }
 
 /* Types whose units turn. */
@@ -142,7 +142,8 @@ static inline uint quad_at(uint type, uint q)
     return q * 4;
 }
 
-/* Bytes from the beginning of a run to the block of a lane's unit, or to its codes where scales are separate or none. */
+/* Bytes from the beginning of a run to the block of a lane's unit, or to its codes where scales are separate or
+ * none. */
 static inline uint block_at(uint type, uint bits, uint lane)
 {
     if (has_half_blocks(type) || type == TYPE_Q8_0)
@@ -271,7 +272,8 @@ static inline unit_words load_plain_unit(uint type, bool aligned, device const u
 }
 
 /* The scale lies group_at bytes from where those of the weight begin. */
-static inline unit_words load_separate(uint type, uint bits, uint scale_type, bool aligned, weight_row block, uint group_at)
+static inline unit_words load_separate(uint type, uint bits, uint scale_type, bool aligned, weight_row block,
+                                       uint group_at)
 {
     unit_words w = {};
     const uint2 q = load_codes(bits, aligned, block.data);
@@ -330,7 +332,8 @@ static inline unit decode_k4(uint type, unit_words w, unit u, uint lane)
 {
     const half2 d = as_type<half2>(w.scale[0]);
     const float scale_1 = float(d.x), min_1 = float(d.y);
-    const uint pair = lane % 8 / 4, a = w.scale[1] >> 16 * pair, b = w.scale[2] >> 16 * pair, c = w.scale[3] >> 16 * pair;
+    const uint pair = lane % 8 / 4;
+    const uint a = w.scale[1] >> 16 * pair, b = w.scale[2] >> 16 * pair, c = w.scale[3] >> 16 * pair;
     const uint ac = (a & 0xffff) | c << 16, bc = (b & 0xffff) | c << 16;
     const uint scales = (ac & 0x0f0f3f3fu) | (ac << 14 & 0x30300000u);
     const uint mins = (bc & 0x3f3f) | (bc >> 4 & 0x0f0f0000u) | (bc << 14 & 0x30300000u);
@@ -540,8 +543,8 @@ static inline float4 separate_quad(uint type, uint bits, unit u, uint q)
     return q % 2 == 0 ? v.a : v.b;
 }
 
-/* Codes q = 0, 1 of a unit of has_half_blocks or NVFP4: the low and the high halves of its bytes, or the other way round;
- * in the lowest bits of the bytes, */
+/* Codes q = 0, 1 of a unit of has_half_blocks or NVFP4: the low and the high halves of its bytes, or the other way
+ * round; in the lowest bits of the bytes, */
 static inline uint nibbles(unit u, uint q)
 {
     return u.code[0] >> (4 * q ^ 4 * u.turn) & 0x0f0f0f0fu;
@@ -589,10 +592,11 @@ static inline float4 unit_quad(uint type, uint bits, unit u, uint q, threadgroup
     if (type == TYPE_Q2_K || type == TYPE_TQ2_0)
         return times(two_bits(q == 3 ? u.code[0] >> 1 : u.code[0] << (5 - 2 * q)), u.scale[q], u.add[q]);
     if (type == TYPE_Q3_K) /* 128 + code, as Q6_K */
-        return times(raised16((u.code[0] >> 2 * q & 0x03030303u) | (u.high[0] >> q & 0x01010101u) << 2, 0x43), u.scale[q],
-                     u.add[q]);
+        return times(raised16((u.code[0] >> 2 * q & 0x03030303u) | (u.high[0] >> q & 0x01010101u) << 2, 0x43),
+                     u.scale[q], u.add[q]);
     if (type == TYPE_Q6_K)
-        return times(raised16((u.code[q % 2] >> q / 2 * 4 & 0x0f0f0f0fu) | (u.high[0] >> 2 * q & 0x03030303u) << 4, 0x43),
+        return times(raised16((u.code[q % 2] >> q / 2 * 4 & 0x0f0f0f0fu) | (u.high[0] >> 2 * q & 0x03030303u) << 4,
+                              0x43),
                      u.scale[q], u.add[q]);
     if (has_separate_scales(type))
         return separate_quad(type, bits, u, q);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Codes to floats by placing their bits: a byte becomes bits 16 to 23 (8 to 15) of a float whose bits 24 to 31 are `top`.
- * Where those bits are the first of the fraction this is 2^n (1 + code / 2^bits), exactly, and what is too much of it goes
- * into the number that is added after a scale.
+/* Codes to floats by placing their bits: a byte becomes bits 16 to 23 (8 to 15) of a float whose bits 24 to 31 are
+ * `top`. Where those bits are the first of the fraction this is 2^n (1 + code / 2^bits), exactly, and what is too much
+ * of it goes into the number that is added after a scale.
  *
- * CUDA has an instruction for it that its compiler does not find: runtime/device/cuda/metal_stdlib.cuh stands in for this
- * file, with functions of the same results. */
+ * CUDA has an instruction for it that its compiler does not find: runtime/device/cuda/metal_stdlib.cuh stands in for
+ * this file, with functions of the same results. */
 #ifndef TN_KERNELS_RAISED_H
 #define TN_KERNELS_RAISED_H
 

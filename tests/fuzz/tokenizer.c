@@ -127,8 +127,8 @@ static const char *const seeds[] = {
     "\"prepend_scheme\":\"first\",\"split\":true},{\"type\":\"Digits\",\"individual_digits\":true},{\"type\":\"Punctuation\",\"behavior\":"
     "\"MergedWithNext\"},{\"type\":\"FixedLength\",\"length\":3}]},\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"_\"},\"model\":{\"type\":"
     "\"Unigram\",\"unk_id\":0,\"byte_fallback\":false,\"vocab\":[[\"<unk>\",0.0],[\"_\",-1.5],[\"l\",-2],[\"lo\",-2.5],[\"_he\",-3e0]]}}",
-    "{\"pre_tokenizer\":{\"type\":\"Whitespace\"},\"decoder\":{\"type\":\"BPEDecoder\",\"suffix\":\"</w>\"},\"model\":{\"type\":\"BPE\","
-    "\"end_of_word_suffix\":\"</w>\",\"continuing_subword_prefix\":\"@\",\"vocab\":{\"h\":0,\"@e\":1,\"he\":2,\"@o</w>\":3},\"merges\":[\"h @e\"]}}",
+    ("{\"pre_tokenizer\":{\"type\":\"Whitespace\"},\"decoder\":{\"type\":\"BPEDecoder\",\"suffix\":\"</w>\"},\"model\":{\"type\":\"BPE\","
+     "\"end_of_word_suffix\":\"</w>\",\"continuing_subword_prefix\":\"@\",\"vocab\":{\"h\":0,\"@e\":1,\"he\":2,\"@o</w>\":3},\"merges\":[\"h @e\"]}}"),
 };
 enum { N_SEEDS = sizeof seeds / sizeof *seeds };
 

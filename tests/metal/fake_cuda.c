@@ -85,7 +85,7 @@ EXPORT void fake_cuda_reset(void) {
     state = (fake_cuda)START;
 }
 
-static void mistake(const char *format, ...) {
+TN_PRINTF(1, 2) static void mistake(const char *format, ...) {
     va_list args;
     va_start(args, format);
     if (state.n_mistake++ == 0) vsnprintf(state.mistake, sizeof state.mistake, format, args);

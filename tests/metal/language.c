@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "libraries.h"
+#include "weights/float.h"
 
 enum { N_MATRIX = 8, STRIDE = 10 };
 
@@ -152,10 +153,10 @@ static void values_are_right(void **state) {
 static void matrices_multiply(void **state) {
     (void)state;
     float a[N_MATRIX * STRIDE], out[3 * 64];
-    _Float16 b[64];
+    uint16_t b[64]; /* halves */
     float bf[64];
     for (int i = 0; i < N_MATRIX * STRIDE; i++) a[i] = (float)(i * 7 % 11) - 5;
-    for (int i = 0; i < 64; i++) b[i] = (_Float16)(bf[i] = (float)(i * 5 % 13) * 0.25f);
+    for (int i = 0; i < 64; i++) b[i] = tn_f32_to_f16(bf[i] = (float)(i * 5 % 13) * 0.25f);
     for (uint32_t seed = 0; seed < 3; seed++) {
         sim_seed(seed);
         const sim_binding bindings[] = {{.index = 0, .buffer = buffer_of(a, sizeof a)},

@@ -109,7 +109,7 @@ for name in $steps; do
     case $name in
     language) step language 60 "$pack/bin/language_cuda" ;;
     selftest)
-        LINES_SHOWN=200 step selftest 300 "$tenon" selftest --device cuda
+        LINES_SHOWN=200 step selftest 500 "$tenon" selftest --device cuda
         step selftest-cached 120 "$tenon" selftest --device cuda --seed 7
         ;;
     models)

@@ -656,10 +656,10 @@ TN_INLINE uint simdgroups_per_threadgroup() {
     return (blockDim.x + 31) / 32;
 }
 
-/* linear_rows: threadgroups that a processor is to hold at once. A thread gets 512 / n registers of its 65536: as few as the
- * sums of its rows and columns, its words and a few quads of x need, or else the compiler loads all of x ahead and leaves
- * room for two. Types by number: Q4_K and Q5_K have units of 32, the other super-blocks with planes, IQ4_XS and affine with
- * groups of 64 of 16. */
+/* linear_rows: threadgroups that a processor is to hold at once. A thread gets 512 / n registers of its 65536: as few
+ * as the sums of its rows and columns, its words and a few quads of x need, or else the compiler loads all of x ahead
+ * and leaves room for two. Types by number: Q4_K and Q5_K have units of 32, the other super-blocks with planes, IQ4_XS
+ * and affine with groups of 64 of 16. */
 struct linear_rows_bounds {
     static constexpr uint type = constant<0>::value, sums = constant<1>::value * constant<13>::value;
     static constexpr bool is_32 = type == 12 || type == 13;

@@ -10,10 +10,6 @@ enum {
 };
 _Static_assert(sizeof(tn_linear_args) <= WIDTHS * sizeof(uint32_t), "the arguments end before the widths");
 
-static uint32_t ceil_div(uint32_t n, uint32_t unit) {
-    return n / unit + (n % unit != 0);
-}
-
 /* Types that metal/kernels/dequant.h knows. */
 static bool can_multiply(tn_type type) {
     switch (type) {
@@ -73,7 +69,7 @@ int tn_gpu_encode_embed(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
     tn_gpu_bind_value(x, c, op->out, true);
     const tn_embed_args args = {.cols = cols, .row_bytes = (uint32_t)w->row_bytes, .factor = op->f};
     tn_gpu_bind_bytes(c, &args, sizeof args);
-    tn_gpu_grid(c, ceil_div(cols, 8 * TN_ELEMENT_THREADS), TN_GPU_TOKENS, 1, 1);
+    tn_gpu_grid(c, tn_ceil_div(cols, 8 * TN_ELEMENT_THREADS), TN_GPU_TOKENS, 1, 1);
     return 0;
 }
 
@@ -145,7 +141,7 @@ static uint32_t choose_cols(uint32_t type, uint32_t n_out, uint32_t split, uint3
 static uint32_t rows_width(uint32_t type, uint32_t n_out, uint32_t split, uint32_t v) {
     const uint32_t simd_cols =
         choose_cols(type, n_out, split, 1u << v) * (TN_SIMD_WIDTH / tn_linear_lanes(type));
-    return ceil_div(n_out, simd_cols * (TN_LINEAR_SIMDS / split));
+    return tn_ceil_div(n_out, simd_cols * (TN_LINEAR_SIMDS / split));
 }
 
 /* Variant v does passes of 1 << v rows: the smallest that needs one pass, else the largest. */
@@ -157,7 +153,7 @@ static void choose_pass(const tn_gpu_exec *x, const tn_gpu_command *c, const uin
     while (v + 1 < TN_GPU_VARIANTS && 1u << v < n[c->count]) v++;
     *kernel = c->kernel[v];
     grid[0] = widths[v];
-    grid[1] = ceil_div(n[c->count], 1u << v);
+    grid[1] = tn_ceil_div(n[c->count], 1u << v);
 }
 
 static int add_rows(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_gpu_input list, tn_gpu_count count,
@@ -206,7 +202,7 @@ static int add_tiles(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_linea
     if (!c) return err->code;
     args.rows_are_listed = 1;
     bind_linear(x, c, op, add, TN_GPU_IN_PROMPT, &args);
-    tn_gpu_grid(c, ceil_div(args.n_out, TN_TILE_COLS), TN_GPU_PROMPT, TN_TILE_ROWS, 1);
+    tn_gpu_grid(c, tn_ceil_div(args.n_out, TN_TILE_COLS), TN_GPU_PROMPT, TN_TILE_ROWS, 1);
     return 0;
 }
 

@@ -666,8 +666,8 @@ struct linear_rows_bounds {
     static constexpr bool is_16 = type == 10 || type == 11 || type == 14 || type == 23 || type == 35 ||
                                   (type == 1000 && constant<3>::value >= 64);
     static constexpr int groups_32 = sums <= 2 ? 7 : sums <= 8 ? 5 : sums <= 32 ? 3 : 2;
-    static constexpr int groups_16 = sums <= 2 ? 8 : sums <= 8 ? 5 : sums <= 32 ? 4 : 2;
-    static constexpr int groups_8 = sums <= 4 ? 8 : sums <= 8 ? 6 : sums <= 16 ? 5 : sums <= 32 ? 4 : 2;
+    static constexpr int groups_16 = sums <= 2 ? 7 : sums <= 8 ? 5 : sums <= 32 ? 4 : 2;
+    static constexpr int groups_8 = sums <= 8 ? 6 : sums <= 16 ? 5 : sums <= 32 ? 4 : 2;
     static constexpr int groups = is_32 ? groups_32 : is_16 ? groups_16 : groups_8;
 };
 #define TN_BOUNDS_linear_rows 128, tn::linear_rows_bounds::groups

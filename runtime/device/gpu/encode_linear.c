@@ -128,19 +128,9 @@ static uint32_t row_alignment(const tn_gpu_weight *w) {
     return w->data.offset % 16 == 0 && w->row_bytes % 16 == 0 ? 16 : 4;
 }
 
-/* Columns of a lane; they change no sum. One row and units of 32 take so many registers that the threadgroups
- * of a narrow weight are a few more than run at once, and those few would run alone at the end: with one
- * column a lane there are twice as many, half as long. */
-static uint32_t choose_cols(uint32_t type, uint32_t n_out, uint32_t split, uint32_t pass_rows) {
-    enum { FEW_COLS = 24576 };
-    const bool is_narrow = n_out * (uint64_t)split < FEW_COLS;
-    return pass_rows == 1 && is_narrow && tn_linear_unit(type) == 32 ? 1 : tn_linear_cols(type, pass_rows);
-}
-
 /* Threadgroups that a pass of 1 << v rows needs. type: tn_linear_type. */
 static uint32_t rows_width(uint32_t type, uint32_t n_out, uint32_t split, uint32_t v) {
-    const uint32_t simd_cols =
-        choose_cols(type, n_out, split, 1u << v) * (TN_SIMD_WIDTH / tn_linear_lanes(type));
+    const uint32_t simd_cols = tn_linear_cols(type, 1u << v) * (TN_SIMD_WIDTH / tn_linear_lanes(type));
     return tn_ceil_div(n_out, simd_cols * (TN_LINEAR_SIMDS / split));
 }
 
@@ -166,12 +156,12 @@ static int add_rows(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_gpu_in
     constants[N - 5] = (tn_gpu_constant){TN_FC_RESIDUAL, add != NULL};
     constants[N - 4] = (tn_gpu_constant){TN_FC_ALIGN, row_alignment(w)};
     constants[N - 3] = (tn_gpu_constant){TN_FC_SPLIT, split};
-    constants[N - 2] = (tn_gpu_constant){TN_FC_COLS, choose_cols(type, args.n_out, split, 1)};
+    constants[N - 2] = (tn_gpu_constant){TN_FC_COLS, tn_linear_cols(type, 1)};
     constants[N - 1] = (tn_gpu_constant){TN_FC_ROWS, 1};
     tn_gpu_command *c = tn_gpu_add(x, "linear_rows", constants, N, TN_LINEAR_SIMDS * TN_SIMD_WIDTH, err);
     if (!c) return err->code;
     for (uint32_t v = 1; v < TN_GPU_VARIANTS; v++) {
-        constants[N - 2].value = choose_cols(type, args.n_out, split, 1u << v);
+        constants[N - 2].value = tn_linear_cols(type, 1u << v);
         constants[N - 1].value = 1u << v;
         int rc = tn_gpu_add_variant(x, c, v, "linear_rows", constants, N, err);
         if (rc) return rc;

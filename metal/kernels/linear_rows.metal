@@ -69,8 +69,8 @@ static inline float add_quad(float4 w, float4 x, float sum)
     return fma(w.w, x.w, fma(w.z, x.z, fma(w.y, x.y, fma(w.x, x.x, sum))));
 }
 
-/* Quad q of a unit of x: the lane's unit of a row begins at x + at, with turns at x + at[r] or, each second quad, odd
- * away. */
+/* Quad q of the lane's unit of a row of x, which begins at x + at. Where units turn (linear_units.h), at is of the quad
+ * that comes first, and the second of each pair lies odd behind it. */
 static inline float4 x_quad(device const float *x, uint at, int odd, uint q)
 {
     if (!has_turns(unit_type()))

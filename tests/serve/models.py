@@ -285,7 +285,7 @@ def a_failed_load_is_told_and_tried_again():
 @test
 def a_model_that_is_not_there_yet():
     with Folder({"a": starter(load="start"), "b": starter(path="./late.gguf")}) as f, Server(config=f.conf) as s:
-        assert said(s, "late.gguf") == 1  # a warning
+        wait_until(lambda: said(s, "late.gguf") == 1)  # a warning, which a thread of ours reads
         status, _, answer = s.request("POST", COMPLETIONS, dict(model="b", prompt="x"))
         assert status == 503 and "late.gguf" in answer["error"]["message"], answer
         os.symlink(STARTER, f.path("late.gguf"))

@@ -101,7 +101,6 @@ static void fill_info(metal_gpu *g) {
     g->info.working_set = [g->device recommendedMaxWorkingSetSize];
     g->info.max_buffer = [g->device maxBufferLength];
     g->info.wrap_align = (uint32_t)sysconf(_SC_PAGESIZE);
-    g->info.has_bfloat = false; /* a type of newer language versions than the one compiled for */
 }
 
 /* Simdgroup matrices and reductions, and memory shared with the CPU. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The code books of the IQ types, as in runtime/weights/iq_grids.h: an entry gives 8 (or 4) neighbouring elements as
- * positions in a short list of levels, the first element in the lowest bits. */
+/* The code books of the IQ types: constants of the GGUF format, which every reader must agree on. An entry gives 8 (or
+ * 4) neighbouring elements as positions in a short list of levels, the first element in the lowest bits. Read as C too
+ * (runtime/weights/dequant_iq.c). */
 #ifndef TN_KERNELS_IQ_TABLES_H
 #define TN_KERNELS_IQ_TABLES_H
 

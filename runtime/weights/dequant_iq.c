@@ -5,7 +5,12 @@
 
 #include "weights/bytes.h"
 #include "weights/float.h"
-#include "weights/iq_grids.h"
+/* The code books are written once, in the kernels' language. */
+#define constant static const
+#define ushort   uint16_t
+#include "metal/kernels/iq_tables.h"
+#undef constant
+#undef ushort
 
 enum { SUPER = 256, GROUP = 32, GROUPS = SUPER / GROUP };
 

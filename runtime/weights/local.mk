@@ -4,7 +4,7 @@ libtenon_la_SOURCES += \
 	%D%/checkpoint.c %D%/checkpoint.h \
 	%D%/dequant.h \
 	%D%/dequant_fp4.c \
-	%D%/dequant_iq.c %D%/iq_grids.h \
+	%D%/dequant_iq.c \
 	%D%/dequant_k.c \
 	%D%/dequant_legacy.c \
 	%D%/dequant_plain.c \

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "device/gpu/exec.h"
 #include "gpu_sim.h"
 #include "sim/sim.h"
 #include "tiny_forward.h"
@@ -186,6 +187,32 @@ static void taps_hold_the_layers(void **state) {
     close_session(&s);
 }
 
+/* Products that take the ADD behind them along: one a layer, the other ADD's input is scaled first. Not where
+ * the sum would lie on the product's input, nor where somebody else wants the product. */
+static void sums_go_with_products(void **state) {
+    (void)state;
+    tn_tiny_model m = model;
+    m.program.ops = m.ops;
+    m.program.values = m.values;
+    const tn_gpu_exec x = {.p = &m.program};
+    uint32_t n = 0, product = 0;
+    for (uint32_t i = 0; i < m.program.n_op; i++) {
+        const tn_op *add = tn_gpu_find_add(&x, i);
+        if (!add) continue;
+        assert_ptr_equal(add, &m.ops[i + 1]);
+        product = i;
+        n++;
+    }
+    assert_int_equal(n, TN_TINY_LAYER);
+    const uint32_t slot = m.values[m.ops[product + 1].out].slot;
+    m.values[m.ops[product + 1].out].slot = m.values[m.ops[product].in[0]].slot;
+    assert_null(tn_gpu_find_add(&x, product));
+    m.values[m.ops[product + 1].out].slot = slot;
+    assert_non_null(tn_gpu_find_add(&x, product));
+    m.ops[product + 2].in[1] = m.ops[product].out;
+    assert_null(tn_gpu_find_add(&x, product));
+}
+
 static int cancel(void *ctx, uint64_t done, uint64_t total) {
     assert_true(done <= total);
     return ++*(int *)ctx == 3;
@@ -247,7 +274,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_plain_forward), cmocka_unit_test(company_changes_nothing),
         cmocka_unit_test(unread_steps_count),        cmocka_unit_test(taps_hold_the_layers),
-        cmocka_unit_test(refusals_say_why),          cmocka_unit_test(bytes_are_accounted),
+        cmocka_unit_test(sums_go_with_products),     cmocka_unit_test(refusals_say_why),
+        cmocka_unit_test(bytes_are_accounted),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, record, forget);

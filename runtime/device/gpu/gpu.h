@@ -44,7 +44,6 @@ typedef struct tn_gpu_info {
     uint64_t working_set; /* bytes that may be in use at once; 0: unknown */
     uint64_t max_buffer;  /* bytes of one buffer; 0: unknown */
     uint32_t wrap_align;  /* address and length of what buffer_wrap takes; 0: it takes nothing */
-    bool has_bfloat;      /* kernels may use bfloat */
 } tn_gpu_info;
 
 typedef struct tn_gpu_api {

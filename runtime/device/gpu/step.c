@@ -95,7 +95,7 @@ static void stage(tn_gpu_exec *x, const tn_step *s) {
     stage_pages(x, s);
 }
 
-/* Page tables are long and mostly unused: of each what has been filled. */
+/* Of each page table the rows of the sequences that are in the step. */
 static int upload(tn_gpu_exec *x, const tn_step *s, tn_error *err) {
     const tn_gpu_api *api = x->gpu->api;
     tn_gpu_buffer *to = x->inputs[x->turn];

@@ -6,8 +6,6 @@
 #include "device/gpu/device.h"
 #include "device/gpu/exec.h"
 
-#define NO_ROW UINT32_MAX /* what lists of rows are padded with */
-
 /* ---- what a step brings ---- */
 
 static int check_step(const tn_gpu_exec *x, const tn_step *s, tn_error *err) {
@@ -36,7 +34,7 @@ static void stage_tokens(tn_gpu_exec *x, const tn_step *s) {
 }
 
 static void pad(uint32_t *list, uint32_t n) {
-    for (uint32_t i = 0; i < TN_GPU_LIST_PAD; i++) list[n + i] = NO_ROW;
+    for (uint32_t i = 0; i < TN_GPU_LIST_PAD; i++) list[n + i] = TN_NO_ROW;
 }
 
 /* Prompt rows of a sequence, in pieces. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How fast kernels are on a GPU: prints tables in Markdown.
  *
- * usage: bench_kernels [NAME...]   of: rows tiles attention (default: these), cols
+ * usage: bench_kernels [NAME...]   of: rows tiles attention (default: these), cols, once
  *
  * Programs of one operation, many times over with weights of their own, are lowered as a model's are; of a
  * step that they run the dispatches are kept, and those of one kernel are then run again and again, so many
@@ -453,6 +453,24 @@ static void measure_cols(rig *r) {
     forced_cols = 0;
 }
 
+/* A step each of the largest shape with 1 and 8 rows, timed by nobody: for a profiler, which runs what it is shown
+ * many times over. Prints which dispatches are which. */
+static void run_once(rig *r) {
+    for (uint32_t t = 0; t < N_TYPE; t++)
+        for (uint32_t rows = 1; rows <= 8; rows *= 8) {
+            uint64_t bytes;
+            uint8_t *data;
+            const uint32_t *shape = shapes[N_SHAPE - 1];
+            model *m = linear_model(&types[t], shape[0], shape[1], &bytes, &data);
+            tn_exec *x = run_step(r, m, TN_TYPE_F16, 1, rows, true, 0);
+            printf("%s, %u rows: the next %u of linear_rows\n", types[t].name, rows, m->program.n_weight - 1);
+            fflush(stdout);
+            r->device->cls->exec_free(x);
+            free(m);
+            free(data);
+        }
+}
+
 /* Both kinds of kernels side by side: what it costs that a row may not take the one which is faster for so
  * many. */
 static void measure_both(rig *r) {
@@ -569,8 +587,9 @@ int main(int argc, char **argv) {
                  {"tiles", measure_tiles},
                  {"both", measure_both},
                  {"attention", measure_attention},
-                 {"cols", measure_cols}};
-    enum { N_PART = sizeof parts / sizeof *parts, LAST_USUAL = N_PART - 1 };
+                 {"cols", measure_cols},
+                 {"once", run_once}};
+    enum { N_PART = sizeof parts / sizeof *parts, LAST_USUAL = N_PART - 2 };
     for (size_t p = 0; p < N_PART; p++)
         for (int i = argc > 1 ? 1 : 0; i < argc; i++)
             if (argc == 1 ? p < LAST_USUAL : strcmp(argv[i], parts[p].name) == 0) parts[p].run(&r);

@@ -12,7 +12,7 @@
 #   bench       kernels, then whole steps of the starter model
 #   memcheck racecheck synccheck initcheck     the selftest under NVIDIA's compute-sanitizer
 # and, when it is named:
-#   ncu         what NVIDIA's profiler says about the first launches of KERNELS (default: linear_rows) in the benchmark
+#   ncu         what NVIDIA's profiler says about KERNELS (default: linear_rows) in `bench_kernels once`
 # KERNELS="a b ...": the sanitizers look at those kernels only. TENON_CUDA_LINES=1: and name lines, once all is compiled
 # anew. OUT: where the logs go (default: a new folder).
 # The last lines say which steps passed; the exit status is the number of those that did not.
@@ -55,9 +55,10 @@ skip() {
 "
 }
 
-find_sanitizer() {
-    for place in "$(command -v compute-sanitizer)" "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer" \
-        "${CUDA_HOME:-/usr/local/cuda}/compute-sanitizer/compute-sanitizer"; do
+# One of NVIDIA's tools, where installations have it: find_tool NAME FOLDER.
+find_tool() {
+    for place in "$(command -v "$1")" "${CUDA_HOME:-/usr/local/cuda}/bin/$1" "${CUDA_HOME:-/usr/local/cuda}/$2/$1" \
+        /opt/nvidia/"$2"/*/"$1"; do
         if [ -n "$place" ] && [ -x "$place" ]; then
             echo "$place"
             return
@@ -67,10 +68,10 @@ find_sanitizer() {
 
 # The sanitizers make programs slow: a kernel at a time where KERNELS names some.
 sanitize() {
-    tool=$1 sanitizer=$(find_sanitizer)
+    tool=$1 sanitizer=$(find_tool compute-sanitizer compute-sanitizer)
     [ -n "$sanitizer" ] || { skip "$tool" 'no compute-sanitizer here'; return; }
     if [ -z "${KERNELS:-}" ]; then
-        step "$tool" 240 "$sanitizer" --tool "$tool" --error-exitcode 9 "$tenon" selftest --device cuda
+        step "$tool" "${LIMIT:-400}" "$sanitizer" --tool "$tool" --error-exitcode 9 "$tenon" selftest --device cuda
         return
     fi
     for kernel in $KERNELS; do
@@ -90,11 +91,13 @@ cmp "$out/starter-cpu.txt" "$out/starter-cuda.txt" || echo "the answers differ: 
 '
 
 profile() {
-    command -v ncu > /dev/null || { skip ncu 'no ncu here'; return; }
+    ncu=$(find_tool ncu nsight-compute)
+    [ -n "$ncu" ] || { skip ncu 'no ncu here'; return; }
     for kernel in ${KERNELS:-linear_rows}; do
-        LINES_SHOWN=120 step "ncu-$kernel" 180 ncu --clock-control none --kernel-name "$kernel" --launch-count 4 \
+        LINES_SHOWN=120 step "ncu-$kernel" 300 "$ncu" --clock-control none --kernel-name "regex:$kernel" \
             --section SpeedOfLight --section Occupancy --section WarpStateStats --section LaunchStats \
-            "$pack/bin/bench_kernels"
+            --section ComputeWorkloadAnalysis --section MemoryWorkloadAnalysis \
+            "$pack/bin/bench_kernels" once
     done
 }
 

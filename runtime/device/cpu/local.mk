@@ -14,6 +14,11 @@ cpu_kernel_sources = \
 	%D%/kernels/attention.c \
 	%D%/kernels/cache.c \
 	%D%/kernels/decode.c \
+	%D%/kernels/direct.h \
+	%D%/kernels/direct_affine.c \
+	%D%/kernels/direct_blocks.c \
+	%D%/kernels/direct_super.c \
+	%D%/kernels/formats.h \
 	%D%/kernels/int8.c \
 	%D%/kernels/linear.c \
 	%D%/kernels/recurrent.c \

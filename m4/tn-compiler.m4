@@ -34,7 +34,8 @@ AC_DEFUN([TN_CPU_KERNEL_SETS], [
   tn_cpu_sets=generic
   TN_CPU_AVX2_CFLAGS='-mavx2 -mfma -mf16c'
   TN_CPU_AVX512_CFLAGS='-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c'
-  tn_avx2=no; tn_avx512=no
+  TN_CPU_AMX_CFLAGS='-mavx512vnni -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16'
+  tn_avx2=no; tn_avx512=no; tn_amx=no
   AS_CASE([$host_cpu], [x86_64|amd64], [
     saved=$CFLAGS
     CFLAGS="$CFLAGS $TN_CPU_AVX2_CFLAGS"
@@ -43,13 +44,21 @@ AC_DEFUN([TN_CPU_KERNEL_SETS], [
     CFLAGS="$saved $TN_CPU_AVX512_CFLAGS"
     AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include <immintrin.h>]],
       [[__m512 a = _mm512_set1_ps(1); a = _mm512_fmadd_ps(a, a, a); (void)a;]])], [tn_avx512=yes])
+    AS_CASE([$host_os], [linux*], [
+      CFLAGS="$saved $TN_CPU_AVX512_CFLAGS $TN_CPU_AMX_CFLAGS"
+      AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include <immintrin.h>]],
+        [[_tile_zero(0); _tile_dpbssd(0, 1, 2); _tile_dpbf16ps(0, 1, 2);]])], [tn_amx=$tn_avx512])])
     CFLAGS=$saved])
   AS_IF([test $tn_avx2 = yes], [tn_cpu_sets="$tn_cpu_sets avx2"
     AC_DEFINE([TN_CPU_AVX2], [1], [the AVX2 kernel set is built])])
   AS_IF([test $tn_avx512 = yes], [tn_cpu_sets="$tn_cpu_sets avx512"
     AC_DEFINE([TN_CPU_AVX512], [1], [the AVX-512 kernel set is built])])
+  AS_IF([test $tn_amx = yes], [tn_cpu_sets="$tn_cpu_sets amx"
+    AC_DEFINE([TN_CPU_AMX], [1], [the AMX kernel set is built])])
   AM_CONDITIONAL([CPU_AVX2], [test $tn_avx2 = yes])
   AM_CONDITIONAL([CPU_AVX512], [test $tn_avx512 = yes])
+  AM_CONDITIONAL([CPU_AMX], [test $tn_amx = yes])
+  AC_SUBST([TN_CPU_AMX_CFLAGS])
   AC_SUBST([TN_CPU_AVX2_CFLAGS])
   AC_SUBST([TN_CPU_AVX512_CFLAGS])
 ])

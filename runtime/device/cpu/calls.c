@@ -47,7 +47,8 @@ void tn_cpu_run_quantize(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t me
 
 void tn_cpu_run_linear_int8(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
     tn_range r = tn_team_share(tn_cpu_panels_count(&c->panels), 1, member, n_member);
-    x->device->kernels->linear_int8(&c->panels, c->act, c->out, tn_cpu_rows(x, c->rows), r);
+    x->device->kernels->linear_int8(&c->panels, c->act, c->out, tn_cpu_rows(x, c->rows), r,
+                                    tn_cpu_scratch(x, member));
 }
 
 void tn_cpu_run_rms_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {

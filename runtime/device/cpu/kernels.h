@@ -19,15 +19,16 @@
 #include "weights/tensor.h"
 
 enum {
-    TN_CPU_ALIGN = 64,        /* of activations and scratch, bytes */
-    TN_CPU_LANES_MAX = 16,    /* floats in the widest vector of any set */
-    TN_CPU_LINEAR_ROWS = 12,  /* output rows decoded at a time */
-    TN_CPU_LINEAR_BLOCK = 64, /* activation rows that share a decoded tile */
-    TN_CPU_SPAN = 256,        /* positions per span of attention, from absolute position 0 */
-    TN_CPU_PIECE = 32,        /* positions whose keys or values are brought to scratch at a time */
-    TN_CPU_K_GROUP = 16,      /* tokens whose keys lie interleaved in a page */
-    TN_CPU_QUERIES = 64,      /* of an attention item */
-    TN_CPU_DELTA_ROWS = 16,   /* rows that a part of a delta_rule's state meets while it is near */
+    TN_CPU_ALIGN = 64,               /* of activations and scratch, bytes */
+    TN_CPU_LANES_MAX = 16,           /* floats in the widest vector of any set */
+    TN_CPU_LINEAR_ROWS = 12,         /* output rows decoded at a time */
+    TN_CPU_LINEAR_BLOCK = 64,        /* activation rows that share a decoded tile */
+    TN_CPU_TILE_SCRATCH = 96 * 1024, /* bytes that linear_int8 needs */
+    TN_CPU_SPAN = 256,               /* positions per span of attention, from absolute position 0 */
+    TN_CPU_PIECE = 32,               /* positions whose keys or values are brought to scratch at a time */
+    TN_CPU_K_GROUP = 16,             /* tokens whose keys lie interleaved in a page */
+    TN_CPU_QUERIES = 64,             /* of an attention item */
+    TN_CPU_DELTA_ROWS = 16,          /* rows that a part of a delta_rule's state meets while it is near */
 };
 
 /* y[t][n] = sum over k of x[t][k] w[n][k] (+ bias[n]), the weights decoded to F32. */
@@ -175,12 +176,12 @@ typedef struct tn_cpu_kernels {
     void (*linear_f32)(const tn_cpu_linear *l, const float *x, float *y, uint32_t n_row, tn_range rows,
                        void *scratch);
     /* act = x [n_row, cols] for linear_int8, of each row the blocks `blocks` of tn_cpu_act_blocks(cols); cols
-     * a multiple of 32. act: n_row * tn_cpu_act_blocks(cols) * TN_CPU_ACT_STRIDE words. */
+     * a multiple of 32. act: tn_cpu_act_words() words, whose layout is the set's own affair. */
     void (*quantize)(const float *x, uint32_t cols, uint32_t n_row, tn_range blocks, int32_t *act);
     /* y [n_row, p->rows] = activations times the panels `panels` of p (+ bias). Each sum runs over blocks of
-     * 32 k, ascending, each block's products summed exactly. */
-    void (*linear_int8)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row,
-                        tn_range panels);
+     * 32 k, ascending, each block's products summed exactly. scratch: TN_CPU_TILE_SCRATCH bytes. */
+    void (*linear_int8)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row, tn_range panels,
+                        void *scratch);
     /* dst[0 .. n) = elements of blocks at src; the same values as tn_dequantize. n: a multiple of the block.
      */
     void (*decode)(tn_type type, const uint8_t *src, uint64_t n, float *dst);
@@ -221,7 +222,7 @@ typedef struct tn_cpu_kernels {
 } tn_cpu_kernels;
 
 extern const tn_cpu_kernels tn_cpu_kernels_generic, tn_cpu_kernels_avx2, tn_cpu_kernels_avx512,
-    tn_cpu_kernels_avx512vnni;
+    tn_cpu_kernels_avx512vnni, tn_cpu_kernels_amx;
 
 /* Whether this processor and its operating system can run the set. */
 bool tn_cpu_kernels_usable(const tn_cpu_kernels *k);

@@ -19,6 +19,8 @@ cpu_kernel_sources = \
 	%D%/kernels/recurrent.c \
 	%D%/kernels/rows.c \
 	%D%/kernels/set.c %D%/kernels/set.h \
+	%D%/kernels/tiles.c %D%/kernels/tiles.h \
+	%D%/kernels/unpack.c \
 	%D%/kernels/vec.h
 
 noinst_LTLIBRARIES += libcpu_generic.la
@@ -46,4 +48,12 @@ libcpu_avx512vnni_la_SOURCES = $(cpu_kernel_sources)
 libcpu_avx512vnni_la_CPPFLAGS = $(AM_CPPFLAGS) -DTN_CPU_SET=avx512vnni
 libcpu_avx512vnni_la_CFLAGS = $(AM_CFLAGS) $(TN_CPU_AVX512_CFLAGS) -mavx512vnni
 libtenon_la_LIBADD += libcpu_avx512vnni.la
+endif
+
+if CPU_AMX
+noinst_LTLIBRARIES += libcpu_amx.la
+libcpu_amx_la_SOURCES = $(cpu_kernel_sources)
+libcpu_amx_la_CPPFLAGS = $(AM_CPPFLAGS) -DTN_CPU_SET=amx
+libcpu_amx_la_CFLAGS = $(AM_CFLAGS) $(TN_CPU_AVX512_CFLAGS) $(TN_CPU_AMX_CFLAGS)
+libtenon_la_LIBADD += libcpu_amx.la
 endif

@@ -43,10 +43,10 @@ static int act_new(tn_cpu_exec *x, tn_error *err) {
     for (uint32_t i = 0; i < p->n_op; i++) {
         if (p->ops[i].kind != TN_OP_LINEAR) continue;
         const tn_value_info *v = &p->values[p->ops[i].in[0]];
-        uint64_t words = (uint64_t)rows_most(x, v->rows) * tn_cpu_act_blocks(v->cols); /* below 2^58 */
+        uint64_t words = tn_cpu_act_words(rows_most(x, v->rows), v->cols); /* below 2^62 */
         if (words > most) most = words;
     }
-    int rc = floats_new(x, most, TN_CPU_ACT_STRIDE, &act, err);
+    int rc = floats_new(x, most, 1, &act, err);
     if (rc == 0) x->act = (int32_t *)act;
     return rc;
 }
@@ -230,6 +230,7 @@ static int parts_new(tn_cpu_exec *x, tn_error *err) {
 static void lower_linear_int8(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, const float *bias) {
     c->panels = x->panels[op->w];
     c->panels.bias = bias;
+    scratch_at_least(x, TN_CPU_TILE_SCRATCH);
     c->act = x->act;
     if (x->act_of != c->in[0]) {
         tn_cpu_call quantize = *c;

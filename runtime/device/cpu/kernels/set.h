@@ -11,7 +11,7 @@ void SET(tn_cpu_linear_f32)(const tn_cpu_linear *l, const float *x, float *y, ui
                             void *scratch);
 void SET(tn_cpu_quantize)(const float *x, uint32_t cols, uint32_t n_row, tn_range blocks, int32_t *act);
 void SET(tn_cpu_linear_int8)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row,
-                             tn_range panels);
+                             tn_range panels, void *scratch);
 void SET(tn_cpu_decode)(tn_type type, const uint8_t *src, uint64_t n, float *dst);
 void SET(tn_cpu_rms_norm)(float *y, const float *x, const float *w, uint32_t n, float eps);
 void SET(tn_cpu_rope)(float *y, const float *x, uint32_t head_dim, uint32_t n_pair, const float *cos_sin,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vectors for the kernel sources, which are compiled once per set with TN_CPU_SET naming the set. The
- * arithmetic of GCC's and clang's vector extensions does most of it; intrinsics serve what those lack.
+/* Vectors for the kernel sources, which are compiled once per set with TN_CPU_SET naming the set; without it
+ * they are the set that every processor of this kind can run. The arithmetic of GCC's and clang's vector extensions does most of it; intrinsics serve what those lack.
  *
  * Everything here is static inline: an instance compiled for one set must never be linked into another. */
 #ifndef TN_DEVICE_CPU_KERNELS_VEC_H
@@ -35,6 +35,13 @@
 #    endif
 #endif
 
+#ifndef TN_CPU_SET
+#    if VEC_NEON
+#        define TN_CPU_SET neon
+#    else
+#        define TN_CPU_SET generic
+#    endif
+#endif
 #define PASTE2(a, b) a##_##b
 #define PASTE(a, b)  PASTE2(a, b)
 #define SET(name)    PASTE(name, TN_CPU_SET)

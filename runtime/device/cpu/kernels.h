@@ -221,8 +221,10 @@ typedef struct tn_cpu_kernels {
     void (*delta_rule)(const tn_cpu_delta *d, const tn_cpu_delta_item *item, void *scratch);
 } tn_cpu_kernels;
 
-extern const tn_cpu_kernels tn_cpu_kernels_generic, tn_cpu_kernels_avx2, tn_cpu_kernels_avx512,
-    tn_cpu_kernels_avx512vnni, tn_cpu_kernels_amx;
+/* Each where the build has it; generic or neon, which all processors of a kind can run, always is there. */
+extern const tn_cpu_kernels tn_cpu_kernels_generic, tn_cpu_kernels_avx2, tn_cpu_kernels_avx2vnni,
+    tn_cpu_kernels_avx512, tn_cpu_kernels_avx512vnni, tn_cpu_kernels_amx, tn_cpu_kernels_neon,
+    tn_cpu_kernels_dotprod, tn_cpu_kernels_i8mm;
 
 /* Whether this processor and its operating system can run the set. */
 bool tn_cpu_kernels_usable(const tn_cpu_kernels *k);

@@ -7,7 +7,7 @@
 static uint32_t store_halves(uint8_t *dst, uint32_t stride, const float *src, uint32_t n) {
     uint32_t i = 0;
     (void)dst, (void)stride, (void)src, (void)n;
-#if VEC_AVX512 || VEC_AVX2
+#if VEC_AVX512 || VEC_AVX2 || VEC_NEON
     for (; i + VN <= n; i += VN) {
         uint16_t h[VN];
         vf_store_f16(h, vf_load(src + i));

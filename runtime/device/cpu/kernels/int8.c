@@ -106,7 +106,7 @@ ALWAYS_INLINE void q8_0(const int mr, const int g, const uint8_t *w, const int32
             UNROLL for (int m = 0; m < mr; m++) s[m] = word(a, g, TN_CPU_ACT_SUM128, m);
             UNROLL for (int i = 0; i < 8; i++) {
                 vi q = line(w + (1 + 8 * b + i) * LINE, true);
-                UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4(s[m], q, word(a, g, i, m));
+                UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_at(s[m], q, a, i * g + m);
             }
             add_scaled(mr, g, a, s, vf_from_half(b ? (vi)((vu)dd >> 16) : dd & 0xffff), f);
         }
@@ -123,8 +123,8 @@ ALWAYS_INLINE void q4_0(const int mr, const int g, const uint8_t *w, const int32
             UNROLL for (int i = 0; i < 4; i++) {
                 vi q = line(w + (1 + 4 * b + i) * LINE, true), low = q & 0x0f0f0f0f,
                    high = (q >> 4) & 0x0f0f0f0f;
-                UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small(s[m], low, word(a, g, i, m));
-                UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small(s[m], high, word(a, g, 4 + i, m));
+                UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small_at(s[m], low, a, i * g + m);
+                UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small_at(s[m], high, a, (4 + i) * g + m);
             }
             add_scaled(mr, g, a, s, vf_from_half(b ? (vi)((vu)dd >> 16) : dd & 0xffff), f);
         }
@@ -161,7 +161,7 @@ ALWAYS_INLINE void q4_k(const int mr, const int g, const uint8_t *w, const int32
                 UNROLL for (int m = 0; m < mr; m++) s[m] = (vi){0};
                 UNROLL for (int i = 0; i < 8; i++) {
                     vi q = (line(lines + i * LINE, b == 0) >> 4 * b) & 0x0f0f0f0f;
-                    UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small(s[m], q, word(a, g, i, m));
+                    UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small_at(s[m], q, a, i * g + m);
                 }
                 add_scaled(mr, g, a, s, scale[2 * j + b], f);
                 add_min(mr, g, a, min[2 * j + b], f);
@@ -184,7 +184,7 @@ ALWAYS_INLINE void q5_k(const int mr, const int g, const uint8_t *w, const int32
                     vi fifth =
                         (vi)((vu)line(w + (4 + i) * LINE, b == 0 && i / 2 == j) >> (2 * j + b)) & 0x01010101;
                     vi q = ((line(lines + i * LINE, b == 0) >> 4 * b) & 0x0f0f0f0f) | fifth << 4;
-                    UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small(s[m], q, word(a, g, i, m));
+                    UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small_at(s[m], q, a, i * g + m);
                 }
                 add_scaled(mr, g, a, s, scale[2 * j + b], f);
                 add_min(mr, g, a, min[2 * j + b], f);
@@ -204,7 +204,7 @@ ALWAYS_INLINE void q6_k_half(const int mr, const int g, const uint8_t *w, const 
     UNROLL for (int i = 0; i < 4; i++) {
         vi q = (line(low + i * LINE, b < 2) >> 4 * (b / 2)) & 0x0f0f0f0f;
         q |= ((line(up + i * LINE, b == 0) >> 2 * b) & 0x03030303) << 4;
-        UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small(s[m], q, word(a, g, 4 * half + i, m));
+        UNROLL for (int m = 0; m < mr; m++) s[m] = vi_dot4_small_at(s[m], q, a, (4 * half + i) * g + m);
     }
     /* Scale 8h + 2b + half is a signed byte of the lines of scales. */
     vi scale =

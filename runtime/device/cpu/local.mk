@@ -2,6 +2,7 @@
 libtenon_la_SOURCES += \
 	%D%/calls.c \
 	%D%/cpu.h \
+	%D%/cut.c \
 	%D%/device.c \
 	%D%/kernels.h \
 	%D%/lower.c \

@@ -33,6 +33,11 @@ enum {
     LINE = 64, /* bytes that memory gives at a time */
 };
 
+/* A line that is read soon: to the second cache, which takes more requests at a time than the first. */
+ALWAYS_INLINE void ask_for(const void *p) {
+    __builtin_prefetch(p, 0, 2);
+}
+
 /* Scratch, and what the item's queries share. */
 typedef struct work {
     const tn_cpu_attention *a;
@@ -142,7 +147,7 @@ ALWAYS_INLINE vf key_scale(const uint8_t *keys, uint32_t n_dim, uint32_t d, int 
 ALWAYS_INLINE void widen_keys(const tn_type type, const uint8_t *k, const uint8_t *next, uint32_t n_dim,
                               float *to) {
     for (size_t d = 0; d < n_dim; d++) {
-        if (d * GROUP * bytes_of(type) % LINE == 0) __builtin_prefetch(next + d * GROUP * bytes_of(type));
+        if (d * GROUP * bytes_of(type) % LINE == 0) ask_for(next + d * GROUP * bytes_of(type));
         UNROLL for (int v = 0; v < VG; v++) {
             vf x = load(type, k + (d * GROUP + v * VN) * bytes_of(type));
             vf_store(to + d * GROUP + v * VN,
@@ -203,7 +208,7 @@ ALWAYS_INLINE void score_block(const tn_type type, const int n, const int ng, co
         for (size_t d = b; d < end; d++) {
             const size_t at = d * GROUP * bytes_of(type);
             UNROLL for (int g = 0; g < ng; g++) {
-                if (next && at % LINE == 0) __builtin_prefetch(next[g] + at);
+                if (next && at % LINE == 0) ask_for(next[g] + at);
             }
             vf k[GS_FEW * VG];
             UNROLL for (int v = 0; v < ng * VG; v++) {
@@ -294,10 +299,12 @@ static void soften(const work *w, uint32_t i) {
     vi lane;
     UNROLL for (int l = 0; l < VN; l++) lane[l] = l;
     for (uint32_t j = first / VN * VN; j < end; j += VN) {
-        vi at = lane + (int32_t)j;
         vf x = vf_load(s + j) * d->scale;
         if (d->softcap > 0) x = d->softcap * vf_tanh(x / d->softcap);
-        x = vf_select((at >= (int32_t)first) & (at < (int32_t)end), x, vf_set1(-INFINITY));
+        if (j < first || j + VN > end) {
+            vi at = lane + (int32_t)j;
+            x = vf_select((at >= (int32_t)first) & (at < (int32_t)end), x, vf_set1(-INFINITY));
+        }
         most = vf_max(x, most);
         vf_store(s + j, x);
     }
@@ -334,7 +341,7 @@ ALWAYS_INLINE void value_block(const tn_type type, const int nq, const int nd, c
     const float *scales = from->scales;
     for (size_t j = 0; j < n_row; j++, row += from->row_bytes, scales += from->n_block) {
         UNROLL for (int l = 0; l < nd * VN * (int)bytes_of(type); l += LINE) {
-            if (from->next) __builtin_prefetch(from->next + (row - from->data) + l);
+            if (from->next) ask_for(from->next + (row - from->data) + l);
         }
         vf x[DV_FEW];
         UNROLL for (int v = 0; v < nd; v++) {
@@ -397,7 +404,7 @@ ALWAYS_INLINE void widen_values(const tn_type type, const work *w, const values 
         float *to = w->piece + (size_t)j * w->stride;
         uint32_t d = 0;
         for (; d + VN <= n_dim; d += VN) {
-            if (d * bytes % LINE == 0) __builtin_prefetch(from->next + (row - from->data) + d * bytes);
+            if (d * bytes % LINE == 0) ask_for(from->next + (row - from->data) + d * bytes);
             vf x = load(type, row + d * bytes);
             vf_store(to + d, type == TN_TYPE_Q8_0 ? x * scales[d / TN_KV_TYPE_BLOCK] : x);
         }

@@ -412,10 +412,10 @@ static void turn_back(float *x, uint32_t n_dim) {
 /* Element i of the keys (which 0) or values (1) at a slot, found by what kernels.h says of the layout. */
 static float stored(const tn_cpu_kernels *k, const tn_cpu_cache *c, uint32_t page, uint32_t slot,
                     uint32_t head, uint32_t which, uint32_t i) {
-    uint32_t g = which ? 1 : c->k_group, rows = which ? c->page_tokens : g, n_block = (c->head_dim + 31) / 32;
+    uint32_t g = which ? 1 : c->k_group, rows = which ? c->page_tokens : g;
     const uint8_t *at = which ? tn_cpu_cache_values(c, page, head) : tn_cpu_cache_keys(c, page, head, slot);
     uint32_t index = which ? slot * c->head_dim + i : i * g + slot % g;
-    uint32_t scale_index = which ? slot * n_block + i / 32 : i / 32 * g + slot % g;
+    uint32_t scale_index = i / 32 * rows + slot % rows;
     float f;
     if (c->type != TN_TYPE_Q8_0) {
         k->decode(c->type, at + (size_t)index * c->elem_bytes, 1, &f);

@@ -19,15 +19,16 @@
 #include "weights/tensor.h"
 
 enum {
-    TN_CPU_ALIGN = 64,               /* of activations and scratch, bytes */
-    TN_CPU_LANES_MAX = 16,           /* floats in the widest vector of any set */
-    TN_CPU_LINEAR_ROWS = 12,         /* output rows decoded at a time */
-    TN_CPU_LINEAR_BLOCK = 64,        /* activation rows that share a decoded tile */
+    TN_CPU_ALIGN = 64,         /* of activations and scratch, bytes */
+    TN_CPU_LANES_MAX = 16,     /* floats in the widest vector of any set */
+    TN_CPU_LINEAR_ROWS = 12,   /* output rows decoded at a time */
+    TN_CPU_LINEAR_BLOCK = 64,  /* activation rows that share a decoded tile */
+    TN_CPU_SPAN = 256,         /* positions per span of attention, from absolute position 0 */
+    TN_CPU_PIECE = 32,         /* positions whose keys or values are brought to scratch at a time */
+    TN_CPU_K_GROUP = 16,       /* tokens whose keys lie interleaved in a page */
+    TN_CPU_QUERIES = 64,       /* of an attention item */
+    TN_CPU_SCALED_QUERIES = 4, /* whose weights for values are multiplied by scales at a time, at most */
     TN_CPU_TILE_SCRATCH = 96 * 1024, /* bytes that linear_int8 needs */
-    TN_CPU_SPAN = 256,               /* positions per span of attention, from absolute position 0 */
-    TN_CPU_PIECE = 32,               /* positions whose keys or values are brought to scratch at a time */
-    TN_CPU_K_GROUP = 16,             /* tokens whose keys lie interleaved in a page */
-    TN_CPU_QUERIES = 64,             /* of an attention item */
     TN_CPU_DELTA_ROWS = 16,          /* rows that a part of a delta_rule's state meets while it is near */
 };
 
@@ -50,7 +51,7 @@ static inline size_t tn_cpu_linear_scratch(uint32_t chunk) {
  * Keys lie in groups of k_group = min(page_tokens, TN_CPU_K_GROUP) tokens, [head_dim][k_group], so that a
  * vector of one dimension of neighbouring tokens is one load; values lie [page_tokens][head_dim]. In Q8_0 the
  * integers lie so, and F16 scales follow: [n_block][k_group] after each group of keys,
- * [page_tokens][n_block] after the values. */
+ * [n_block][page_tokens] after the values. */
 typedef struct tn_cpu_cache {
     uint8_t *pool;
     uint32_t group;       /* of the program: which page table */
@@ -121,13 +122,15 @@ static inline uint32_t tn_cpu_head_stride(uint32_t head_dim) {
 static inline uint32_t tn_cpu_partial(uint32_t head_dim) {
     return tn_cpu_head_stride(head_dim) + TN_CPU_LANES_MAX;
 }
-/* Bytes of scratch that attention needs: a piece of keys or values and its scales, and for each query itself,
- * the scores of a span, and two partial results. */
+/* Bytes of scratch that attention needs: a piece of keys or values and its scales, weights of
+ * TN_CPU_SCALED_QUERIES times those, and for each query itself, the scores of a span, and two partial
+ * results. */
 static inline size_t tn_cpu_attention_scratch(const tn_attention_desc *d) {
     size_t n_query = (size_t)tn_cpu_attention_rows(d) * (d->n_head / d->n_head_kv);
-    size_t stride = tn_cpu_head_stride(d->head_dim), scales = TN_CPU_PIECE * tn_kv_type_blocks(d->head_dim);
+    size_t stride = tn_cpu_head_stride(d->head_dim), scales = tn_kv_type_blocks(d->head_dim);
+    size_t piece = TN_CPU_PIECE * (stride + (1 + TN_CPU_SCALED_QUERIES) * scales);
     size_t query = stride + TN_CPU_SPAN + 2 * tn_cpu_partial(d->head_dim);
-    return sizeof(float) * (TN_CPU_PIECE * stride + scales + n_query * query);
+    return sizeof(float) * (piece + n_query * query);
 }
 
 /* Where an operation's state of each sequence lies, F32. */

@@ -110,6 +110,9 @@ static int pool_new(tn_cpu_exec *x, uint32_t group, tn_error *err) {
         return tn_fail(err, TN_ENOMEM,
                        "%llu bytes for a KV cache of %u pages of %u tokens: no such room; use fewer",
                        (unsigned long long)total, x->config.n_page[group], x->config.page_tokens);
+#ifdef MADV_HUGEPAGE
+    madvise(pool, total, MADV_HUGEPAGE); /* a head's part of a page is small: many addresses to translate */
+#endif
     x->pools[group] = pool;
     x->pool_bytes[group] = total;
     return 0;

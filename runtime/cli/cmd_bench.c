@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/bench_gaps.h"
+#include "cli/bench_profile.h"
 #include "cli/command.h"
 #include "cli/load.h"
 
@@ -18,7 +19,7 @@ typedef struct bench_args {
     tn_compute_args compute;
     uint64_t n_prompt, n_gen, depth, reps, gaps, streams;
     tn_opt_list parallel;
-    bool json;
+    bool json, profile;
 } bench_args;
 
 #define AT(field) .offset = offsetof(bench_args, field)
@@ -39,6 +40,8 @@ static const tn_option_row options[] = {
      .help = "streams for --gaps (default 4)", AT(streams)},
     {TN_OPT_UINT, 'r', .name = "repetitions", .arg = "N", .min = 1, .max = MAX_REPS,
      .help = "runs of each (default 3)", AT(reps)},
+    {TN_OPT_FLAG, .name = "profile", .help = "also show where the time of a step goes, by kind of operation",
+     AT(profile)},
     {TN_OPT_FLAG, .name = "json", .help = "one line of JSON", AT(json)},
     {TN_OPT_GROUP, .group = tn_compute_options, AT(compute)},
     {.kind = TN_OPT_END},
@@ -50,6 +53,8 @@ typedef struct bench {
     tn_error *err;
     int32_t *prompt; /* random ids, the longest that is needed */
     double load_s, max_spread_pct;
+    json_t *profiles;  /* object by measurement; NULL: not wanted */
+    double profiled_s; /* what the profiled part of the measurement under way took */
 } bench;
 
 static int by_value(const void *a, const void *b) {
@@ -59,7 +64,8 @@ static int by_value(const void *a, const void *b) {
 
 /* Times one run: n_seq sequences of n_prompt tokens are filled untimed (or timed, when n_steps is 0), then
  * decoded for n_steps steps. *ret: tokens a second. */
-static int run_once(bench *b, uint32_t n_seq, uint32_t n_prompt, uint32_t n_steps, double *ret) {
+static int run_once(bench *b, uint32_t n_seq, uint32_t n_prompt, uint32_t n_steps, tn_profile *profile,
+                    double *ret) {
     tn_engine *e;
     bool busy = true;
     int rc = tn_engine_new(b->m, NULL, &e, b->err);
@@ -71,22 +77,34 @@ static int run_once(bench *b, uint32_t n_seq, uint32_t n_prompt, uint32_t n_step
                        .isolated = true};
     tn_seq *last = NULL;
     for (uint32_t i = 0; !rc && i < n_seq; i++) rc = tn_engine_add(e, &c, &last, b->err);
+    const tn_device_class *cls = b->m->device->cls;
+    if (!rc && profile && !n_steps) rc = cls->profile(b->m->exec, profile, b->err);
     double start = tn_clock_s();
     while (!rc && tn_seq_get_info(last).n_past < n_prompt) rc = tn_engine_step(e, &busy, b->err);
-    double filled = tn_clock_s();
+    double filled = tn_clock_s() - start;
+    if (!rc && profile && n_steps) rc = cls->profile(b->m->exec, profile, b->err);
+    double decode = tn_clock_s();
     for (uint32_t i = 0; !rc && i < n_steps; i++) rc = tn_engine_step(e, &busy, b->err);
-    double end = tn_clock_s();
+    double decoded = tn_clock_s() - decode;
+    if (profile) cls->profile(b->m->exec, NULL, b->err);
+    if (profile) b->profiled_s += n_steps ? decoded : filled;
     tn_engine_free(e);
-    *ret = n_steps ? n_seq * n_steps / (end - filled) : n_prompt / (filled - start);
+    *ret = n_steps ? n_seq * n_steps / decoded : n_prompt / filled;
     return rc;
 }
 
+/* Takes value, which may be NULL for want of memory. */
+static int put(bench *b, json_t *out, const char *name, json_t *value) {
+    return json_object_set_new(out, name, value) ? tn_fail(b->err, TN_ENOMEM, "out of memory") : 0;
+}
+
 /* The median of the repetitions after a warm-up; keeps the widest spread seen. */
-static int measure(bench *b, uint32_t n_seq, uint32_t n_prompt, uint32_t n_steps, double *ret) {
+static int measure(bench *b, uint32_t n_seq, uint32_t n_prompt, uint32_t n_steps, tn_profile *profile,
+                   double *ret) {
     double v[MAX_REPS], warm_up;
     uint32_t n = (uint32_t)b->args->reps;
-    int rc = run_once(b, n_seq, n_prompt, n_steps, &warm_up);
-    for (uint32_t i = 0; !rc && i < n; i++) rc = run_once(b, n_seq, n_prompt, n_steps, &v[i]);
+    int rc = run_once(b, n_seq, n_prompt, n_steps, NULL, &warm_up);
+    for (uint32_t i = 0; !rc && i < n; i++) rc = run_once(b, n_seq, n_prompt, n_steps, profile, &v[i]);
     if (rc) return rc;
     qsort(v, n, sizeof *v, by_value);
     *ret = n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
@@ -95,36 +113,40 @@ static int measure(bench *b, uint32_t n_seq, uint32_t n_prompt, uint32_t n_steps
     return 0;
 }
 
-static int measure_into(bench *b, json_t *out, const char *name, uint32_t n_seq, uint32_t n_prompt,
-                        uint32_t n_steps) {
+/* One figure, and its profile under its title. */
+static int measure_into(bench *b, json_t *out, const char *name, const char *title, uint32_t n_seq,
+                        uint32_t n_prompt, uint32_t n_steps) {
+    tn_profile profile = {0};
     double value;
-    int rc = measure(b, n_seq, n_prompt, n_steps, &value);
-    if (!rc && json_object_set_new(out, name, json_real((double)(int64_t)(value * 100 + 0.5) / 100)) != 0)
-        rc = tn_fail(b->err, TN_ENOMEM, "out of memory");
+    b->profiled_s = 0;
+    int rc = measure(b, n_seq, n_prompt, n_steps, b->profiles ? &profile : NULL, &value);
+    if (!rc) rc = put(b, out, name, json_real((double)(int64_t)(value * 100 + 0.5) / 100));
+    if (!rc && b->profiles) rc = put(b, b->profiles, title, tn_bench_profile_json(&profile, b->profiled_s));
     return rc;
 }
 
 static int measure_all(bench *b, json_t *out) {
     const bench_args *a = b->args;
     uint32_t p = (uint32_t)a->n_prompt, n = (uint32_t)a->n_gen, d = (uint32_t)a->depth;
-    char name[64];
+    char name[64], title[80];
     int rc = 0;
     if (p) {
         snprintf(name, sizeof name, "pp%u", p);
-        rc = measure_into(b, out, name, 1, p, 0);
+        rc = measure_into(b, out, name, name, 1, p, 0);
     }
     if (!rc && n) {
         snprintf(name, sizeof name, "tg%u", n);
-        rc = measure_into(b, out, name, 1, 1, n);
+        rc = measure_into(b, out, name, name, 1, 1, n);
     }
     if (!rc && n && d) {
         snprintf(name, sizeof name, "tg%u_d%u", n, d);
-        rc = measure_into(b, out, name, 1, d, n);
+        rc = measure_into(b, out, name, name, 1, d, n);
     }
     json_t *batch = json_object();
     for (uint32_t i = 0; !rc && i < a->parallel.n; i++) {
         snprintf(name, sizeof name, "%u", (uint32_t)a->parallel.value[i]);
-        rc = measure_into(b, batch, name, (uint32_t)a->parallel.value[i], BATCH_PROMPT, BATCH_STEPS);
+        snprintf(title, sizeof title, "batch %s", name);
+        rc = measure_into(b, batch, name, title, (uint32_t)a->parallel.value[i], BATCH_PROMPT, BATCH_STEPS);
     }
     json_object_set_new(out, "batch", batch);
     json_t *gaps = NULL;
@@ -155,10 +177,12 @@ static void print(const json_t *out, bool as_json) {
     free(text);
     if (as_json) return;
     json_object_foreach((json_t *)(uintptr_t)out, key, value) {
+        if (strcmp(key, "profile") == 0) continue;
         char *v = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
         printf("%-18s %s\n", key, v ? v : "?");
         free(v);
     }
+    json_object_foreach(json_object_get(out, "profile"), key, value) tn_bench_profile_print(key, value);
 }
 
 /* The longest sequence and the most of them, so that everything is allocated once. */
@@ -180,6 +204,15 @@ static int fill_prompt(bench *b, uint32_t n) {
     return 0;
 }
 
+static int start_profile(bench *b, json_t *out) {
+    const tn_device_class *cls = b->m->device->cls;
+    if (!cls->profile)
+        return tn_fail(b->err, TN_ENOTSUP,
+                       "--profile: the device %s does not time its steps; use --device cpu", cls->name);
+    b->profiles = json_object();
+    return put(b, out, "profile", b->profiles);
+}
+
 static int run(void *args, int n, char **operands, tn_error *err) {
     const bench_args *a = args;
     bench b = {.args = a, .err = err};
@@ -195,6 +228,7 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     b.m = l.model;
     if (!rc) rc = fill_prompt(&b, config.n_ctx);
     if (!rc) rc = describe(&b, out);
+    if (!rc && a->profile) rc = start_profile(&b, out);
     if (!rc) rc = measure_all(&b, out);
     if (!rc) {
         json_object_set_new(out, "max_spread_pct", json_real(b.max_spread_pct));

@@ -10,6 +10,7 @@ EXTRA_tenon_DEPENDENCIES = $(preopen_modules)
 
 libtenoncli_la_SOURCES = \
 	%D%/bench_gaps.c %D%/bench_gaps.h \
+	%D%/bench_profile.c %D%/bench_profile.h \
 	%D%/cmd_bench.c \
 	%D%/cmd_chat.c \
 	%D%/cmd_complete.c \

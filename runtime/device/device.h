@@ -11,6 +11,7 @@
 #ifndef TN_DEVICE_DEVICE_H
 #define TN_DEVICE_DEVICE_H
 
+#include "device/profile.h"
 #include "device/program.h"
 
 typedef enum tn_compute {
@@ -118,6 +119,9 @@ typedef struct tn_device_class {
     void (*copy_page)(tn_exec *x, uint32_t group, uint32_t from, uint32_t to);
     /* Nobody wants what is in the page: its memory goes back to the system until it is written again. */
     void (*discard_page)(tn_exec *x, uint32_t group, uint32_t page);
+    /* From the next step on times are added to *p, which starts as zeros and stays valid until another call;
+     * NULL: no more. Steps then cost a little more. The member may be NULL. */
+    int (*profile)(tn_exec *x, tn_profile *p, tn_error *err);
 } tn_device_class;
 
 struct tn_device {

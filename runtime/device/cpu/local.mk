@@ -6,6 +6,7 @@ libtenon_la_SOURCES += \
 	%D%/kernels.h \
 	%D%/lower.c \
 	%D%/panels.c %D%/panels.h \
+	%D%/profile.c \
 	%D%/select.c \
 	%D%/weights.c
 

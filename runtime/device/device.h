@@ -11,6 +11,7 @@
 #ifndef TN_DEVICE_DEVICE_H
 #define TN_DEVICE_DEVICE_H
 
+#include "device/peak.h"
 #include "device/profile.h"
 #include "device/program.h"
 
@@ -122,6 +123,11 @@ typedef struct tn_device_class {
     /* From the next step on times are added to *p, which starts as zeros and stays valid until another call;
      * NULL: no more. Steps then cost a little more. The member may be NULL. */
     int (*profile)(tn_exec *x, tn_profile *p, tn_error *err);
+    /* Measures a limit for about a tenth of a second, with the threads that run steps. 0: there are no such
+     * instructions in use. READ takes up to 1 GiB of memory until the device is closed. Not during a step.
+     * TN_ENOMEM. Both members or none may be NULL. */
+    int (*measure_peak)(tn_device *d, tn_peak what, double *ret, tn_error *err);
+    void (*work)(const tn_exec *x, tn_work *ret);
 } tn_device_class;
 
 struct tn_device {

@@ -14,7 +14,9 @@ typedef struct tn_cpu_device {
     tn_device base;
     tn_team *team;
     const tn_cpu_kernels *kernels;
-    char text[64]; /* "avx2, 4 threads" */
+    char text[64];        /* "avx2, 4 threads" */
+    uint8_t *peak_buffer; /* to read for the speed of it, or NULL: */
+    uint64_t peak_bytes, peak_at;
 } tn_cpu_device;
 
 typedef struct tn_cpu_exec tn_cpu_exec;
@@ -121,6 +123,13 @@ void tn_cpu_weights_free(tn_cpu_exec *x);
 /* profile.c. The first as the member of tn_device_class; the second runs x->step, adding to x->profile. */
 int tn_cpu_profile(tn_exec *x, tn_profile *p, tn_error *err);
 void tn_cpu_step_profiled(tn_cpu_exec *x);
+
+/* peak.c. As the members of tn_device_class; and what measuring left behind. */
+int tn_cpu_measure_peak(tn_device *d, tn_peak what, double *ret, tn_error *err);
+void tn_cpu_work(const tn_exec *x, tn_work *ret);
+void tn_cpu_peak_free(tn_cpu_device *d);
+/* weights.c. Bytes of rows of a tensor as it is mapped, scales included. */
+uint64_t tn_cpu_tensor_bytes(const tn_tensor *t, uint32_t rows, uint32_t cols);
 
 /* lower.c. As the members of tn_device_class. */
 int tn_cpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,

@@ -9,6 +9,7 @@
 static void cpu_close(tn_device *d) {
     tn_cpu_device *c = (tn_cpu_device *)d;
     if (!c) return;
+    tn_cpu_peak_free(c);
     tn_team_free(c->team);
     free(c);
 }
@@ -109,4 +110,6 @@ const tn_device_class tn_device_cpu = {
     .copy_page = cpu_copy_page,
     .discard_page = cpu_discard_page,
     .profile = tn_cpu_profile,
+    .measure_peak = tn_cpu_measure_peak,
+    .work = tn_cpu_work,
 };

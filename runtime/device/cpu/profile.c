@@ -37,14 +37,6 @@ static const char *name_of(tn_cpu_run run) {
     return "other";
 }
 
-static uint64_t tensor_bytes(const tn_cpu_linear *l) {
-    const tn_tensor *t = l->tensor;
-    uint64_t row = tn_tensor_row_bytes(t);
-    uint32_t scale_bytes = t->type != TN_TYPE_AFFINE ? 1 : t->scale_type == TN_TYPE_F32 ? 4 : 2;
-    if (t->group) row += (uint64_t)l->cols / t->group * scale_bytes * (t->biases ? 2 : 1);
-    return row * l->rows;
-}
-
 /* "linear Q4_K"; F32 where the weights are decoded as they are used. */
 static void describe(tn_cpu_call *c, char *text) {
     const char *name = name_of(c->run);
@@ -53,7 +45,7 @@ static void describe(tn_cpu_call *c, char *text) {
         c->profile_ops = 2ull * c->panels.rows * c->panels.cols;
         snprintf(text, TN_PROFILE_NAME, "%s %s", name, tn_type_info_get(c->panels.type)->name);
     } else if (c->run == tn_cpu_run_linear) {
-        c->profile_bytes = tensor_bytes(&c->linear);
+        c->profile_bytes = tn_cpu_tensor_bytes(c->linear.tensor, c->linear.rows, c->linear.cols);
         c->profile_ops = 2ull * c->linear.rows * c->linear.cols;
         snprintf(text, TN_PROFILE_NAME, "%s %s, as F32", name,
                  tn_type_info_get(c->linear.tensor->type)->name);

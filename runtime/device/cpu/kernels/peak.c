@@ -13,7 +13,7 @@ enum { CHAINS = 12, READ_STEP = 8 * VN * 4, READ_AHEAD = 4096 };
 #else
 #    define VECTOR_REGISTER "m"
 #endif
-/* v may be anything from here on. */
+/* v may be anything from here on: chains that begin alike are not one. */
 #define UNKNOWN(v) __asm__ volatile("" : "+" VECTOR_REGISTER(v))
 
 uint64_t SET(tn_cpu_peak_read)(const uint8_t *p, size_t n, bool ahead) {
@@ -26,7 +26,15 @@ uint64_t SET(tn_cpu_peak_read)(const uint8_t *p, size_t n, bool ahead) {
     return (uint32_t)vi_sum(sum[0]);
 }
 
-#if defined(__AMX_INT8__) || defined(__AMX_BF16__)
+/* Older compilers spell them __AMXINT8__. */
+#if defined(__AMX_INT8__) || defined(__AMXINT8__)
+#    define AMX_INT8 1
+#endif
+#if defined(__AMX_BF16__) || defined(__AMXBF16__)
+#    define AMX_BF16 1
+#endif
+
+#if AMX_INT8 || AMX_BF16
 /* Tiles of 16 rows of 64 bytes: 0 .. 3 are sums, 4 .. 7 factors. What was configured before comes back. */
 typedef struct tile_config {
     uint8_t palette, start_row, reserved[14];
@@ -64,7 +72,7 @@ static const uint8_t zeros[16 * 64] __attribute__((aligned(64)));
 #endif
 
 static uint64_t spin_int8(uint64_t n_round) {
-#ifdef __AMX_INT8__
+#if AMX_INT8
     TILE_ROUNDS(_tile_dpbusd, 64);
 #else
     vi sum[CHAINS] = {{0}}, w = vi_set1(0x01020304), a = vi_set1(0x04030201);
@@ -80,13 +88,16 @@ static uint64_t spin_int8(uint64_t n_round) {
 }
 
 static uint64_t spin_bf16(uint64_t n_round) {
-#ifdef __AMX_BF16__
+#if AMX_BF16
     TILE_ROUNDS(_tile_dpbf16ps, 32);
 #elif defined(__AVX512BF16__)
     vf sum[CHAINS] = {{0}}, w = vf_set1(0.5f), a = vf_set1(0.25f);
-    for (uint64_t r = 0; r < n_round; r++)
-        UNROLL for (int i = 0; i < CHAINS; i++) sum[i] =
-            (vf)_mm512_dpbf16_ps((__m512)sum[i], (__m512bh)w, (__m512bh)a);
+    for (uint64_t r = 0; r < n_round; r++) {
+        UNROLL for (int i = 0; i < CHAINS; i++) {
+            UNKNOWN(a);
+            sum[i] = (vf)_mm512_dpbf16_ps((__m512)sum[i], (__m512bh)w, (__m512bh)a);
+        }
+    }
     UNROLL for (int i = 0; i < CHAINS; i++) UNKNOWN(sum[i]);
     return n_round * CHAINS * VN * 2 * 2;
 #else

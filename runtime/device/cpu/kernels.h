@@ -16,6 +16,7 @@
 #include "base/team.h"
 #include "device/cpu/panels.h"
 #include "device/kv_type.h"
+#include "device/peak.h"
 #include "weights/tensor.h"
 
 enum {
@@ -222,6 +223,12 @@ typedef struct tn_cpu_kernels {
     /* All rows of an item, one after the other. Sums run over head_dim_k, ascending, in each column of S;
      * those of squares as rms_norm's. */
     void (*delta_rule)(const tn_cpu_delta *d, const tn_cpu_delta_item *item, void *scratch);
+
+    /* The limits of a core. Reads n bytes at p, a multiple of 512, prefetching or not; what comes out depends
+     * on all of them. */
+    uint64_t (*peak_read)(const uint8_t *p, size_t n, bool ahead);
+    /* n_round rounds of the fastest multiplications of that kind; returns operations, 0: there are none. */
+    uint64_t (*peak_spin)(tn_peak what, uint64_t n_round);
 } tn_cpu_kernels;
 
 /* Each where the build has it; generic or neon, which all processors of a kind can run, always is there. */

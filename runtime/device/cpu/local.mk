@@ -7,6 +7,8 @@ libtenon_la_SOURCES += \
 	%D%/kernels.h \
 	%D%/lower.c \
 	%D%/panels.c %D%/panels.h \
+	%D%/peak.c \
+	%D%/profile.c \
 	%D%/select.c \
 	%D%/weights.c
 
@@ -17,6 +19,7 @@ cpu_kernel_sources = \
 	%D%/kernels/decode.c \
 	%D%/kernels/int8.c \
 	%D%/kernels/linear.c \
+	%D%/kernels/peak.c \
 	%D%/kernels/recurrent.c \
 	%D%/kernels/rows.c \
 	%D%/kernels/set.c %D%/kernels/set.h \

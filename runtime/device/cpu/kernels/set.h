@@ -30,5 +30,7 @@ void SET(tn_cpu_attention_fold)(const tn_cpu_attention *a, const tn_cpu_attentio
 void SET(tn_cpu_conv)(const tn_cpu_conv *c, const float *x, float *y, float *tail, uint32_t n_row,
                       tn_range cols);
 void SET(tn_cpu_delta_rule)(const tn_cpu_delta *d, const tn_cpu_delta_item *item, void *scratch);
+uint64_t SET(tn_cpu_peak_read)(const uint8_t *p, size_t n, bool ahead);
+uint64_t SET(tn_cpu_peak_spin)(tn_peak what, uint64_t n_round);
 
 #endif

@@ -13,6 +13,10 @@ libtenon_la_SOURCES += \
 	%D%/gguf_part.c %D%/gguf_part.h \
 	%D%/gguf_value.c \
 	%D%/names.c %D%/names.h \
+	%D%/quantize.c %D%/quantize.h \
+	%D%/quantize_k.c \
+	%D%/quantize_legacy.c \
+	%D%/quantize_search.h \
 	%D%/safetensors.c %D%/safetensors.h \
 	%D%/scaled.c %D%/scaled.h \
 	%D%/shards.c %D%/shards.h \

@@ -11,9 +11,6 @@
 enum { SUPER = 256, GROUP = 32, GROUPS = SUPER / GROUP, SMALL = 16, SMALLS = SUPER / SMALL };
 enum { SIX_BITS = 63 };
 
-/* A minimum this small against its scale is what rounding left of a difference. */
-#define NOISE 0x1p-16f
-
 /* x ~ scale * q - min, min >= 0. */
 typedef struct affine {
     float scale, min;
@@ -27,7 +24,6 @@ static affine solve(tn__code_sums c, float sum_x, float *ret_gain) {
     affine a = {.weight = spread};
     if (spread > 0) a.scale = (c.xq - sum_x * c.q / GROUP) / spread;
     a.min = (a.scale * c.q - sum_x) / GROUP;
-    if (a.min < a.scale * NOISE && a.min > 0) a.min = 0;
     if (a.min < 0 || a.scale <= 0) { /* the format has no positive offset, and no negative scale */
         a.min = 0;
         a.scale = c.qq > 0 ? c.xq / c.qq : 0;
@@ -88,7 +84,7 @@ static float sum(const float *x) {
 static float fit_min(const float *x, float scale, float min, float top) {
     tn__code_sums c = tn__sum_codes(x, GROUP, -min, tn__inverse(scale), 0, top);
     float fitted = (scale * c.q - sum(x)) / GROUP;
-    return fitted > scale * NOISE ? fitted : 0;
+    return fitted > 0 ? fitted : 0;
 }
 
 /* Scale, minimum and codes of group g: the multiples next to what was found, by the error that they leave. */

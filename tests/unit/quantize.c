@@ -227,8 +227,8 @@ static void zero_stays_zero(void **ctx) {
     }
 }
 
-/* One large value in a block of zeros: it is met closely, and no other takes part of it. Below zero the types
- * with a minimum make a zero of a scale times the top code less the minimum, both rounded to F16. */
+/* One large value in a block of zeros: it is met closely, and no other takes part of it. Types with a minimum
+ * may spread over the group what rounding to F16 leaves. */
 static void an_outlier_stands_alone(void **ctx) {
     (void)ctx;
     for (int t = 0; t < N_TYPE; t++)

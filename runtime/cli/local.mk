@@ -24,7 +24,9 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_help.c \
 	%D%/cmd_logits.c \
 	%D%/cmd_modules.c \
+	%D%/cmd_perplexity.c \
 	%D%/cmd_ps.c \
+	%D%/cmd_quantize.c \
 	%D%/cmd_render.c \
 	%D%/cmd_run.c \
 	%D%/cmd_selftest.c \

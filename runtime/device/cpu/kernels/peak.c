@@ -71,6 +71,19 @@ static const uint8_t zeros[16 * 64] __attribute__((aligned(64)));
         return n_round * 4 * 16 * 16 * (depth)*2
 #endif
 
+#if VEC_NEON && defined(__ARM_FEATURE_MATMUL_INT8)
+/* 2 x 2 sums over 8 products. */
+enum { INT8_OPS = 2 * 2 * 8 * 2 };
+ALWAYS_INLINE vi add_int8(vi sum, vi w, vi a) {
+    return (vi)vmmlaq_s32((int32x4_t)sum, (int8x16_t)w, (int8x16_t)a);
+}
+#elif !AMX_INT8
+enum { INT8_OPS = VN * 4 * 2 };
+ALWAYS_INLINE vi add_int8(vi sum, vi w, vi a) {
+    return vi_dot4_small(sum, w, a);
+}
+#endif
+
 static uint64_t spin_int8(uint64_t n_round) {
 #if AMX_INT8
     TILE_ROUNDS(_tile_dpbusd, 64);
@@ -79,11 +92,11 @@ static uint64_t spin_int8(uint64_t n_round) {
     for (uint64_t r = 0; r < n_round; r++) {
         UNROLL for (int i = 0; i < CHAINS; i++) {
             UNKNOWN(a);
-            sum[i] = vi_dot4_small(sum[i], w, a);
+            sum[i] = add_int8(sum[i], w, a);
         }
     }
     UNROLL for (int i = 0; i < CHAINS; i++) UNKNOWN(sum[i]);
-    return n_round * CHAINS * VN * 4 * 2;
+    return n_round * CHAINS * INT8_OPS;
 #endif
 }
 

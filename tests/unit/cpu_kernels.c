@@ -196,7 +196,7 @@ static void check_int8(const linear_case *c, const tn_tensor *w, const float *bi
 static void run_int8(const tn_cpu_kernels *k, const tn_cpu_panels *p, const float *x, uint32_t n_row,
                      float *y) {
     uint32_t n_block = tn_cpu_act_blocks(p->cols), half = n_block / 2;
-    guarded act = guarded_new(tn_cpu_act_words(n_row, p->cols));
+    guarded act = guarded_new(n_row * tn_cpu_act_words(p->cols));
     void *scratch = aligned_alloc(64, TN_CPU_TILE_SCRATCH);
     assert_non_null(scratch);
     memset(scratch, 0xff, TN_CPU_TILE_SCRATCH);

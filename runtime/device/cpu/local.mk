@@ -19,6 +19,7 @@ cpu_kernel_sources = \
 	%D%/kernels/decode.c \
 	%D%/kernels/int8.c \
 	%D%/kernels/linear.c \
+	%D%/kernels/matrix.c \
 	%D%/kernels/peak.c \
 	%D%/kernels/recurrent.c \
 	%D%/kernels/rows.c \

@@ -24,6 +24,9 @@ static void put_words(const uint8_t *src, uint32_t n, uint32_t flip, uint32_t *l
     for (uint32_t i = 0; i < n; i++) lines[i * TN_CPU_PANEL_ROWS + lane] = word(src + 4 * i) ^ flip;
 }
 
+static void put_bf16(const uint8_t *src, uint32_t *lines, uint32_t lane) {
+    put_words(src, 16, 0, lines, lane);
+}
 static void put_q4_k(const uint8_t *src, uint32_t *lines, uint32_t lane) {
     put_words(src, 36, 0, lines, lane);
 }
@@ -51,9 +54,9 @@ static void put_q4_0(const uint8_t *src, uint32_t *lines, uint32_t lane) {
 }
 
 static const layout layouts[] = {
-    {TN_TYPE_Q8_0, 64, 68, 17, put_q8_0},   {TN_TYPE_Q4_0, 64, 36, 9, put_q4_0},
-    {TN_TYPE_Q4_K, 256, 144, 36, put_q4_k}, {TN_TYPE_Q5_K, 256, 176, 44, put_q5_k},
-    {TN_TYPE_Q6_K, 256, 210, 53, put_q6_k},
+    {TN_TYPE_BF16, 32, 64, 16, put_bf16},   {TN_TYPE_Q8_0, 64, 68, 17, put_q8_0},
+    {TN_TYPE_Q4_0, 64, 36, 9, put_q4_0},    {TN_TYPE_Q4_K, 256, 144, 36, put_q4_k},
+    {TN_TYPE_Q5_K, 256, 176, 44, put_q5_k}, {TN_TYPE_Q6_K, 256, 210, 53, put_q6_k},
 };
 enum { MOST_UNIT_BYTES = 210 };
 

@@ -32,7 +32,7 @@ typedef struct tile {
 typedef struct tile_type {
     enum tile_kind kind;
     uint32_t unit_blocks, unit_lines;
-    int shift;                                  /* the offset is 8 << shift; with halves 32 */
+    int shift, offset;                          /* offset: 8 << shift; with halves 32 */
     void (*unpack)(const uint8_t *w, tile *to); /* a unit of a panel */
 } tile_type;
 

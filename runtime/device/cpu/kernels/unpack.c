@@ -97,10 +97,11 @@ static void unpack_q6_k(const uint8_t *w, tile *to) {
 }
 
 const tile_type *SET(tn_cpu_tile_type)(tn_type type) {
-    static const tile_type q8_0 = {TILE_SCALE, 2, 17, 4, unpack_q8_0},
-                           q4_0 = {TILE_SCALE, 2, 9, 0, unpack_q4_0},
-                           q4_k = {TILE_MIN, 8, 36, 0, unpack_q4_k}, q5_k = {TILE_MIN, 8, 44, 0, unpack_q5_k},
-                           q6_k = {TILE_HALVES, 8, 53, 2, unpack_q6_k};
+    static const tile_type q8_0 = {TILE_SCALE, 2, 17, 4, 128, unpack_q8_0},
+                           q4_0 = {TILE_SCALE, 2, 9, 0, 8, unpack_q4_0},
+                           q4_k = {TILE_MIN, 8, 36, 0, 0, unpack_q4_k},
+                           q5_k = {TILE_MIN, 8, 44, 0, 0, unpack_q5_k},
+                           q6_k = {TILE_HALVES, 8, 53, 0, 32, unpack_q6_k};
     switch ((int)type) {
     case TN_TYPE_Q8_0: return &q8_0;
     case TN_TYPE_Q4_0: return &q4_0;

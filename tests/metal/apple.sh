@@ -39,6 +39,7 @@ done
     printf '#define %s "tenon"\n' PACKAGE PACKAGE_NAME PACKAGE_TARNAME PACKAGE_STRING
     printf '#define %s ""\n' PACKAGE_BUGREPORT PACKAGE_URL
     printf '#define PACKAGE_VERSION "0"\n#define HAVE_METAL 1\n'
+    printf '#define TN_CPU_DOTPROD 1\n#define TN_CPU_I8MM 1\n'
     [ ! -e "$work/libraries/histedit.h" ] || printf '#define HAVE_LIBEDIT 1\n'
 } > "$work/config.h"
 
@@ -50,7 +51,7 @@ compile() {
         -Werror=objc-method-access -Werror=undef-prefix \
         -I"$work" -I"$src/abi" -I"$src/runtime" -I"$src" -isystem "$src/tests/metal/standin" \
         -isystem "$src/tests/metal/machdr" -isystem "$work/libraries" -D_GNU_SOURCE \
-        -DTN_CPU_SET=generic -DTN_MODEL_DIR='"m"' -DTN_MODULE_DIR='"m"' -DTN_CONFIG_DIR='"m"' -DTN_METALLIB='"m"' \
+        -DTN_MODEL_DIR='"m"' -DTN_MODULE_DIR='"m"' -DTN_CONFIG_DIR='"m"' -DTN_METALLIB='"m"' \
         "$@" -c "$file" -o "$work/objects/$name.o" >> "$work/log" 2>&1
 }
 
@@ -61,6 +62,14 @@ failed=
 for file in $(find runtime metal plugins -name '*.[cm]' ! -path '*/cuda/*' | sort); do
     n=$((n + 1))
     compile "$(echo "$file" | tr / _)" "$file" || failed="$failed $file"
+done
+# The flags of the sets are those of m4/tn-compiler.m4.
+for file in runtime/device/cpu/kernels/*.c; do
+    for set in dotprod:dotprod i8mm:dotprod+i8mm; do
+        n=$((n + 1))
+        compile "${set%:*}_$(basename "$file")" "$file" -DTN_CPU_SET="${set%:*}" -march=armv8.2-a+"${set#*:}" ||
+            failed="$failed $file (${set%:*})"
+    done
 done
 sh metal/source.sh . metal/kernels/*.metal > "$work/source.c" && compile source "$work/source.c" || failed="$failed metal/source.sh"
 

@@ -54,7 +54,7 @@ tests/metal/metal-language.cpp: tests/metal/language.metal $(mslx_sources)
 EXTRA_DIST += %D%/apple.sh %D%/apple-symbols.txt \
 	%D%/machdr/arpa/inet.h %D%/machdr/mach-o/dyld.h %D%/machdr/netinet/in.h %D%/machdr/netinet/tcp.h \
 	%D%/machdr/sys/ioctl.h %D%/machdr/sys/mman.h %D%/machdr/sys/random.h %D%/machdr/sys/resource.h \
-	%D%/machdr/sys/socket.h %D%/machdr/sys/stat.h %D%/machdr/sys/time.h %D%/machdr/sys/types.h %D%/machdr/sys/wait.h \
+	%D%/machdr/sys/socket.h %D%/machdr/sys/stat.h %D%/machdr/sys/sysctl.h %D%/machdr/sys/time.h %D%/machdr/sys/types.h %D%/machdr/sys/wait.h \
 	%D%/machdr/assert.h %D%/machdr/ctype.h %D%/machdr/dirent.h %D%/machdr/dlfcn.h %D%/machdr/errno.h \
 	%D%/machdr/fcntl.h %D%/machdr/fnmatch.h %D%/machdr/getopt.h %D%/machdr/inttypes.h %D%/machdr/limits.h \
 	%D%/machdr/locale.h %D%/machdr/math.h %D%/machdr/netdb.h %D%/machdr/poll.h %D%/machdr/pthread.h \

@@ -362,6 +362,8 @@ static void refusals_say_why(void **state) {
     setenv("TENON_CPU", "z80", 1);
     assert_int_equal(tn_device_cpu.open(NULL, &d, &err), TN_EINVAL);
     assert_non_null(strstr(err.text, "z80"));
+    for (const tn_cpu_kernels *const *k = tn_cpu_kernel_sets; *k; k++)
+        assert_non_null(strstr(err.text, (*k)->name));
     unsetenv("TENON_CPU");
     assert_int_equal(tn_device_cpu.open(&(tn_device_options){.n_thread = 100000}, &d, &err), TN_ELIMIT);
     assert_null(d);

@@ -91,7 +91,7 @@ void tn_cpu_run_linear_int8(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t
     r.end = (r.end + TN_CPU_PANEL_ROWS - 1) / TN_CPU_PANEL_ROWS;
     if (r.first < r.end)
         x->device->kernels->linear_int8(&c->panels, tn_cpu_act(x, c, member), c->out, tn_cpu_rows(x, c->rows),
-                                        r);
+                                        r, tn_cpu_scratch(x, member));
 }
 
 void tn_cpu_run_rms_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {

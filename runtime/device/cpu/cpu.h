@@ -18,6 +18,8 @@ typedef struct tn_cpu_device {
     const tn_cpu_kernels *kernels;
     char text[64]; /* "avx2, 4 threads" */
     bool plain;    /* for tests: calls are lowered one by one and a barrier stands before each */
+    uint8_t *peak_buffer; /* to read for the speed of it, or NULL: */
+    uint64_t peak_bytes, peak_at;
 } tn_cpu_device;
 
 typedef struct tn_cpu_exec tn_cpu_exec;
@@ -79,6 +81,9 @@ struct tn_cpu_call {
     tn_cpu_state state; /* of conv and delta_rule */
     tn_cpu_conv conv;
     tn_cpu_delta delta;
+    uint32_t profile_row;   /* where its time is added */
+    uint64_t profile_bytes; /* of weights that it reads */
+    uint64_t profile_ops;   /* with them, a row */
 };
 
 struct tn_cpu_exec {
@@ -112,8 +117,9 @@ struct tn_cpu_exec {
     uint8_t *pools[TN_CACHE_GROUPS]; /* KV pages, mapped */
     uint64_t pool_bytes[TN_CACHE_GROUPS];
     tn_exec_size size;
-    bool dry;     /* only `size` is wanted: nothing of any size is allocated */
-    tn_step step; /* the one running */
+    bool dry;            /* only `size` is wanted: nothing of any size is allocated */
+    tn_step step;        /* the one running */
+    tn_profile *profile; /* not ours, or NULL */
 };
 
 static inline uint32_t tn_cpu_rows(const tn_cpu_exec *x, uint32_t rows) {
@@ -179,6 +185,17 @@ int tn_cpu_weights_vector(tn_cpu_exec *x, tn_weight w, const float **ret, tn_err
 /* A conv's weight as F32 [kernel, cols], from [cols, kernel] or as many elements in that order. */
 int tn_cpu_weights_conv(tn_cpu_exec *x, tn_weight w, uint32_t kernel, const float **ret, tn_error *err);
 void tn_cpu_weights_free(tn_cpu_exec *x);
+
+/* profile.c. The first as the member of tn_device_class; the second runs x->step, adding to x->profile. */
+int tn_cpu_profile(tn_exec *x, tn_profile *p, tn_error *err);
+void tn_cpu_step_profiled(tn_cpu_exec *x);
+
+/* peak.c. As the members of tn_device_class; and what measuring left behind. */
+int tn_cpu_measure_peak(tn_device *d, tn_peak what, double *ret, tn_error *err);
+void tn_cpu_work(const tn_exec *x, tn_work *ret);
+void tn_cpu_peak_free(tn_cpu_device *d);
+/* weights.c. Bytes of rows of a tensor as it is mapped, scales included. */
+uint64_t tn_cpu_tensor_bytes(const tn_tensor *t, uint32_t rows, uint32_t cols);
 
 /* lower.c. As the members of tn_device_class. */
 int tn_cpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config, tn_progress_fn progress,

@@ -43,11 +43,11 @@ static int act_new(tn_cpu_exec *x, tn_error *err) {
     for (uint32_t i = 0; i < p->n_op; i++) {
         if (p->ops[i].kind != TN_OP_LINEAR) continue;
         const tn_value_info *v = &p->values[p->ops[i].in[0]];
-        uint64_t words = (uint64_t)rows_most(x, v->rows) * tn_cpu_act_blocks(v->cols); /* below 2^58 */
+        uint64_t words = tn_cpu_act_words(rows_most(x, v->rows), v->cols); /* below 2^62 */
         if (words > most) most = words;
     }
     for (int i = 0; i < TN_CPU_ACTS; i++) {
-        int rc = floats_new(x, most, TN_CPU_ACT_STRIDE, &act, err);
+        int rc = floats_new(x, most, 1, &act, err);
         if (rc) return rc;
         x->act[i] = (int32_t *)act;
     }
@@ -110,6 +110,9 @@ static int pool_new(tn_cpu_exec *x, uint32_t group, tn_error *err) {
         return tn_fail(err, TN_ENOMEM,
                        "%llu bytes for a KV cache of %u pages of %u tokens: no such room; use fewer",
                        (unsigned long long)total, x->config.n_page[group], x->config.page_tokens);
+#ifdef MADV_HUGEPAGE
+    madvise(pool, total, MADV_HUGEPAGE); /* a head's part of a page is small: many addresses to translate */
+#endif
     x->pools[group] = pool;
     x->pool_bytes[group] = total;
     return 0;
@@ -299,6 +302,7 @@ static void lower_linear_int8(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, c
     }
     c->panels = x->panels[op->w];
     c->panels.bias = bias;
+    scratch_at_least(x, TN_CPU_TILE_SCRATCH);
     c->act = i;
     c->act_whole = x->act_whole[i];
     append(x, c, tn_cpu_run_linear_int8);

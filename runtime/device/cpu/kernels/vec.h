@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vectors for the kernel sources, which are compiled once per set with TN_CPU_SET naming the set. The
- * arithmetic of GCC's and clang's vector extensions does most of it; intrinsics serve what those lack.
+/* Vectors for the kernel sources, which are compiled once per set with TN_CPU_SET naming the set; without it
+ * they are the set that every processor of this kind can run. The arithmetic of GCC's and clang's vector
+ * extensions does most of it; intrinsics serve what those lack.
  *
  * Everything here is static inline: an instance compiled for one set must never be linked into another. */
 #ifndef TN_DEVICE_CPU_KERNELS_VEC_H
@@ -35,6 +36,13 @@
 #    endif
 #endif
 
+#ifndef TN_CPU_SET
+#    if VEC_NEON
+#        define TN_CPU_SET neon
+#    else
+#        define TN_CPU_SET generic
+#    endif
+#endif
 #define PASTE2(a, b) a##_##b
 #define PASTE(a, b)  PASTE2(a, b)
 #define SET(name)    PASTE(name, TN_CPU_SET)
@@ -95,10 +103,30 @@ ALWAYS_INLINE vf vf_fma(vf a, vf b, vf c) {
 
 /* Comparisons give lanes of 0 and -1. */
 ALWAYS_INLINE vf vf_select(vi mask, vf yes, vf no) {
+#if VEC_AVX512
+    return (vf)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)mask), (__m512)no, (__m512)yes);
+#else
     return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
+#endif
 }
+/* a > b ? a : b, and a < b ? a : b: b where one is no number. */
 ALWAYS_INLINE vf vf_max(vf a, vf b) {
+#if VEC_AVX512
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif VEC_AVX2
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
     return vf_select(a > b, a, b);
+#endif
+}
+ALWAYS_INLINE vf vf_min(vf a, vf b) {
+#if VEC_AVX512
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif VEC_AVX2
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return vf_select(a < b, a, b);
+#endif
 }
 ALWAYS_INLINE vf vf_abs(vf x) {
     return (vf)((vi)x & vi_set1(0x7fffffff));
@@ -128,6 +156,8 @@ ALWAYS_INLINE float vf_sum(vf x) {
 ALWAYS_INLINE float vf_max_lane(vf x) {
 #if VEC_AVX512
     return _mm512_reduce_max_ps((__m512)x);
+#elif VEC_NEON
+    return vmaxnmvq_f32((float32x4_t)x);
 #else
     float m = x[0];
     UNROLL for (int i = 1; i < VN; i++) m = x[i] > m ? x[i] : m;
@@ -138,6 +168,8 @@ ALWAYS_INLINE float vf_max_lane(vf x) {
 ALWAYS_INLINE int32_t vi_sum(vi x) {
 #if VEC_AVX512
     return _mm512_reduce_add_epi32((__m512i)x);
+#elif VEC_NEON
+    return vaddvq_s32((int32x4_t)x);
 #else
     int32_t sum = 0;
     UNROLL for (int i = 0; i < VN; i++) sum += x[i];
@@ -148,19 +180,27 @@ ALWAYS_INLINE int32_t vi_sum(vi x) {
 ALWAYS_INLINE void vi_store_bytes(int8_t *p, vi x) {
 #if VEC_AVX512
     _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8((__m512i)x));
+#elif VEC_NEON
+    int16x4_t half = vmovn_s32((int32x4_t)x);
+    int8x8_t bytes = vmovn_s16(vcombine_s16(half, half));
+    memcpy(p, &bytes, VN);
 #else
     for (int i = 0; i < VN; i++) p[i] = (int8_t)x[i];
 #endif
 }
 
+/* VN values rounded to half precision, to the nearest and even ones; not in the set generic. */
 #if VEC_AVX512
-/* VN values rounded to half precision, to the nearest and even ones. */
 ALWAYS_INLINE void vf_store_f16(uint16_t *p, vf x) {
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT));
 }
 #elif VEC_AVX2
 ALWAYS_INLINE void vf_store_f16(uint16_t *p, vf x) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT));
+}
+#elif VEC_NEON
+ALWAYS_INLINE void vf_store_f16(uint16_t *p, vf x) {
+    vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32((float32x4_t)x)));
 }
 #endif
 
@@ -171,9 +211,7 @@ ALWAYS_INLINE vf vf_load_f16(const void *p) {
 #elif VEC_AVX2
     return (vf)_mm256_cvtph_ps(_mm_loadu_si128(p));
 #elif VEC_NEON
-    uint16_t h[4];
-    memcpy(h, p, sizeof h);
-    return (vf)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(h)));
+    return (vf)vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p)));
 #else
     uint16_t h[VN];
     memcpy(h, p, sizeof h);
@@ -190,6 +228,8 @@ ALWAYS_INLINE vf vf_load_bf16(const void *p) {
     return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16);
 #elif VEC_AVX2
     return (vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16);
+#elif VEC_NEON
+    return (vf)vshll_n_u16(vreinterpret_u16_u8(vld1_u8(p)), 16);
 #else
     uint16_t h[VN];
     memcpy(h, p, sizeof h);
@@ -203,6 +243,10 @@ ALWAYS_INLINE vi vi_load_u8(const void *p) {
     return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128(p));
 #elif VEC_AVX2
     return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64(p));
+#elif VEC_NEON
+    uint32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return (vi)vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(bytes))));
 #else
     const uint8_t *b = p;
     return (vi){b[0], b[1], b[2], b[3]};
@@ -213,17 +257,36 @@ ALWAYS_INLINE vi vi_load_i8(const void *p) {
     return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128(p));
 #elif VEC_AVX2
     return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64(p));
+#elif VEC_NEON
+    uint32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return (vi)vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(bytes))));
 #else
     const int8_t *b = p;
     return (vi){b[0], b[1], b[2], b[3]};
 #endif
 }
 
+#if VEC_NEON
+/* vi_dot4 with 4 signed bytes in w. No two products together leave 16 bits. */
+ALWAYS_INLINE vi vi_dot4_signed(vi acc, vi w, vi a) {
+#    if defined(__ARM_FEATURE_DOTPROD)
+    return (vi)vdotq_s32((int32x4_t)acc, (int8x16_t)w, (int8x16_t)a);
+#    else
+    int16x8_t low = vmull_s8(vget_low_s8((int8x16_t)w), vget_low_s8((int8x16_t)a));
+    int16x8_t high = vmull_high_s8((int8x16_t)w, (int8x16_t)a);
+    return (vi)vpadalq_s16((int32x4_t)acc, vpaddq_s16(low, high));
+#    endif
+}
+#endif
+
 /* acc + the sum of 4 products, in each lane: w holds 4 bytes taken as unsigned, a 4 signed ones in -127 ..
  * 127. Exact. */
 ALWAYS_INLINE vi vi_dot4(vi acc, vi w, vi a) {
 #if VEC_AVX512 && defined(__AVX512VNNI__)
     return (vi)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)w, (__m512i)a);
+#elif VEC_AVX2 && defined(__AVXVNNI__)
+    return (vi)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)w, (__m256i)a);
 #elif VEC_AVX512 || VEC_AVX2
     /* Pairs of products must stay within 16 bits: the low 7 bits of w and its top bit go separately. */
 #    if VEC_AVX512
@@ -237,15 +300,18 @@ ALWAYS_INLINE vi vi_dot4(vi acc, vi w, vi a) {
     low = _mm256_madd_epi16(low, _mm256_set1_epi16(1));
     return acc + (vi)low + (vi)_mm256_madd_epi16(top, _mm256_set1_epi16(128));
 #    endif
+#elif VEC_NEON && defined(__ARM_FEATURE_MATMUL_INT8)
+    return (vi)vusdotq_s32((int32x4_t)acc, (uint8x16_t)w, (int8x16_t)a);
+#elif VEC_NEON
+    /* w = (w - 128) + 128, and the bytes of -128 are those of 128 negated. */
+    vi top = vi_set1((int32_t)0x80808080);
+    return vi_dot4_signed(acc, w ^ top, a) - vi_dot4_signed((vi){0}, top, a);
 #else
     /* Even and odd bytes as 16-bit lanes, whose products fit. */
     vs w0 = (vs)(w & 0x00ff00ff), w1 = (vs)((vi)((vu)w >> 8) & 0x00ff00ff);
     vs a0 = (vs)((vu)a << 8) >> 8, a1 = (vs)a >> 8;
 #    if defined(__SSE2__)
     return acc + (vi)_mm_madd_epi16((__m128i)w0, (__m128i)a0) + (vi)_mm_madd_epi16((__m128i)w1, (__m128i)a1);
-#    elif VEC_NEON
-    int32x4_t sum = vpadalq_s16((int32x4_t)acc, (int16x8_t)(w0 * a0));
-    return (vi)vpadalq_s16(sum, (int16x8_t)(w1 * a1));
 #    else
     vi p0 = (vi)(w0 * a0), p1 = (vi)(w1 * a1);
     return acc + (p0 >> 16) + ((vi)((vu)p0 << 16) >> 16) + (p1 >> 16) + ((vi)((vu)p1 << 16) >> 16);
@@ -257,11 +323,42 @@ ALWAYS_INLINE vi vi_dot4_small(vi acc, vi w, vi a) {
 #if VEC_AVX512 && !defined(__AVX512VNNI__)
     __m512i pairs = _mm512_maddubs_epi16((__m512i)w, (__m512i)a);
     return acc + (vi)_mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
-#elif VEC_AVX2
+#elif VEC_AVX2 && !defined(__AVXVNNI__)
     __m256i pairs = _mm256_maddubs_epi16((__m256i)w, (__m256i)a);
     return acc + (vi)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+#elif VEC_NEON
+    return vi_dot4_signed(acc, w, a);
 #else
     return vi_dot4(acc, w, a);
+#endif
+}
+
+/* vi_dot4 and vi_dot4_small with word i of p in every lane of a; the whole words 0, 4, 8, .. that i lies
+ * among can be read. */
+ALWAYS_INLINE vi vi_dot4_at(vi acc, vi w, const int32_t *p, const int i) {
+#if VEC_NEON && defined(__ARM_FEATURE_MATMUL_INT8)
+    int8x16_t a = vld1q_s8((const int8_t *)(p + i / 4 * 4));
+    switch (i % 4) {
+    case 0: return (vi)vusdotq_laneq_s32((int32x4_t)acc, (uint8x16_t)w, a, 0);
+    case 1: return (vi)vusdotq_laneq_s32((int32x4_t)acc, (uint8x16_t)w, a, 1);
+    case 2: return (vi)vusdotq_laneq_s32((int32x4_t)acc, (uint8x16_t)w, a, 2);
+    default: return (vi)vusdotq_laneq_s32((int32x4_t)acc, (uint8x16_t)w, a, 3);
+    }
+#else
+    return vi_dot4(acc, w, vi_set1(p[i]));
+#endif
+}
+ALWAYS_INLINE vi vi_dot4_small_at(vi acc, vi w, const int32_t *p, const int i) {
+#if VEC_NEON && defined(__ARM_FEATURE_DOTPROD)
+    int8x16_t a = vld1q_s8((const int8_t *)(p + i / 4 * 4));
+    switch (i % 4) {
+    case 0: return (vi)vdotq_laneq_s32((int32x4_t)acc, (int8x16_t)w, a, 0);
+    case 1: return (vi)vdotq_laneq_s32((int32x4_t)acc, (int8x16_t)w, a, 1);
+    case 2: return (vi)vdotq_laneq_s32((int32x4_t)acc, (int8x16_t)w, a, 2);
+    default: return (vi)vdotq_laneq_s32((int32x4_t)acc, (int8x16_t)w, a, 3);
+    }
+#else
+    return vi_dot4_small(acc, w, vi_set1(p[i]));
 #endif
 }
 
@@ -272,6 +369,8 @@ ALWAYS_INLINE vf vf_from_half(vi h) {
 #elif VEC_AVX2
     __m256i twice = _mm256_packus_epi32((__m256i)h, (__m256i)h);
     return (vf)_mm256_cvtph_ps(_mm256_castsi256_si128(_mm256_permute4x64_epi64(twice, 8)));
+#elif VEC_NEON
+    return (vf)vcvt_f32_f16(vreinterpret_f16_s16(vmovn_s32((int32x4_t)h)));
 #else
     uint16_t narrow[VN];
     UNROLL for (int i = 0; i < VN; i++) narrow[i] = (uint16_t)h[i];
@@ -288,6 +387,8 @@ ALWAYS_INLINE vf vf_across(const int h, vf x) {
         : h == 2 ? (vf)_mm512_permute_ps(z, 0x4e)
         : h == 4 ? (vf)_mm512_shuffle_f32x4(z, z, 0xb1)
                  : (vf)_mm512_shuffle_f32x4(z, z, 0x4e);
+#elif VEC_NEON
+    y = h == 1 ? (vf)vrev64q_f32((float32x4_t)x) : (vf)vextq_f32((float32x4_t)x, (float32x4_t)x, 2);
 #else
     UNROLL for (int i = 0; i < VN; i++) y[i] = x[i ^ h];
 #endif
@@ -324,7 +425,7 @@ ALWAYS_INLINE vf vf_round(vf x) {
 /* e^x within 2 units in the last place; results under 2^-125 are 0, over the range infinity; e^-inf = 0.
  * x = n ln 2 + r, e^r = 1 + r + r^2 p(r) with p fitted to |r| <= ln 2 / 2. */
 ALWAYS_INLINE vf vf_exp(vf x) {
-    vf y = vf_select(x < -86.6f, vf_set1(-86.6f), vf_select(x > 89.0f, vf_set1(89.0f), x));
+    vf y = vf_max(vf_set1(-86.6f), vf_min(vf_set1(89.0f), x));
     vf n = vf_round(y * 0x1.715476p+0f);
     vf r = vf_fma(n, vf_set1(-0x1.63p-1f), y);
     r = vf_fma(n, vf_set1(0x1.bd0106p-13f), r);
@@ -334,9 +435,13 @@ ALWAYS_INLINE vf vf_exp(vf x) {
     p = vf_fma(p, r, vf_set1(0x1.5554dcp-3f));
     p = vf_fma(p, r, vf_set1(0x1.0p-1f));
     p = vf_fma(p * r, r, r) + 1.0f;
+#if VEC_AVX512
+    vf e = (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
     /* 2^n in two steps: n may be 128. */
     vf scale = (vf)((__builtin_convertvector(n, vi) + 126) << 23);
     vf e = p * scale * 2.0f;
+#endif
     e = vf_select(x < -86.6f, vf_set1(0), e);
     return vf_select(x == x, e, x);
 }

@@ -16,8 +16,8 @@ typedef struct tn_cpu_device {
     tn_device base;
     tn_team *team;
     const tn_cpu_kernels *kernels;
-    char text[64]; /* "avx2, 4 threads" */
-    bool plain;    /* for tests: calls are lowered one by one and a barrier stands before each */
+    char text[64];        /* "avx2, 4 threads" */
+    bool plain;           /* for tests: calls are lowered one by one and a barrier stands before each */
     uint8_t *peak_buffer; /* to read for the speed of it, or NULL: */
     uint64_t peak_bytes, peak_at;
 } tn_cpu_device;
@@ -31,8 +31,8 @@ enum {
     /* Elements of a value at most, that every member quantises for itself: it takes as long as the barriers
      * that sharing the work would cost. */
     TN_CPU_OWN = 4096,
-    /* Of one, quantised: a row that ends in half a pair of blocks takes up to twice its elements. */
-    TN_CPU_OWN_ACT = 2 * TN_CPU_OWN / TN_CPU_ACT_BLOCK * TN_CPU_ACT_STRIDE,
+    /* Words of one, quantised: a single row may be laid out as a whole group. */
+    TN_CPU_OWN_ACT = TN_CPU_ACT_GROUP * (TN_CPU_OWN / TN_CPU_ACT_BLOCK + 1) * TN_CPU_ACT_STRIDE,
     TN_CPU_OWN_WORDS = TN_CPU_ACTS * TN_CPU_OWN_ACT + TN_CPU_OWN,
 };
 
@@ -131,7 +131,9 @@ static inline void *tn_cpu_scratch(const tn_cpu_exec *x, uint32_t member) {
 
 /* Whether each member makes the quantised rows [n_row, cols] for itself. */
 static inline bool tn_cpu_act_own(const tn_cpu_exec *x, const tn_cpu_call *c) {
-    return c->act_whole && (uint64_t)tn_cpu_rows(x, c->rows) * c->cols <= TN_CPU_OWN && !x->device->plain;
+    uint64_t n_row = tn_cpu_rows(x, c->rows);
+    return c->act_whole && n_row * c->cols <= TN_CPU_OWN &&
+           tn_cpu_act_words(n_row, c->cols) <= TN_CPU_OWN_ACT && !x->device->plain;
 }
 /* The quantised rows of the call, as the member has them. */
 static inline int32_t *tn_cpu_act(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member) {

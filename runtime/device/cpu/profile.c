@@ -50,7 +50,7 @@ static void describe(tn_cpu_call *c, char *text) {
         snprintf(text, TN_PROFILE_NAME, "%s %s, as F32", name,
                  tn_type_info_get(c->linear.tensor->type)->name);
     } else {
-        snprintf(text, TN_PROFILE_NAME, "%s", name);
+        snprintf(text, TN_PROFILE_NAME, "%s%s", c->normed ? "rms norm, " : "", name);
     }
 }
 

@@ -52,6 +52,7 @@ AC_DEFUN([TN_CPU_KERNEL_SETS], [
   TN_CPU_AVX2_CFLAGS='-mavx2 -mfma -mf16c'
   TN_CPU_AVX2VNNI_CFLAGS="$TN_CPU_AVX2_CFLAGS -mavxvnni"
   TN_CPU_AVX512_CFLAGS="$TN_CPU_AVX2_CFLAGS -mavx512f -mavx512bw -mavx512dq -mavx512vl"
+  TN_CPU_AMX_CFLAGS="$TN_CPU_AVX512_CFLAGS -mavx512vnni -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16"
   TN_CPU_DOTPROD_CFLAGS='-march=armv8.2-a+dotprod'
   TN_CPU_I8MM_CFLAGS='-march=armv8.2-a+dotprod+i8mm'
   TN_CPU_SET([avx2], [$TN_CPU_AVX2_CFLAGS], [immintrin.h],
@@ -60,6 +61,11 @@ AC_DEFUN([TN_CPU_KERNEL_SETS], [
     [__m256i a = _mm256_set1_epi32(1); a = _mm256_dpbusd_avx_epi32(a, a, a); (void)a;])
   TN_CPU_SET([avx512], [$TN_CPU_AVX512_CFLAGS], [immintrin.h],
     [__m512 a = _mm512_set1_ps(1); a = _mm512_fmadd_ps(a, a, a); (void)a;])
+  TN_CPU_SET([amx], [$TN_CPU_AMX_CFLAGS], [immintrin.h], [
+#ifndef __linux__
+#error "asked for as Linux wants it"
+#endif
+    _tile_zero(0); _tile_dpbf16ps(0, 1, 2);])
   TN_CPU_SET([dotprod], [$TN_CPU_DOTPROD_CFLAGS], [arm_neon.h],
     [int8x16_t a = vdupq_n_s8(1); int32x4_t b = vdotq_laneq_s32(vdupq_n_s32(0), a, a, 1); (void)b;])
   TN_CPU_SET([i8mm], [$TN_CPU_I8MM_CFLAGS], [arm_neon.h],
@@ -67,6 +73,7 @@ AC_DEFUN([TN_CPU_KERNEL_SETS], [
   AC_SUBST([TN_CPU_AVX2_CFLAGS])
   AC_SUBST([TN_CPU_AVX2VNNI_CFLAGS])
   AC_SUBST([TN_CPU_AVX512_CFLAGS])
+  AC_SUBST([TN_CPU_AMX_CFLAGS])
   AC_SUBST([TN_CPU_DOTPROD_CFLAGS])
   AC_SUBST([TN_CPU_I8MM_CFLAGS])
 ])

@@ -14,5 +14,6 @@ include runtime/device/local.mk
 include runtime/cache/local.mk
 include runtime/sched/local.mk
 include runtime/config/local.mk
+include runtime/convert/local.mk
 include runtime/serve/local.mk
 include runtime/cli/local.mk

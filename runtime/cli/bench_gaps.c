@@ -4,49 +4,18 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-
-typedef struct samples {
-    double *at; /* [n] */
-    size_t n, cap;
-    bool full; /* out of memory: some are missing */
-} samples;
-
-static void add(samples *s, double value) {
-    if (s->n == s->cap) {
-        size_t cap = s->cap ? 2 * s->cap : 1024;
-        double *grown = realloc(s->at, cap * sizeof *grown);
-        s->full = s->full || !grown;
-        if (!grown) return;
-        s->at = grown;
-        s->cap = cap;
-    }
-    s->at[s->n++] = value;
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The values in order; 0 where there are none. */
-static double median(samples *s) {
-    if (s->n) qsort(s->at, s->n, sizeof *s->at, by_value);
-    return s->n ? s->at[s->n / 2] : 0;
-}
-static double most(const samples *s) {
-    return s->n ? s->at[s->n - 1] : 0;
-}
+#include "cli/samples.h"
 
 typedef struct stream {
-    samples *gaps; /* NULL until the prompt has arrived */
-    double last;   /* when its last token came */
+    tn_samples *gaps; /* NULL until the prompt has arrived */
+    double last;      /* when its last token came */
 } stream;
 
 static bool on_token(void *ctx, const tn_token *token) {
     stream *s = ctx;
     double now = tn_clock_s();
     (void)token;
-    if (s->gaps) add(s->gaps, now - s->last);
+    if (s->gaps) tn_samples_add(s->gaps, now - s->last);
     s->last = now;
     return true;
 }
@@ -67,20 +36,20 @@ static int add_streams(tn_engine *e, stream *streams, uint32_t n, const int32_t 
 }
 
 /* Steps until the prompt is through; durations of full steps. */
-static int run_prompt(tn_engine *e, tn_seq *prompt, samples *full, tn_error *err) {
+static int run_prompt(tn_engine *e, tn_seq *prompt, tn_samples *full, tn_error *err) {
     int rc = 0;
     bool busy = true;
     while (!rc && busy && !tn_seq_finish(prompt)) {
         uint64_t before = tn_engine_get_stats(e).n_full_step;
         double start = tn_clock_s();
         rc = tn_engine_step(e, &busy, err);
-        if (tn_engine_get_stats(e).n_full_step > before) add(full, tn_clock_s() - start);
+        if (tn_engine_get_stats(e).n_full_step > before) tn_samples_add(full, tn_clock_s() - start);
     }
     return rc;
 }
 
 static int run_all(tn_engine *e, const int32_t *ids, uint32_t n_prompt, stream *streams, uint32_t n_stream,
-                   samples *gaps, samples *full, tn_error *err) {
+                   tn_samples *gaps, tn_samples *full, tn_error *err) {
     enum { WARM_UP = 4 };
     tn_seq *prompt = NULL;
     bool busy;
@@ -96,7 +65,7 @@ static int run_all(tn_engine *e, const int32_t *ids, uint32_t n_prompt, stream *
 int tn_bench_gaps(tn_model *m, const int32_t *ids, uint32_t n_prompt, uint32_t n_stream, json_t **ret,
                   tn_error *err) {
     tn_engine *e;
-    samples gaps = {0}, full = {0};
+    tn_samples gaps = {0}, full = {0};
     stream *streams = calloc((size_t)n_stream + 1, sizeof *streams);
     if (!streams) return tn_fail(err, TN_ENOMEM, "out of memory");
     int rc = tn_engine_new(m, NULL, &e, err);
@@ -104,16 +73,16 @@ int tn_bench_gaps(tn_model *m, const int32_t *ids, uint32_t n_prompt, uint32_t n
         rc = run_all(e, ids, n_prompt, streams, n_stream, &gaps, &full, err);
         tn_engine_free(e);
     }
-    double step = median(&full), gap = median(&gaps);
+    double step = tn_samples_median(&full), gap = tn_samples_median(&gaps);
     if (!rc)
         *ret = json_pack("{s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:f}", "prompt", (json_int_t)n_prompt, "streams",
                          (json_int_t)n_stream, "step_tokens", (json_int_t)m->config.max_tokens, "full_steps",
-                         (json_int_t)full.n, "full_step_median_s", step, "full_step_max_s", most(&full),
-                         "gap_median_s", gap, "gap_max_s", most(&gaps), "gap_max_per_full_step",
-                         step > 0 ? most(&gaps) / step : 0);
+                         (json_int_t)full.n, "full_step_median_s", step, "full_step_max_s",
+                         tn_samples_most(&full), "gap_median_s", gap, "gap_max_s", tn_samples_most(&gaps),
+                         "gap_max_per_full_step", step > 0 ? tn_samples_most(&gaps) / step : 0);
     if (!rc && !*ret) rc = tn_fail(err, TN_ENOMEM, "out of memory");
     free(streams);
-    free(gaps.at);
-    free(full.at);
+    tn_samples_fini(&gaps);
+    tn_samples_fini(&full);
     return rc;
 }

@@ -9,7 +9,12 @@ tenon_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
 EXTRA_tenon_DEPENDENCIES = $(preopen_modules)
 
 libtenoncli_la_SOURCES = \
+	%D%/bench_child.c %D%/bench_child.h \
+	%D%/bench_compare.c %D%/bench_compare.h \
 	%D%/bench_gaps.c %D%/bench_gaps.h \
+	%D%/bench_limits.c %D%/bench_limits.h \
+	%D%/bench_measure.c %D%/bench_measure.h \
+	%D%/bench_profile.c %D%/bench_profile.h \
 	%D%/cmd_bench.c \
 	%D%/cmd_chat.c \
 	%D%/cmd_complete.c \
@@ -19,7 +24,9 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_help.c \
 	%D%/cmd_logits.c \
 	%D%/cmd_modules.c \
+	%D%/cmd_perplexity.c \
 	%D%/cmd_ps.c \
+	%D%/cmd_quantize.c \
 	%D%/cmd_render.c \
 	%D%/cmd_run.c \
 	%D%/cmd_selftest.c \
@@ -40,6 +47,7 @@ libtenoncli_la_SOURCES = \
 	%D%/output.c %D%/output.h \
 	%D%/paths.c %D%/paths.h \
 	%D%/progress.c %D%/progress.h \
+	%D%/samples.c %D%/samples.h \
 	%D%/settings_args.c %D%/settings_args.h \
 	%D%/text_model.c %D%/text_model.h \
 	%D%/version.c %D%/version.h

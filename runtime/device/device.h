@@ -11,6 +11,8 @@
 #ifndef TN_DEVICE_DEVICE_H
 #define TN_DEVICE_DEVICE_H
 
+#include "device/peak.h"
+#include "device/profile.h"
 #include "device/program.h"
 
 typedef enum tn_compute {
@@ -118,6 +120,14 @@ typedef struct tn_device_class {
     void (*copy_page)(tn_exec *x, uint32_t group, uint32_t from, uint32_t to);
     /* Nobody wants what is in the page: its memory goes back to the system until it is written again. */
     void (*discard_page)(tn_exec *x, uint32_t group, uint32_t page);
+    /* From the next step on times are added to *p, which starts as zeros and stays valid until another call;
+     * NULL: no more. Steps then cost a little more. The member may be NULL. */
+    int (*profile)(tn_exec *x, tn_profile *p, tn_error *err);
+    /* Measures a limit for about a tenth of a second, with the threads that run steps. 0: there are no such
+     * instructions in use. READ takes up to 1 GiB of memory until the device is closed. Not during a step.
+     * TN_ENOMEM. Both members or none may be NULL. */
+    int (*measure_peak)(tn_device *d, tn_peak what, double *ret, tn_error *err);
+    void (*work)(const tn_exec *x, tn_work *ret);
 } tn_device_class;
 
 struct tn_device {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
-	%D%/device.c %D%/device.h %D%/kv_type.c %D%/kv_type.h %D%/program.h \
+	%D%/device.c %D%/device.h %D%/kv_type.c %D%/kv_type.h %D%/peak.h %D%/profile.h %D%/program.h \
 	%D%/reference/ops.c %D%/reference/ops.h \
 	%D%/reference/reference.c %D%/reference/reference.h \
 	%D%/selfcheck.c %D%/selfcheck.h \

@@ -89,6 +89,7 @@ typedef struct tn_weight_info {
     bool add_one; /* the vector's values are stored minus one */
     bool neg_exp; /* w = -exp(what is stored) */
     char *name;   /* as in the checkpoint */
+    char *gguf;   /* as in GGUF files; NULL where these have none */
 } tn_weight_info;
 
 /* angle of pair i at position p = (float)p * inv_freq[v][i]; cos and sin are multiplied by mscale[v]. A

@@ -168,8 +168,9 @@ static tn_weight rec_weight(tn_recorder *api, const tn_weight_desc *w, uint32_t 
     if (known) return known;
     if (!grow(r, &r->p->weights, r->p->n_weight + 1, &r->weight_cap, sizeof info)) return 0;
     info.name = strdup(t->name);
-    if (!info.name) return fail(r, TN_ENOMEM, "out of memory");
+    info.gguf = w->gguf ? strdup(gguf) : NULL;
     r->p->weights[++r->p->n_weight] = info;
+    if (!info.name || (w->gguf && !info.gguf)) return fail(r, TN_ENOMEM, "out of memory");
     return r->p->n_weight;
 }
 
@@ -530,7 +531,10 @@ int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn
 
 void tn_program_free(tn_program *p) {
     if (!p) return;
-    for (uint32_t i = 1; i <= p->n_weight; i++) free(p->weights[i].name);
+    for (uint32_t i = 1; i <= p->n_weight; i++) {
+        free(p->weights[i].name);
+        free(p->weights[i].gguf);
+    }
     for (uint32_t i = 1; i <= p->n_rope; i++) tn_rope_fini(&p->ropes[i]);
     free(p->ops);
     free(p->values);

@@ -114,10 +114,11 @@ static const struct {
     const char *name;
     const tn_pre *pre;
 } table[] = {
+    /* of several names for one entry the first is the one that new files get */
     {"default", &default_pre},
+    {"llama-bpe", &llama3},
     {"llama3", &llama3},
     {"llama-v3", &llama3},
-    {"llama-bpe", &llama3},
     {"falcon3", &llama3},
     {"falcon-h1", &llama3},
     {"pixtral", &llama3},
@@ -207,4 +208,10 @@ const tn_pre *tn__pre_find(const char *name, size_t len) {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0) return table[i].pre;
     return NULL;
+}
+
+const char *tn__pre_at(size_t i, const tn_pre **ret) {
+    if (i >= sizeof table / sizeof *table) return NULL;
+    *ret = table[i].pre;
+    return table[i].name;
 }

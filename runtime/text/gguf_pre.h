@@ -4,6 +4,7 @@
 #define TN_TEXT_GGUF_PRE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum { TN_PRE_MAX_REGEX = 6 };
 
@@ -18,5 +19,7 @@ typedef struct tn_pre {
 
 /* The entry called name, or NULL. Static. */
 const tn_pre *tn__pre_find(const char *name, size_t len);
+/* The i-th entry and its name, or NULL past the end. Static. */
+const char *tn__pre_at(size_t i, const tn_pre **ret);
 
 #endif

@@ -24,6 +24,7 @@ static const double SECONDS = 10, SECONDS_PER_BYTE = 1e-6;
 
 struct tn_pattern {
     pcre2_code *code; /* NULL for a literal */
+    char *source;     /* what code was compiled from: the translation */
     char *literal;
     size_t literal_len;
 };
@@ -51,6 +52,8 @@ static int compile(tn_pattern *p, const char *re, size_t len, tn_error *err) {
     }
     /* Without JIT (not built in, or no executable memory) the interpreter does the same, more slowly. */
     (void)pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);
+    p->source = tn_buf_steal(&b, NULL);
+    if (!p->source) rc = tn_fail(err, TN_ENOMEM, "out of memory");
 out:
     tn_buf_free(&b);
     return rc;
@@ -84,8 +87,18 @@ int tn__pattern_new(const char *re, size_t len, bool literal, tn_pattern **ret, 
 void tn__pattern_free(tn_pattern *p) {
     if (!p) return;
     if (p->code) pcre2_code_free(p->code);
+    free(p->source);
     free(p->literal);
     free(p);
+}
+
+bool tn__pattern_is(const tn_pattern *p, const char *re) {
+    tn_buf b;
+    tn_buf_init(&b, 16 * TN_PATTERN_MAX);
+    bool same = p->source && tn__regex_translate(re, strlen(re), &b, NULL) == 0 && b.data &&
+                strcmp(b.data, p->source) == 0;
+    tn_buf_free(&b);
+    return same;
 }
 
 static int matcher_ready(tn_matcher *m, tn_error *err) {

@@ -21,6 +21,8 @@ typedef struct tn_pattern tn_pattern;
  * compile: says where), TN_ENOTSUP (syntax that we do not translate), TN_ELIMIT, TN_ENOMEM. */
 int tn__pattern_new(const char *re, size_t len, bool literal, tn_pattern **ret, tn_error *err);
 void tn__pattern_free(tn_pattern *p);
+/* Whether p was made from re, but for how escapes are spelt; never true of a literal. */
+bool tn__pattern_is(const tn_pattern *p, const char *re);
 
 /* What a search needs beside the pattern; one per thread and text. {0} is ready. */
 typedef struct tn_matcher {

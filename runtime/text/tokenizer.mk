@@ -17,6 +17,7 @@ libtenon_la_SOURCES += \
 	%D%/splitter.c %D%/splitter.h \
 	%D%/tokenizer.c %D%/tokenizer.h %D%/tokenizer_internal.h \
 	%D%/tokenizer_dir.c %D%/tokenizer_gguf.c %D%/tokenizer_json.c %D%/tokenizer_json.h \
+	%D%/tokenizer_to_gguf.c %D%/tokenizer_to_gguf.h \
 	%D%/trie.c %D%/trie.h \
 	%D%/unicode_forms.c %D%/unicode_forms.h \
 	%D%/unigram.c %D%/unigram.h \

@@ -12,7 +12,12 @@ libtenon_la_SOURCES += \
 	%D%/gguf.c %D%/gguf.h \
 	%D%/gguf_part.c %D%/gguf_part.h \
 	%D%/gguf_value.c \
+	%D%/gguf_write.c %D%/gguf_write.h \
 	%D%/names.c %D%/names.h \
+	%D%/quantize.c %D%/quantize.h \
+	%D%/quantize_k.c \
+	%D%/quantize_legacy.c \
+	%D%/quantize_search.h \
 	%D%/safetensors.c %D%/safetensors.h \
 	%D%/scaled.c %D%/scaled.h \
 	%D%/shards.c %D%/shards.h \

@@ -120,16 +120,6 @@ def devices_agree_on_a_greedy_text():
     assert succeed(*args, "--device", "reference") == succeed(*args, "--device", "cpu", "--compute", "f32")
 
 
-@test
-def bench_prints_one_line_of_figures():
-    model = vectors("models", "llama3")
-    line = json.loads(succeed("bench", "-m", model, "--json", "-p", "16", "-n", "4", "--depth", "8", "--parallel", "1,2",
-                              "-r", "1"))
-    for key in ("pp16", "tg4", "tg4_d8"):
-        assert line[key] > 0
-    assert set(line["batch"]) == {"1", "2"} and line["batch"]["2"] > 0
-
-
 # ---- bad requests ----
 
 

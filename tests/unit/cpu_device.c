@@ -504,62 +504,6 @@ static void pages_have_the_size_of_their_type(void **state) {
     cpu_model_fini(&m);
 }
 
-/* What a call reads and writes, by address; 0 ends the list. */
-static void touches(const tn_cpu_call *c, const void *in[8], const void **out) {
-    uint32_t n = 0;
-    bool stored = c->run == tn_cpu_run_store, int8 = c->run == tn_cpu_run_linear_int8;
-    const void *cache = c->attention.cache.pool + c->attention.cache.offset;
-    for (int j = 0; j < 3; j++)
-        if (c->in[j] && !int8 && !(stored && j == 0) && !(c->run == tn_cpu_run_attention && j > 0))
-            in[n++] = c->in[j];
-    if (c->w) in[n++] = c->w;
-    if (int8) in[n++] = c->act;
-    if (c->run == tn_cpu_run_attention) in[n++] = cache;
-    in[n] = NULL;
-    *out = c->table                        ? c->table
-           : c->run == tn_cpu_run_quantize ? (const void *)c->act
-           : stored                        ? cache
-                                           : c->out;
-}
-
-/* Between a call and a later one that writes what it touches, or reads what it writes, there is a barrier. */
-static uint32_t check_barriers(const tn_cpu_exec *x) {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < x->n_call; i++) {
-        const void *in[8], *out, *later_in[8], *later_out;
-        bool barrier = false;
-        touches(&x->calls[i], in, &out);
-        n += x->calls[i].barrier;
-        for (uint32_t k = i + 1; k < x->n_call; k++) {
-            barrier = barrier || x->calls[k].barrier;
-            touches(&x->calls[k], later_in, &later_out);
-            bool clash = later_out == out;
-            for (int j = 0; in[j]; j++) clash = clash || in[j] == later_out;
-            for (int j = 0; later_in[j]; j++) clash = clash || later_in[j] == out;
-            if (clash) assert_true(barrier);
-        }
-    }
-    return n;
-}
-static void barriers_stand_between_clashes(void **state) {
-    (void)state;
-    for (int i = 0; i < N_SHAPE; i++) {
-        tn_device *d = NULL;
-        tn_exec *x = NULL;
-        cpu_model m;
-        cpu_model_init(&m, &shapes[i], 1);
-        tn_exec_config c = {
-            .max_tokens = 4, .max_seqs = 1, .max_rows = 4, .page_tokens = 16, .n_page = {4, 4}, .taps = true};
-        assert_int_equal(tn_device_cpu.open(NULL, &d, NULL), 0);
-        assert_int_equal(tn_device_cpu.lower(d, &m.program, &c, NULL, NULL, &x, NULL), 0);
-        uint32_t n = check_barriers((const tn_cpu_exec *)x);
-        assert_true(n > 0 && n + 6 < ((const tn_cpu_exec *)x)->n_call); /* k, v, up and taps need none */
-        tn_device_cpu.exec_free(x);
-        tn_device_cpu.close(d);
-        cpu_model_fini(&m);
-    }
-}
-
 static int cancel(void *ctx, uint64_t done, uint64_t total) {
     (void)done;
     (void)total;
@@ -588,7 +532,6 @@ int main(void) {
         cmocka_unit_test(schedule_does_not_show_in_the_bits),
         cmocka_unit_test(sharing_a_context_does_not_show),
         cmocka_unit_test(pages_have_the_size_of_their_type),
-        cmocka_unit_test(barriers_stand_between_clashes),
         cmocka_unit_test(refusals_say_why),
         cmocka_unit_test(preparing_can_be_cancelled),
     };

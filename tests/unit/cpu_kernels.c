@@ -196,12 +196,16 @@ static void check_int8(const linear_case *c, const tn_tensor *w, const float *bi
 static void run_int8(const tn_cpu_kernels *k, const tn_cpu_panels *p, const float *x, uint32_t n_row,
                      float *y) {
     uint32_t n_block = tn_cpu_act_blocks(p->cols), half = n_block / 2;
-    guarded act = guarded_new((size_t)n_row * n_block * TN_CPU_ACT_STRIDE);
+    guarded act = guarded_new(tn_cpu_act_words(n_row, p->cols));
+    void *scratch = aligned_alloc(64, TN_CPU_TILE_SCRATCH);
+    assert_non_null(scratch);
+    memset(scratch, 0xff, TN_CPU_TILE_SCRATCH);
     k->quantize(x, p->cols, n_row, (tn_range){half, n_block}, (int32_t *)act.data);
     k->quantize(x, p->cols, n_row, (tn_range){0, half}, (int32_t *)act.data);
     uint64_t cut = tn_cpu_panels_count(p) / 3;
-    k->linear_int8(p, (const int32_t *)act.data, y, n_row, (tn_range){cut, tn_cpu_panels_count(p)});
-    k->linear_int8(p, (const int32_t *)act.data, y, n_row, (tn_range){0, cut});
+    k->linear_int8(p, (const int32_t *)act.data, y, n_row, (tn_range){cut, tn_cpu_panels_count(p)}, scratch);
+    k->linear_int8(p, (const int32_t *)act.data, y, n_row, (tn_range){0, cut}, scratch);
+    free(scratch);
     guarded_free(&act);
 }
 
@@ -421,10 +425,10 @@ static void turn_back(float *x, uint32_t n_dim) {
 /* Element i of the keys (which 0) or values (1) at a slot, found by what kernels.h says of the layout. */
 static float stored(const tn_cpu_kernels *k, const tn_cpu_cache *c, uint32_t page, uint32_t slot,
                     uint32_t head, uint32_t which, uint32_t i) {
-    uint32_t g = which ? 1 : c->k_group, rows = which ? c->page_tokens : g, n_block = (c->head_dim + 31) / 32;
+    uint32_t g = which ? 1 : c->k_group, rows = which ? c->page_tokens : g;
     const uint8_t *at = which ? tn_cpu_cache_values(c, page, head) : tn_cpu_cache_keys(c, page, head, slot);
     uint32_t index = which ? slot * c->head_dim + i : i * g + slot % g;
-    uint32_t scale_index = which ? slot * n_block + i / 32 : i / 32 * g + slot % g;
+    uint32_t scale_index = i / 32 * rows + slot % rows;
     float f;
     if (c->type != TN_TYPE_Q8_0) {
         k->decode(c->type, at + (size_t)index * c->elem_bytes, 1, &f);

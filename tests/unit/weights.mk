@@ -18,3 +18,8 @@ unit_tests += tests/unit/safetensors
 tests_unit_safetensors_SOURCES = %D%/safetensors.c %D%/model_files.h %D%/unit.h
 tests_unit_safetensors_CPPFLAGS = $(test_cppflags)
 tests_unit_safetensors_LDADD = $(test_ldadd)
+
+unit_tests += tests/unit/quantize
+tests_unit_quantize_SOURCES = %D%/quantize.c %D%/unit.h
+tests_unit_quantize_CPPFLAGS = $(test_cppflags)
+tests_unit_quantize_LDADD = $(test_ldadd) -lm

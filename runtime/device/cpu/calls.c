@@ -5,7 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { GRAIN = 256 }; /* elements; keeps members off each other's cache lines */
+static tn_cpu_walk walk(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t cols, uint32_t member,
+                        uint32_t n_member) {
+    return tn_cpu_walk_of(tn_cpu_rows(x, c->rows), cols, c->cut, member, n_member);
+}
 
 /* cos and sin of every token's angles, each once a step. */
 void tn_cpu_run_rope_table(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
@@ -24,10 +27,9 @@ void tn_cpu_run_rope_table(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t 
 }
 
 void tn_cpu_run_embed(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
-    tn_range r = tn_team_share(x->step.n_token, 1, member, n_member);
-    for (uint64_t t = r.first; t < r.end; t++) {
-        float *y = c->out + t * c->cols;
-        tn_tensor_dequantize(c->linear.tensor, c->linear.first_row + (uint32_t)x->step.ids[t], 0,
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
+        float *y = c->out + w.row * c->cols;
+        tn_tensor_dequantize(c->linear.tensor, c->linear.first_row + (uint32_t)x->step.ids[w.row], 0,
                              c->linear.cols, y);
         if (c->f != 1.0f) x->device->kernels->scale(y, y, c->cols, c->f);
     }
@@ -35,48 +37,90 @@ void tn_cpu_run_embed(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t membe
 
 void tn_cpu_run_linear(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
     uint32_t n_row = tn_cpu_rows(x, c->rows);
-    tn_range r = tn_team_share(c->linear.rows, TN_CPU_LINEAR_ROWS, member, n_member);
+    tn_range r = tn_cpu_columns(c->linear.rows, c->cut, member, n_member);
     if (n_row == 0 || r.first == r.end) return;
     x->device->kernels->linear_f32(&c->linear, c->in[0], c->out, n_row, r, tn_cpu_scratch(x, member));
 }
 
-void tn_cpu_run_quantize(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+/* All blocks of all rows by every member for itself. */
+static void quantize_own(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member) {
+    const tn_cpu_kernels *k = x->device->kernels;
+    uint32_t n_row = tn_cpu_rows(x, c->rows);
+    const float *in = c->in[0];
+    int32_t *act = tn_cpu_act(x, c, member);
+    if (c->normed) {
+        float *y = (float *)(x->own + (size_t)(member + 1) * TN_CPU_OWN_WORDS) - TN_CPU_OWN;
+        for (size_t t = 0; t < n_row; t++)
+            k->rms_norm(y + t * c->cols, in + t * c->cols, c->w, c->cols, c->f);
+        in = y;
+    }
+    k->quantize(in, c->cols, n_row, (tn_range){0, tn_cpu_act_blocks(c->cols)}, act);
+}
+
+/* Rows are normed, and blocks quantised, in shares. */
+static void quantize_together(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member,
+                              uint32_t n_member) {
     tn_range r = tn_team_share(tn_cpu_act_blocks(c->cols), 2, member, n_member);
-    x->device->kernels->quantize(c->in[0], c->cols, tn_cpu_rows(x, c->rows), r, c->act);
+    const float *in = c->in[0];
+    if (c->normed) {
+        tn_cpu_run_rms_norm(x, c, member, n_member);
+        tn_team_barrier(x->device->team);
+        in = c->out;
+    }
+    x->device->kernels->quantize(in, c->cols, tn_cpu_rows(x, c->rows), r, x->act[c->act]);
+    tn_team_barrier(x->device->team);
+}
+
+void tn_cpu_run_quantize(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    if (tn_cpu_act_own(x, c)) {
+        quantize_own(x, c, member);
+    } else if (c->act_whole) {
+        quantize_together(x, c, member, n_member);
+    } else {
+        tn_range r = tn_cpu_columns(c->cols, c->cut, member, n_member);
+        tn_range blocks = {r.first / TN_CPU_ACT_BLOCK,
+                           r.end == c->cols ? tn_cpu_act_blocks(c->cols) : r.end / TN_CPU_ACT_BLOCK};
+        if (r.first < r.end)
+            x->device->kernels->quantize(c->in[0], c->cols, tn_cpu_rows(x, c->rows), blocks, x->act[c->act]);
+    }
 }
 
 void tn_cpu_run_linear_int8(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
-    tn_range r = tn_team_share(tn_cpu_panels_count(&c->panels), 1, member, n_member);
-    x->device->kernels->linear_int8(&c->panels, c->act, c->out, tn_cpu_rows(x, c->rows), r);
+    tn_range r = tn_cpu_columns(c->panels.rows, c->cut, member, n_member);
+    r.first /= TN_CPU_PANEL_ROWS;
+    r.end = (r.end + TN_CPU_PANEL_ROWS - 1) / TN_CPU_PANEL_ROWS;
+    if (r.first < r.end)
+        x->device->kernels->linear_int8(&c->panels, tn_cpu_act(x, c, member), c->out, tn_cpu_rows(x, c->rows),
+                                        r, tn_cpu_scratch(x, member));
 }
 
 void tn_cpu_run_rms_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
-    uint64_t n_group = (uint64_t)tn_cpu_rows(x, c->rows) * (c->cols / c->group);
-    tn_range r = tn_team_share(n_group, 1, member, n_member);
-    for (uint64_t i = r.first; i < r.end; i++)
-        x->device->kernels->rms_norm(c->out + i * c->group, c->in[0] + i * c->group, c->w, c->group, c->f);
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
+        size_t row = w.row * c->cols;
+        for (uint64_t i = w.cols.first; i < w.cols.end; i += c->group)
+            x->device->kernels->rms_norm(c->out + row + i, c->in[0] + row + i, c->w, c->group, c->f);
+    }
 }
 
 void tn_cpu_run_rope(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
-    uint32_t n_head = c->cols / c->group;
-    tn_range r = tn_team_share((uint64_t)x->step.n_token * n_head, 1, member, n_member);
-    for (uint64_t i = r.first; i < r.end; i++) {
-        const float *cs = c->w + i / n_head * 2 * c->n_pair;
-        x->device->kernels->rope(c->out + i * c->group, c->in[0] + i * c->group, c->group, c->n_pair, cs,
-                                 c->style);
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
+        const float *cs = c->w + w.row * 2 * c->n_pair;
+        size_t row = w.row * c->cols;
+        for (uint64_t i = w.cols.first; i < w.cols.end; i += c->group)
+            x->device->kernels->rope(c->out + row + i, c->in[0] + row + i, c->group, c->n_pair, cs, c->style);
     }
 }
 
 void tn_cpu_run_store(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
     const tn_step *s = &x->step;
     const tn_cpu_cache *cache = &c->attention.cache;
-    uint32_t n_head = cache->n_head_kv;
-    tn_range r = tn_team_share((uint64_t)s->n_token * n_head, 1, member, n_member);
-    for (uint64_t i = r.first; i < r.end; i++) {
-        uint64_t t = i / n_head, head = i % n_head;
-        uint32_t page = s->seqs[s->seq[t]].pages[cache->group][s->pos[t] / cache->page_tokens];
-        x->device->kernels->cache_store(cache, page, s->pos[t] % cache->page_tokens, (uint32_t)head,
-                                        c->in[1] + i * cache->head_dim, c->in[2] + i * cache->head_dim);
+    uint32_t dim = cache->head_dim, cols = cache->n_head_kv * dim;
+    for (tn_cpu_walk w = walk(x, c, cols, member, n_member); tn_cpu_walk_next(&w);) {
+        uint32_t page = s->seqs[s->seq[w.row]].pages[cache->group][s->pos[w.row] / cache->page_tokens];
+        const float *k = c->in[1] + w.row * cols, *v = c->in[2] + w.row * cols;
+        for (uint64_t i = w.cols.first; i < w.cols.end; i += dim)
+            x->device->kernels->cache_store(cache, page, s->pos[w.row] % cache->page_tokens,
+                                            (uint32_t)(i / dim), k + i, v + i);
     }
 }
 
@@ -155,9 +199,22 @@ static void share_attention(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t
             k->attention_fold(&c->attention, &it.item, parts, tn_cpu_scratch(x, member));
 }
 
-/* Items are dealt out in turn: their costs grow along a sequence. */
+/* The items of the heads that a member owns. */
+static void attention_of_heads(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member,
+                               uint32_t n_member) {
+    tn_range heads = tn_team_share(c->attention.desc.n_head_kv, 1, member, n_member);
+    for (items it = {.x = x, .c = c}; items_next(&it);)
+        if (it.item.head_kv >= heads.first && it.item.head_kv < heads.end)
+            x->device->kernels->attention(&c->attention, &it.item, tn_cpu_scratch(x, member));
+}
+
+/* Where heads are not owned items are dealt out in turn: their costs grow along a sequence. */
 void tn_cpu_run_attention(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
     uint64_t index = 0;
+    if (c->cut.width) {
+        attention_of_heads(x, c, member, n_member);
+        return;
+    }
     if (tn_cpu_attention_shared(x, c, n_member)) {
         share_attention(x, c, member, n_member);
         return;
@@ -207,43 +264,55 @@ void tn_cpu_run_delta_rule(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t 
     }
 }
 
+/* Runs of c->n columns, out of runs of c->group. */
 void tn_cpu_run_slice(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
-    uint64_t n_run = (uint64_t)tn_cpu_rows(x, c->rows) * (c->cols / c->group);
-    tn_range r = tn_team_share(n_run, 1, member, n_member);
-    for (uint64_t i = r.first; i < r.end; i++)
-        memcpy(c->out + i * c->n, c->in[0] + i * c->group + c->first, c->n * sizeof *c->out);
-}
-
-static tn_range share_elements(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member,
-                               uint32_t n_member) {
-    return tn_team_share((uint64_t)tn_cpu_rows(x, c->rows) * c->cols, GRAIN, member, n_member);
+    uint32_t cols = c->cols / c->group * c->n;
+    for (tn_cpu_walk w = walk(x, c, cols, member, n_member); tn_cpu_walk_next(&w);) {
+        uint64_t end;
+        for (uint64_t i = w.cols.first; i < w.cols.end; i = end) {
+            uint64_t run = i / c->n;
+            end = (run + 1) * c->n < w.cols.end ? (run + 1) * c->n : w.cols.end;
+            const float *from = c->in[0] + w.row * c->cols + run * c->group + c->first + i % c->n;
+            memcpy(c->out + w.row * cols + i, from, (end - i) * sizeof *from);
+        }
+    }
 }
 
 void tn_cpu_run_glu(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
-    tn_range r = share_elements(x, c, member, n_member);
-    x->device->kernels->glu(c->out + r.first, c->in[0] + r.first, c->in[1] + r.first, r.end - r.first,
-                            c->activation);
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
+        size_t at = w.row * c->cols + w.cols.first, n = w.cols.end - w.cols.first;
+        x->device->kernels->glu(c->out + at, c->in[0] + at, c->in[1] + at, n, c->activation);
+    }
 }
 void tn_cpu_run_add(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
-    tn_range r = share_elements(x, c, member, n_member);
-    x->device->kernels->add(c->out + r.first, c->in[0] + r.first, c->in[1] + r.first, r.end - r.first);
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
+        size_t at = w.row * c->cols + w.cols.first, n = w.cols.end - w.cols.first;
+        x->device->kernels->add(c->out + at, c->in[0] + at, c->in[1] + at, n);
+    }
 }
 void tn_cpu_run_scale(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
-    tn_range r = share_elements(x, c, member, n_member);
-    x->device->kernels->scale(c->out + r.first, c->in[0] + r.first, r.end - r.first, c->f);
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
+        size_t at = w.row * c->cols + w.cols.first, n = w.cols.end - w.cols.first;
+        x->device->kernels->scale(c->out + at, c->in[0] + at, n, c->f);
+    }
 }
 void tn_cpu_run_softcap(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
-    tn_range r = share_elements(x, c, member, n_member);
-    x->device->kernels->softcap(c->out + r.first, c->in[0] + r.first, r.end - r.first, c->f);
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
+        size_t at = w.row * c->cols + w.cols.first, n = w.cols.end - w.cols.first;
+        x->device->kernels->softcap(c->out + at, c->in[0] + at, n, c->f);
+    }
 }
 
 void tn_cpu_run_rows(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
-    tn_range r = tn_team_share(x->step.n_row, 1, member, n_member);
-    for (uint64_t i = r.first; i < r.end; i++)
-        memcpy(c->out + i * c->cols, c->in[0] + (size_t)x->step.rows[i] * c->cols, c->cols * sizeof(float));
+    tn_cpu_walk w = tn_cpu_walk_of(x->step.n_row, c->cols, c->cut, member, n_member);
+    while (tn_cpu_walk_next(&w))
+        memcpy(c->out + w.row * c->cols, c->in[0] + (size_t)x->step.rows[w.row] * c->cols,
+               c->cols * sizeof(float));
 }
 
 void tn_cpu_run_copy(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
-    tn_range r = share_elements(x, c, member, n_member);
-    memcpy(c->out + r.first, c->in[0] + r.first, (r.end - r.first) * sizeof(float));
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
+        size_t at = w.row * c->cols + w.cols.first;
+        memcpy(c->out + at, c->in[0] + at, (w.cols.end - w.cols.first) * sizeof(float));
+    }
 }

@@ -9,6 +9,7 @@
 static void cpu_close(tn_device *d) {
     tn_cpu_device *c = (tn_cpu_device *)d;
     if (!c) return;
+    tn_cpu_peak_free(c);
     tn_team_free(c->team);
     free(c);
 }
@@ -49,7 +50,10 @@ static int cpu_step(tn_exec *exec, const tn_step *s, tn_error *err) {
         return tn_fail(err, TN_EDEVICE, "a step of %u tokens, %u sequences, %u rows; lowered for %u, %u, %u",
                        s->n_token, s->n_seq, s->n_row, c->max_tokens, c->max_seqs, c->max_rows);
     x->step = *s;
-    tn_team_run(x->device->team, run_calls, x);
+    if (x->profile)
+        tn_cpu_step_profiled(x);
+    else
+        tn_team_run(x->device->team, run_calls, x);
     return 0;
 }
 
@@ -105,4 +109,7 @@ const tn_device_class tn_device_cpu = {
     .tap = cpu_tap,
     .copy_page = cpu_copy_page,
     .discard_page = cpu_discard_page,
+    .profile = tn_cpu_profile,
+    .measure_peak = tn_cpu_measure_peak,
+    .work = tn_cpu_work,
 };

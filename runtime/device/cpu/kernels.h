@@ -16,18 +16,21 @@
 #include "base/team.h"
 #include "device/cpu/panels.h"
 #include "device/kv_type.h"
+#include "device/peak.h"
 #include "weights/tensor.h"
 
 enum {
-    TN_CPU_ALIGN = 64,        /* of activations and scratch, bytes */
-    TN_CPU_LANES_MAX = 16,    /* floats in the widest vector of any set */
-    TN_CPU_LINEAR_ROWS = 12,  /* output rows decoded at a time */
-    TN_CPU_LINEAR_BLOCK = 64, /* activation rows that share a decoded tile */
-    TN_CPU_SPAN = 256,        /* positions per span of attention, from absolute position 0 */
-    TN_CPU_PIECE = 32,        /* positions whose keys or values are brought to scratch at a time */
-    TN_CPU_K_GROUP = 16,      /* tokens whose keys lie interleaved in a page */
-    TN_CPU_QUERIES = 64,      /* of an attention item */
-    TN_CPU_DELTA_ROWS = 16,   /* rows that a part of a delta_rule's state meets while it is near */
+    TN_CPU_ALIGN = 64,         /* of activations and scratch, bytes */
+    TN_CPU_LANES_MAX = 16,     /* floats in the widest vector of any set */
+    TN_CPU_LINEAR_ROWS = 12,   /* output rows decoded at a time */
+    TN_CPU_LINEAR_BLOCK = 64,  /* activation rows that share a decoded tile */
+    TN_CPU_SPAN = 256,         /* positions per span of attention, from absolute position 0 */
+    TN_CPU_PIECE = 32,         /* positions whose keys or values are brought to scratch at a time */
+    TN_CPU_K_GROUP = 16,       /* tokens whose keys lie interleaved in a page */
+    TN_CPU_QUERIES = 64,       /* of an attention item */
+    TN_CPU_SCALED_QUERIES = 4, /* whose weights for values are multiplied by scales at a time, at most */
+    TN_CPU_TILE_SCRATCH = 96 * 1024, /* bytes that linear_int8 needs */
+    TN_CPU_DELTA_ROWS = 16,          /* rows that a part of a delta_rule's state meets while it is near */
 };
 
 /* y[t][n] = sum over k of x[t][k] w[n][k] (+ bias[n]), the weights decoded to F32. */
@@ -49,7 +52,7 @@ static inline size_t tn_cpu_linear_scratch(uint32_t chunk) {
  * Keys lie in groups of k_group = min(page_tokens, TN_CPU_K_GROUP) tokens, [head_dim][k_group], so that a
  * vector of one dimension of neighbouring tokens is one load; values lie [page_tokens][head_dim]. In Q8_0 the
  * integers lie so, and F16 scales follow: [n_block][k_group] after each group of keys,
- * [page_tokens][n_block] after the values. */
+ * [n_block][page_tokens] after the values. */
 typedef struct tn_cpu_cache {
     uint8_t *pool;
     uint32_t group;       /* of the program: which page table */
@@ -120,13 +123,15 @@ static inline uint32_t tn_cpu_head_stride(uint32_t head_dim) {
 static inline uint32_t tn_cpu_partial(uint32_t head_dim) {
     return tn_cpu_head_stride(head_dim) + TN_CPU_LANES_MAX;
 }
-/* Bytes of scratch that attention needs: a piece of keys or values and its scales, and for each query itself,
- * the scores of a span, and two partial results. */
+/* Bytes of scratch that attention needs: a piece of keys or values and its scales, weights of
+ * TN_CPU_SCALED_QUERIES times those, and for each query itself, the scores of a span, and two partial
+ * results. */
 static inline size_t tn_cpu_attention_scratch(const tn_attention_desc *d) {
     size_t n_query = (size_t)tn_cpu_attention_rows(d) * (d->n_head / d->n_head_kv);
-    size_t stride = tn_cpu_head_stride(d->head_dim), scales = TN_CPU_PIECE * tn_kv_type_blocks(d->head_dim);
+    size_t stride = tn_cpu_head_stride(d->head_dim), scales = tn_kv_type_blocks(d->head_dim);
+    size_t piece = TN_CPU_PIECE * (stride + (1 + TN_CPU_SCALED_QUERIES) * scales);
     size_t query = stride + TN_CPU_SPAN + 2 * tn_cpu_partial(d->head_dim);
-    return sizeof(float) * (TN_CPU_PIECE * stride + scales + n_query * query);
+    return sizeof(float) * (piece + n_query * query);
 }
 
 /* Where an operation's state of each sequence lies, F32. */
@@ -175,12 +180,12 @@ typedef struct tn_cpu_kernels {
     void (*linear_f32)(const tn_cpu_linear *l, const float *x, float *y, uint32_t n_row, tn_range rows,
                        void *scratch);
     /* act = x [n_row, cols] for linear_int8, of each row the blocks `blocks` of tn_cpu_act_blocks(cols); cols
-     * a multiple of 32. act: n_row * tn_cpu_act_blocks(cols) * TN_CPU_ACT_STRIDE words. */
+     * a multiple of 32. act: tn_cpu_act_words() words, whose layout is the set's own affair. */
     void (*quantize)(const float *x, uint32_t cols, uint32_t n_row, tn_range blocks, int32_t *act);
     /* y [n_row, p->rows] = activations times the panels `panels` of p (+ bias). Each sum runs over blocks of
-     * 32 k, ascending, each block's products summed exactly. */
-    void (*linear_int8)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row,
-                        tn_range panels);
+     * 32 k, ascending, each block's products summed exactly. scratch: TN_CPU_TILE_SCRATCH bytes. */
+    void (*linear_int8)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row, tn_range panels,
+                        void *scratch);
     /* dst[0 .. n) = elements of blocks at src; the same values as tn_dequantize. n: a multiple of the block.
      */
     void (*decode)(tn_type type, const uint8_t *src, uint64_t n, float *dst);
@@ -218,12 +223,18 @@ typedef struct tn_cpu_kernels {
     /* All rows of an item, one after the other. Sums run over head_dim_k, ascending, in each column of S;
      * those of squares as rms_norm's. */
     void (*delta_rule)(const tn_cpu_delta *d, const tn_cpu_delta_item *item, void *scratch);
+
+    /* The limits of a core. Reads n bytes at p, a multiple of 512, prefetching or not; what comes out depends
+     * on all of them. */
+    uint64_t (*peak_read)(const uint8_t *p, size_t n, bool ahead);
+    /* n_round rounds of the fastest multiplications of that kind; returns operations, 0: there are none. */
+    uint64_t (*peak_spin)(tn_peak what, uint64_t n_round);
 } tn_cpu_kernels;
 
 /* Each where the build has it; generic or neon, which all processors of a kind can run, always is there. */
 extern const tn_cpu_kernels tn_cpu_kernels_generic, tn_cpu_kernels_avx2, tn_cpu_kernels_avx2vnni,
-    tn_cpu_kernels_avx512, tn_cpu_kernels_avx512vnni, tn_cpu_kernels_neon, tn_cpu_kernels_dotprod,
-    tn_cpu_kernels_i8mm;
+    tn_cpu_kernels_avx512, tn_cpu_kernels_avx512vnni, tn_cpu_kernels_amx, tn_cpu_kernels_neon,
+    tn_cpu_kernels_dotprod, tn_cpu_kernels_i8mm;
 
 /* Whether this processor and its operating system can run the set. */
 bool tn_cpu_kernels_usable(const tn_cpu_kernels *k);

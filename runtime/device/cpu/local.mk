@@ -2,10 +2,13 @@
 libtenon_la_SOURCES += \
 	%D%/calls.c \
 	%D%/cpu.h \
+	%D%/cut.c \
 	%D%/device.c \
 	%D%/kernels.h \
 	%D%/lower.c \
 	%D%/panels.c %D%/panels.h \
+	%D%/peak.c \
+	%D%/profile.c \
 	%D%/select.c \
 	%D%/weights.c
 
@@ -16,9 +19,12 @@ cpu_kernel_sources = \
 	%D%/kernels/decode.c \
 	%D%/kernels/int8.c \
 	%D%/kernels/linear.c \
+	%D%/kernels/peak.c \
 	%D%/kernels/recurrent.c \
 	%D%/kernels/rows.c \
 	%D%/kernels/set.c %D%/kernels/set.h \
+	%D%/kernels/tiles.c %D%/kernels/tiles.h \
+	%D%/kernels/unpack.c \
 	%D%/kernels/vec.h
 
 # What every processor of this kind has: generic, or neon on arm64.
@@ -47,6 +53,14 @@ libcpu_avx512vnni_la_SOURCES = $(cpu_kernel_sources)
 libcpu_avx512vnni_la_CPPFLAGS = $(AM_CPPFLAGS) -DTN_CPU_SET=avx512vnni
 libcpu_avx512vnni_la_CFLAGS = $(AM_CFLAGS) $(TN_CPU_AVX512_CFLAGS) -mavx512vnni
 libtenon_la_LIBADD += libcpu_avx512vnni.la
+endif
+
+if CPU_AMX
+noinst_LTLIBRARIES += libcpu_amx.la
+libcpu_amx_la_SOURCES = $(cpu_kernel_sources)
+libcpu_amx_la_CPPFLAGS = $(AM_CPPFLAGS) -DTN_CPU_SET=amx
+libcpu_amx_la_CFLAGS = $(AM_CFLAGS) $(TN_CPU_AMX_CFLAGS)
+libtenon_la_LIBADD += libcpu_amx.la
 endif
 
 if CPU_AVX2VNNI

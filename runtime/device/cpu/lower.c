@@ -35,19 +35,24 @@ static uint32_t rows_most(const tn_cpu_exec *x, uint32_t rows) {
     return rows == TN_ROWS_OUTPUT ? x->config.max_rows : x->config.max_tokens;
 }
 
-/* Room for the largest input of a linear layer, quantised. */
+/* Room for the largest input of a linear layer, quantised; and for small ones, for each member. */
 static int act_new(tn_cpu_exec *x, tn_error *err) {
     const tn_program *p = x->program;
     uint64_t most = 0;
-    float *act = NULL;
+    float *act = NULL, *own = NULL;
     for (uint32_t i = 0; i < p->n_op; i++) {
         if (p->ops[i].kind != TN_OP_LINEAR) continue;
         const tn_value_info *v = &p->values[p->ops[i].in[0]];
-        uint64_t words = (uint64_t)rows_most(x, v->rows) * tn_cpu_act_blocks(v->cols); /* below 2^58 */
+        uint64_t words = tn_cpu_act_words(rows_most(x, v->rows), v->cols); /* below 2^62 */
         if (words > most) most = words;
     }
-    int rc = floats_new(x, most, TN_CPU_ACT_STRIDE, &act, err);
-    if (rc == 0) x->act = (int32_t *)act;
+    for (int i = 0; i < TN_CPU_ACTS; i++) {
+        int rc = floats_new(x, most, 1, &act, err);
+        if (rc) return rc;
+        x->act[i] = (int32_t *)act;
+    }
+    int rc = floats_new(x, tn_team_size(x->device->team), TN_CPU_OWN_WORDS, &own, err);
+    if (rc == 0) x->own = (int32_t *)own;
     return rc;
 }
 
@@ -105,6 +110,9 @@ static int pool_new(tn_cpu_exec *x, uint32_t group, tn_error *err) {
         return tn_fail(err, TN_ENOMEM,
                        "%llu bytes for a KV cache of %u pages of %u tokens: no such room; use fewer",
                        (unsigned long long)total, x->config.n_page[group], x->config.page_tokens);
+#ifdef MADV_HUGEPAGE
+    madvise(pool, total, MADV_HUGEPAGE); /* a head's part of a page is small: many addresses to translate */
+#endif
     x->pools[group] = pool;
     x->pool_bytes[group] = total;
     return 0;
@@ -139,8 +147,14 @@ static int matrix_of(tn_cpu_exec *x, tn_weight w, tn_cpu_linear *ret, tn_error *
     return 0;
 }
 
+/* A new value comes into a slot. */
+static void forget_act(tn_cpu_exec *x, const float *slot) {
+    for (int i = 0; i < TN_CPU_ACTS; i++)
+        if (x->act_of[i] == slot) x->act_of[i] = NULL;
+}
+
 static void append(tn_cpu_exec *x, const tn_cpu_call *c, tn_cpu_run run) {
-    if (c->out == x->act_of) x->act_of = NULL; /* a new value in that slot */
+    forget_act(x, c->out);
     x->calls[x->n_call] = *c;
     x->calls[x->n_call++].run = run;
 }
@@ -203,6 +217,14 @@ static int lower_attention(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_e
     return 0;
 }
 
+/* Keys and values, by the heads of those who look at them, or in equal shares. */
+static void append_store(tn_cpu_exec *x, const tn_cpu_call *attention) {
+    tn_cpu_call c = *attention;
+    c.cut = (tn_cpu_cut){c.attention.cache.head_dim, attention->cut.width == 0};
+    c.out = NULL;
+    append(x, &c, tn_cpu_run_store);
+}
+
 /* Room for one sequence, as long as one may be, or as many as leave members idle. Where heads go round evenly
  * there is nothing to share. */
 static int parts_new(tn_cpu_exec *x, tn_error *err) {
@@ -226,17 +248,63 @@ static int parts_new(tn_cpu_exec *x, tn_error *err) {
     return rc;
 }
 
+/* Whether the norm's value is read by the matrices that follow it alone, all on quantised rows. */
+static bool is_norm_of_int8(const tn_cpu_exec *x, const tn_op *op) {
+    const tn_program *p = x->program;
+    const tn_op *end = p->ops + p->n_op, *next = op + 1;
+    while (next < end && next->kind == TN_OP_LINEAR && next->in[0] == op->out &&
+           x->panels[next->w].panel_bytes)
+        next++;
+    if (next == op + 1 || p->logits == op->out || op->group != p->values[op->out].cols) return false;
+    for (; next < end; next++)
+        for (int i = 0; i < 3; i++)
+            if (next->in[i] == op->out) return false;
+    return !x->device->plain;
+}
+
+/* A norm that only matrices read is taken when its value is quantised, and its value need not be written. */
+static int lower_rms_norm(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_error *err) {
+    int rc = tn_cpu_weights_vector(x, op->w, &c->w, err);
+    if (rc == 0 && is_norm_of_int8(x, op)) {
+        forget_act(x, c->out);
+        x->norm = *c;
+        x->norm.normed = true;
+    } else {
+        append(x, c, tn_cpu_run_rms_norm);
+    }
+    return rc;
+}
+
+/* Quantises the value at `c->in[0]` into the rows that are not the last ones. */
+static void quantize(tn_cpu_exec *x, const tn_cpu_call *c, uint32_t width) {
+    tn_cpu_call q = *c;
+    if (x->norm.normed && x->norm.out == c->in[0])
+        q = x->norm;
+    else
+        q.out = NULL;
+    q.act = (x->act_last + 1) % TN_CPU_ACTS;
+    q.act_whole = q.normed || width == 0 || width % TN_CPU_ACT_BLOCK != 0;
+    if (!q.normed) q.cut = (tn_cpu_cut){q.act_whole ? 0 : width, false};
+    x->norm.normed = false;
+    append(x, &q, tn_cpu_run_quantize);
+    x->act_last = q.act;
+    x->act_of[q.act] = c->in[0];
+    x->act_whole[q.act] = q.act_whole;
+}
+
 /* Layers that read the same value share its quantised rows. */
 static void lower_linear_int8(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, const float *bias) {
+    uint32_t i = 0;
+    while (i < TN_CPU_ACTS && x->act_of[i] != c->in[0]) i++;
+    if (i == TN_CPU_ACTS) {
+        quantize(x, c, x->widths[op->in[0]]);
+        i = x->act_last;
+    }
     c->panels = x->panels[op->w];
     c->panels.bias = bias;
-    c->act = x->act;
-    if (x->act_of != c->in[0]) {
-        tn_cpu_call quantize = *c;
-        quantize.out = NULL;
-        append(x, &quantize, tn_cpu_run_quantize);
-        x->act_of = c->in[0];
-    }
+    scratch_at_least(x, TN_CPU_TILE_SCRATCH);
+    c->act = i;
+    c->act_whole = x->act_whole[i];
     append(x, c, tn_cpu_run_linear_int8);
 }
 
@@ -266,6 +334,7 @@ static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
     const tn_value_info *shape = &p->values[op->in[0] ? op->in[0] : op->out];
     tn_cpu_call c = {.rows = shape->rows, .cols = shape->cols, .f = op->f, .group = op->group};
     c.activation = op->activation;
+    c.cut = tn_cpu_cut_of(x, op);
     for (int i = 0; i < 3; i++)
         if (op->in[i]) c.in[i] = x->slots[p->values[op->in[i]].slot];
     if (op->out) c.out = x->slots[p->values[op->out].slot];
@@ -276,9 +345,7 @@ static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
         append(x, &c, tn_cpu_run_embed);
         return rc;
     case TN_OP_LINEAR: return lower_linear(x, op, &c, err);
-    case TN_OP_RMS_NORM:
-        append(x, &c, tn_cpu_run_rms_norm);
-        return tn_cpu_weights_vector(x, op->w, &x->calls[x->n_call - 1].w, err);
+    case TN_OP_RMS_NORM: return lower_rms_norm(x, op, &c, err);
     case TN_OP_ROPE:
         c.w = x->tables[op->rope];
         c.n_pair = p->ropes[op->rope].n_dims / 2;
@@ -287,7 +354,7 @@ static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
         return 0;
     case TN_OP_ATTENTION:
         rc = lower_attention(x, op, &c, err);
-        if (op->in[1]) append(x, &c, tn_cpu_run_store);
+        if (op->in[1]) append_store(x, &c);
         append(x, &c, tn_cpu_run_attention);
         return rc;
     case TN_OP_CONV: return lower_conv(x, op, &c, err);
@@ -305,70 +372,6 @@ static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
     }
 }
 
-/* What has been touched since the last barrier, by address. */
-typedef struct touched {
-    const void **read, **written;
-    uint32_t n_read, n_written;
-} touched;
-
-static bool holds(const void *const *set, uint32_t n, const void *p) {
-    for (uint32_t i = 0; i < n; i++)
-        if (set[i] == p) return true;
-    return false;
-}
-
-/* What a call reads and what it writes; 0 is nothing. */
-typedef struct touches {
-    const void *in[5], *out[2];
-} touches;
-
-/* A layer's cache and an operation's state count by their addresses in the first page. */
-static touches addresses(const tn_cpu_exec *x, const tn_cpu_call *c) {
-    const tn_cpu_cache *k = &c->attention.cache;
-    const uint8_t *cache = k->pool ? k->pool + k->offset : NULL;
-    touches t = {.in = {c->in[0], c->in[1], c->in[2], c->w}, .out = {c->out}};
-    if (c->run == tn_cpu_run_rope_table) {
-        t.out[0] = c->table;
-    } else if (c->run == tn_cpu_run_quantize) {
-        t.out[0] = c->act;
-    } else if (c->run == tn_cpu_run_linear_int8) {
-        t.in[0] = c->act;
-    } else if (c->run == tn_cpu_run_store) {
-        t.in[0] = NULL;
-        t.out[0] = cache;
-    } else if (c->run == tn_cpu_run_attention) {
-        t.in[1] = t.in[2] = NULL;
-        t.in[4] = cache;
-        t.out[1] = x->parts;
-    } else if (c->state.pool) {
-        t.out[1] = c->state.pool + c->state.offset;
-    }
-    return t;
-}
-
-static int place_barriers(tn_cpu_exec *x, tn_error *err) {
-    const void **sets = calloc(7 * (size_t)x->n_call + 1, sizeof *sets);
-    if (!sets) return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u calls", x->n_call);
-    touched t = {.read = sets, .written = sets + 5 * (size_t)x->n_call};
-    for (uint32_t i = 0; i < x->n_call; i++) {
-        touches now = addresses(x, &x->calls[i]);
-        bool barrier = false;
-        for (int j = 0; j < 5; j++)
-            barrier = barrier || (now.in[j] && holds(t.written, t.n_written, now.in[j]));
-        for (int j = 0; j < 2; j++)
-            barrier = barrier || (now.out[j] && (holds(t.read, t.n_read, now.out[j]) ||
-                                                 holds(t.written, t.n_written, now.out[j])));
-        if (barrier) t.n_read = t.n_written = 0;
-        x->calls[i].barrier = barrier;
-        for (int j = 0; j < 5; j++)
-            if (now.in[j]) t.read[t.n_read++] = now.in[j];
-        for (int j = 0; j < 2; j++)
-            if (now.out[j]) t.written[t.n_written++] = now.out[j];
-    }
-    free(sets);
-    return 0;
-}
-
 static int calls_new(tn_cpu_exec *x, tn_error *err) {
     const tn_program *p = x->program;
     for (uint32_t i = 1; i <= p->n_rope; i++) {
@@ -376,16 +379,18 @@ static int calls_new(tn_cpu_exec *x, tn_error *err) {
         tn_cpu_call c = {.rows = TN_ROWS_TOKEN, .n_pair = r->n_dims / 2, .table = x->tables[i], .rope = r};
         append(x, &c, tn_cpu_run_rope_table);
     }
+    int rc = tn_cpu_cut_values(x, err);
+    if (rc) return rc;
     for (uint32_t i = 0; i < p->n_op; i++) {
-        int rc = lower_op(x, &p->ops[i], err);
+        rc = lower_op(x, &p->ops[i], err);
         if (rc) return rc;
     }
     float *scratch = NULL;
-    int rc = floats_new(x, tn_team_size(x->device->team), x->scratch_bytes / sizeof(float), &scratch, err);
+    rc = floats_new(x, tn_team_size(x->device->team), x->scratch_bytes / sizeof(float), &scratch, err);
     if (rc) return rc;
     x->scratch = (uint8_t *)scratch;
     rc = parts_new(x, err);
-    return rc ? rc : place_barriers(x, err);
+    return rc ? rc : tn_cpu_place_barriers(x, err);
 }
 
 static int check_config(const tn_exec_config *c, tn_error *err) {
@@ -406,7 +411,8 @@ static int tables_new(tn_cpu_exec *x, tn_error *err) {
     x->panels = calloc((size_t)p->n_weight + 1, sizeof *x->panels);
     x->tables = calloc((size_t)p->n_rope + 1, sizeof *x->tables);
     x->taps = calloc((size_t)p->n_tap + 1, sizeof *x->taps);
-    if (!x->calls || !x->slots || !x->vectors || !x->panels || !x->tables || !x->taps)
+    x->widths = calloc((size_t)p->n_value + 1, sizeof *x->widths);
+    if (!x->calls || !x->slots || !x->vectors || !x->panels || !x->tables || !x->taps || !x->widths)
         return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u operations", p->n_op);
     return 0;
 }
@@ -465,7 +471,9 @@ void tn_cpu_exec_free(tn_exec *exec) {
     free_all(x->tables, (size_t)p->n_rope + 1);
     free_all(x->taps, p->n_tap);
     free(x->calls);
-    free(x->act);
+    for (int i = 0; i < TN_CPU_ACTS; i++) free(x->act[i]);
+    free(x->own);
+    free(x->widths);
     free(x->scratch);
     free(x->parts);
     for (uint32_t g = 0; g < p->n_group; g++)

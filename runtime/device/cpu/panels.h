@@ -61,6 +61,11 @@ enum {
 static inline uint32_t tn_cpu_act_blocks(uint32_t cols) {
     return (cols + 63) / 64 * 2;
 }
+/* Words for n_row rows: whole groups, as some sets lay them out. */
+static inline uint64_t tn_cpu_act_words(uint64_t n_row, uint32_t cols) {
+    return (n_row + TN_CPU_ACT_GROUP - 1) / TN_CPU_ACT_GROUP * TN_CPU_ACT_GROUP * tn_cpu_act_blocks(cols) *
+           TN_CPU_ACT_STRIDE;
+}
 /* Rows of the group that starts at row t of n_row. */
 static inline uint32_t tn_cpu_act_group(uint32_t t, uint32_t n_row) {
     uint32_t left = n_row - t, g = TN_CPU_ACT_GROUP;

@@ -9,6 +9,10 @@
 
 #if defined(__x86_64__) || defined(__i386__)
 #    include <cpuid.h>
+#    ifdef TN_CPU_AMX
+#        include <sys/syscall.h>
+#        include <unistd.h>
+#    endif
 
 /* __builtin_cpu_supports asks the processor and whether the operating system saves the registers. clang 14
  * does not know f16c and avxvnni there, which need no registers beyond those of AVX2. */
@@ -30,6 +34,23 @@ static bool has_avx512(void) {
 static bool has_avx512vnni(void) {
     return has_avx512() && __builtin_cpu_supports("avx512vnni");
 }
+
+#    ifdef TN_CPU_AMX
+/* Linux saves the matrix registers of processes that have asked for it (Documentation/arch/x86/xstate.rst).
+ */
+static bool has_amx(void) {
+    enum {
+        BF16_TILE_INT8 = 13 << 22,
+        AVX512_BF16 = 1 << 5,
+        ARCH_REQ_XCOMP_PERM = 0x1023,
+        XFEATURE_XTILEDATA = 18
+    };
+    unsigned a, b, c, d;
+    return has_avx512vnni() && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+           (d & BF16_TILE_INT8) == BF16_TILE_INT8 && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+           (a & AVX512_BF16) && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+#    endif
 #endif
 
 #ifdef TN_CPU_DOTPROD
@@ -63,6 +84,9 @@ static bool has_arm(bool i8mm) {
 
 /* Best first. Of one kind of processor at most: the build leaves the others out. */
 const tn_cpu_kernels *const tn_cpu_kernel_sets[] = {
+#ifdef TN_CPU_AMX
+    &tn_cpu_kernels_amx,
+#endif
 #ifdef TN_CPU_AVX512
     &tn_cpu_kernels_avx512vnni,
     &tn_cpu_kernels_avx512,
@@ -84,6 +108,9 @@ const tn_cpu_kernels *const tn_cpu_kernel_sets[] = {
 };
 
 bool tn_cpu_kernels_usable(const tn_cpu_kernels *k) {
+#ifdef TN_CPU_AMX
+    if (k == &tn_cpu_kernels_amx) return has_amx();
+#endif
 #ifdef TN_CPU_AVX512
     if (k == &tn_cpu_kernels_avx512vnni) return has_avx512vnni();
     if (k == &tn_cpu_kernels_avx512) return has_avx512();

@@ -51,6 +51,13 @@ int tn_cpu_weights_conv(tn_cpu_exec *x, tn_weight w, uint32_t kernel, const floa
     return 0;
 }
 
+uint64_t tn_cpu_tensor_bytes(const tn_tensor *t, uint32_t rows, uint32_t cols) {
+    uint64_t row = tn_tensor_row_bytes(t);
+    uint32_t scale = t->type != TN_TYPE_AFFINE ? 1 : t->scale_type == TN_TYPE_F32 ? 4 : 2;
+    if (t->group) row += (uint64_t)cols / t->group * scale * (t->biases ? 2 : 1);
+    return row * rows;
+}
+
 /* Narrower matrices are too small for their bytes to matter, and keep the precision of F32 activations. */
 enum { PANEL_COLS_LEAST = 256 };
 

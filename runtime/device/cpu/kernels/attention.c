@@ -2,11 +2,14 @@
 /* Attention over pages, grouped by key/value head.
  *
  * Scores come out a vector of positions at a time (no sums across lanes, head_dim ascending), sums over
- * values a vector of dimensions at a time (positions ascending). Every number of the cache is widened to F32
- * exactly before it is used, so it does not show in the bits whether that happens in the inner loop, as for
- * few queries, or for a piece of positions in scratch, as for many. A query meets exactly the positions it
- * may see: the others are cut from the loop over values and selected out of the scores, so what they hold is
- * of no consequence, and neither is which queries share an item. */
+ * values a vector of dimensions at a time (positions ascending). Numbers of the cache are widened to F32
+ * exactly before they are used, so it does not show in the bits whether that happens in the inner loop, as
+ * for few queries, or for a piece of positions in scratch, as for many. In Q8_0 it is the integers that are
+ * widened: a score is a sum over blocks of 32 dimensions of (sum over the block) * scale, and a value's scale
+ * goes to the weight. A query meets exactly the positions it may see: the others are cut from the loop over
+ * values and selected out of the scores, so what they hold is of no consequence, and neither is which queries
+ * share an item.
+ */
 #include "device/cpu/kernels/set.h"
 #include "weights/float.h"
 
@@ -33,6 +36,11 @@ enum {
     LINE = 64, /* bytes that memory gives at a time */
 };
 
+/* A line that is read soon: to the second cache, which takes more requests at a time than the first. */
+ALWAYS_INLINE void ask_for(const void *p) {
+    __builtin_prefetch(p, 0, 2);
+}
+
 /* Scratch, and what the item's queries share. */
 typedef struct work {
     const tn_cpu_attention *a;
@@ -41,8 +49,9 @@ typedef struct work {
     uint32_t stride, partial;    /* floats of a query, and of a partial result */
     uint32_t first_pos, end_pos; /* of the union of what the queries see, within the span */
     uint32_t base;               /* of the span */
-    float *piece;                /* groups of keys [head_dim][GROUP], or values [PIECE][stride] */
-    float *scales;               /* of values: [PIECE][n_block] */
+    float *piece;                /* groups of keys [head_dim + n_block][GROUP], or values [PIECE][stride] */
+    float *scales;               /* of values: [n_block][PIECE] */
+    float *weights;              /* [QV][n_block][PIECE], times the scales */
     float *q;                    /* [n_query][stride] */
     float *scores;               /* [n_query][SPAN], then the weights */
     float *out;                  /* partial results of the span */
@@ -89,10 +98,11 @@ static void work_init(work *w, const tn_cpu_attention *a, const tn_cpu_attention
     w->stride = tn_cpu_head_stride(dim);
     w->partial = tn_cpu_partial(dim);
     w->piece = scratch;
-    w->q = w->piece + (size_t)PIECE * w->stride;
+    w->scales = w->piece + (size_t)PIECE * w->stride;
+    w->weights = w->scales + (size_t)PIECE * tn_kv_type_blocks(dim);
+    w->q = w->weights + (size_t)QV * PIECE * tn_kv_type_blocks(dim);
     w->scores = w->q + (size_t)w->n_query * w->stride;
     w->out = w->scores + (size_t)w->n_query * SPAN;
-    w->scales = w->out + 2 * (size_t)w->n_query * w->partial;
     for (uint32_t i = 0; i < w->n_query; i++)
         turn(a->cache.type, item->q + query_at(w, i), dim, w->q + (size_t)i * w->stride);
 }
@@ -124,7 +134,8 @@ static const uint8_t *keys_at(const work *w, uint32_t pos) {
     return tn_cpu_cache_keys(c, w->item->pages[pos / c->page_tokens], w->item->head_kv, pos % c->page_tokens);
 }
 
-/* The stored values of a position, or of the item's last one if that comes before it. */
+/* The stored values of a position, or of the item's last one if that comes before it; and the first of their
+ * scales. */
 static const uint8_t *values_row(const work *w, uint32_t pos) {
     const tn_cpu_cache *c = &w->a->cache;
     uint32_t last = query_end(w, w->n_query - 1) - 1;
@@ -132,35 +143,43 @@ static const uint8_t *values_row(const work *w, uint32_t pos) {
     return tn_cpu_cache_values(c, w->item->pages[pos / c->page_tokens], w->item->head_kv) +
            (size_t)(pos % c->page_tokens) * c->head_dim * c->elem_bytes;
 }
-
-/* Scales of dimensions d .. d + TN_KV_TYPE_BLOCK of a group of keys in Q8_0, vector v. */
-ALWAYS_INLINE vf key_scale(const uint8_t *keys, uint32_t n_dim, uint32_t d, int v) {
-    return vf_load_f16(keys + (n_dim + d / TN_KV_TYPE_BLOCK * 2) * GROUP + v * VN * 2);
+static const uint8_t *value_scales(const work *w, uint32_t pos) {
+    const tn_cpu_cache *c = &w->a->cache;
+    uint32_t last = query_end(w, w->n_query - 1) - 1;
+    if (pos > last) pos = last;
+    return tn_cpu_cache_values(c, w->item->pages[pos / c->page_tokens], w->item->head_kv) +
+           (size_t)c->page_tokens * c->head_dim + 2 * (pos % c->page_tokens);
 }
 
-/* A group of keys [head_dim][GROUP], scales included, as F32. next: the one that is read later. */
+/* Scales of block b of a group of keys, vector v: stored, or widened. */
+ALWAYS_INLINE vf key_scale(const tn_type type, const uint8_t *keys, uint32_t n_dim, uint32_t b, int v) {
+    const uint8_t *scales = keys + (size_t)n_dim * GROUP * bytes_of(type);
+    uint32_t at = b * GROUP + (uint32_t)v * VN;
+    return type == TN_TYPE_Q8_0 ? vf_load_f16(scales + 2 * at) : vf_load(scales + 4 * at);
+}
+
+/* A group of keys [head_dim][GROUP] as F32, scales [n_block][GROUP] after it. next: the one that is read
+ * later. */
 ALWAYS_INLINE void widen_keys(const tn_type type, const uint8_t *k, const uint8_t *next, uint32_t n_dim,
                               float *to) {
-    for (size_t d = 0; d < n_dim; d++) {
-        if (d * GROUP * bytes_of(type) % LINE == 0) __builtin_prefetch(next + d * GROUP * bytes_of(type));
-        UNROLL for (int v = 0; v < VG; v++) {
-            vf x = load(type, k + (d * GROUP + v * VN) * bytes_of(type));
-            vf_store(to + d * GROUP + v * VN,
-                     type == TN_TYPE_Q8_0 ? x * key_scale(k, n_dim, (uint32_t)d, v) : x);
-        }
+    for (size_t d = 0; d < n_dim; d++, to += GROUP) {
+        const size_t at = d * GROUP * bytes_of(type);
+        if (at % LINE == 0) ask_for(next + at);
+        UNROLL for (int v = 0; v < VG; v++)
+            vf_store(to + v * VN, load(type, k + at + v * VN * bytes_of(type)));
     }
+    for (uint32_t b = 0; type == TN_TYPE_Q8_0 && b < tn_kv_type_blocks(n_dim); b++, to += GROUP)
+        UNROLL for (int v = 0; v < VG; v++) vf_store(to + v * VN, key_scale(type, k, n_dim, b, v));
 }
 /* The same of groups of g < GROUP tokens, which small pages have, at lanes j .. j + g of the group. */
 static void widen_narrow_keys(const tn_cpu_cache *c, const uint8_t *k, uint32_t j, float *to) {
     const uint32_t g = c->k_group, n_dim = c->head_dim, bytes = c->elem_bytes;
     const uint8_t *scales = k + (size_t)n_dim * g * bytes;
-    for (uint32_t d = 0; d < n_dim; d++) {
-        for (uint32_t i = 0; i < g; i++) {
-            float x = load_one(c->type, k + (d * g + i) * bytes);
-            if (c->type == TN_TYPE_Q8_0) x *= scale_at(scales + (d / TN_KV_TYPE_BLOCK * g + i) * 2);
-            to[d * GROUP + j + i] = x;
-        }
-    }
+    uint32_t n_block = c->type == TN_TYPE_Q8_0 ? tn_kv_type_blocks(n_dim) : 0;
+    for (uint32_t d = 0; d < n_dim; d++)
+        for (uint32_t i = 0; i < g; i++) to[d * GROUP + j + i] = load_one(c->type, k + (d * g + i) * bytes);
+    for (uint32_t b = 0; b < n_block; b++)
+        for (uint32_t i = 0; i < g; i++) to[(n_dim + b) * GROUP + j + i] = scale_at(scales + (b * g + i) * 2);
 }
 
 /* Keys of positions pos .. pos + GROUP to scratch. Stored groups wholly outside the visible positions are not
@@ -184,41 +203,44 @@ static void keys_to_scratch(const work *w, uint32_t pos, float *to) {
     }
 }
 
-/* Scores of n queries from i on against ng groups of keys, raw; their first lane is `lane`. next: ng groups
- * that are read later and asked for meanwhile, or NULL. */
-ALWAYS_INLINE void score_block(const tn_type type, const int n, const int ng, const work *w, uint32_t i,
-                               const uint8_t *const *keys, const uint8_t *const *next, uint32_t lane) {
-    const uint32_t n_dim = w->a->desc.head_dim, unit = type == TN_TYPE_Q8_0 ? TN_KV_TYPE_BLOCK : n_dim;
+/* Scores of n queries from i on against ng groups of keys, raw; their first lane is `lane`. scaled: the
+ * groups have scales. next: ng groups that are read later and asked for meanwhile, or NULL. */
+ALWAYS_INLINE void score_block(const tn_type type, const bool scaled, const int n, const int ng,
+                               const work *w, uint32_t i, const uint8_t *const *keys,
+                               const uint8_t *const *next, uint32_t lane) {
+    const uint32_t n_dim = w->a->desc.head_dim, unit = scaled ? TN_KV_TYPE_BLOCK : n_dim;
+    float *to = w->scores + (size_t)i * SPAN + lane;
     const float *q[QS];
-    vf s[QS][GS_FEW * VG], scale[GS_FEW * VG];
-    UNROLL for (int m = 0; m < n; m++) {
-        q[m] = w->q + (size_t)(i + (uint32_t)m) * w->stride;
-        UNROLL for (int v = 0; v < ng * VG; v++) s[m][v] = (vf){0};
-    }
+    UNROLL for (int m = 0; m < n; m++) q[m] = w->q + (size_t)(i + (uint32_t)m) * w->stride;
     for (uint32_t b = 0; b < n_dim; b += unit) {
         const uint32_t end = b + unit < n_dim ? b + unit : n_dim;
-        UNROLL for (int v = 0; v < ng * VG; v++) {
-            scale[v] = type == TN_TYPE_Q8_0 ? key_scale(keys[v / VG], n_dim, b, v % VG) : vf_set1(1.0f);
+        vf s[QS][GS_FEW * VG];
+        UNROLL for (int m = 0; m < n; m++) {
+            UNROLL for (int v = 0; v < ng * VG; v++) s[m][v] = (vf){0};
         }
         for (size_t d = b; d < end; d++) {
             const size_t at = d * GROUP * bytes_of(type);
             UNROLL for (int g = 0; g < ng; g++) {
-                if (next && at % LINE == 0) __builtin_prefetch(next[g] + at);
+                if (next && at % LINE == 0) ask_for(next[g] + at);
             }
             vf k[GS_FEW * VG];
-            UNROLL for (int v = 0; v < ng * VG; v++) {
-                k[v] = load(type, keys[v / VG] + at + v % VG * VN * bytes_of(type));
-                if (type == TN_TYPE_Q8_0) k[v] *= scale[v];
-            }
+            UNROLL for (int v = 0; v < ng * VG; v++) k[v] =
+                load(type, keys[v / VG] + at + v % VG * VN * bytes_of(type));
             UNROLL for (int m = 0; m < n; m++) {
                 vf x = vf_set1(q[m][d]);
                 UNROLL for (int v = 0; v < ng * VG; v++) s[m][v] = vf_fma(x, k[v], s[m][v]);
             }
         }
-    }
-    float *to = w->scores + (size_t)i * SPAN + lane;
-    UNROLL for (int m = 0; m < n; m++) {
-        UNROLL for (int v = 0; v < ng * VG; v++) vf_store(to + m * SPAN + v * VN, s[m][v]);
+        for (int g = 0; next && scaled && b % (2 * unit) == 0 && g < ng; g++)
+            ask_for(next[g] + (size_t)n_dim * GROUP * bytes_of(type) + b / TN_KV_TYPE_BLOCK * GROUP * 2);
+        UNROLL for (int v = 0; v < ng * VG; v++) {
+            vf scale = {0};
+            if (scaled) scale = key_scale(type, keys[v / VG], n_dim, b / TN_KV_TYPE_BLOCK, v % VG);
+            UNROLL for (int m = 0; m < n; m++) {
+                float *at = to + m * SPAN + v * VN;
+                vf_store(at, !scaled ? s[m][v] : b ? vf_fma(s[m][v], scale, vf_load(at)) : s[m][v] * scale);
+            }
+        }
     }
 }
 
@@ -237,7 +259,7 @@ ALWAYS_INLINE void score_stored_with(const tn_type type, const int n, const int 
             else /* GROUP rows of values take what a group of keys takes */
                 next[g] = values_row(w, w->first_pos + (uint32_t)g * GROUP);
         }
-        score_block(type, n, ng, w, i, keys, next, pos - w->base);
+        score_block(type, type == TN_TYPE_Q8_0, n, ng, w, i, keys, next, pos - w->base);
     }
 }
 ALWAYS_INLINE void score_stored(const tn_type type, const work *w) {
@@ -251,28 +273,32 @@ ALWAYS_INLINE void score_stored(const tn_type type, const work *w) {
 }
 
 /* The same by way of scratch, a piece at a time. */
-static void score_pieces(const work *w) {
+ALWAYS_INLINE void score_pieces(const bool scaled, const work *w) {
     enum { NG = PIECE / GROUP };
+    size_t group = (size_t)GROUP * (w->stride + tn_kv_type_blocks(w->a->desc.head_dim));
     for (uint32_t pos = w->first_pos / PIECE * PIECE; pos < w->end_pos; pos += PIECE) {
         const uint8_t *keys[NG];
         for (uint32_t g = 0; g < NG; g++) {
-            float *to = w->piece + (size_t)g * GROUP * w->stride;
+            float *to = w->piece + g * group;
             keys_to_scratch(w, pos + g * GROUP, to);
             keys[g] = (const uint8_t *)to;
         }
         for (uint32_t g = 0; g < NG; g += GS) {
             uint32_t i = 0, lane = pos - w->base + g * GROUP;
             for (; i + QS <= w->n_query; i += QS)
-                score_block(TN_TYPE_F32, QS, GS, w, i, keys + g, NULL, lane);
-            for (; i < w->n_query; i++) score_block(TN_TYPE_F32, 1, GS, w, i, keys + g, NULL, lane);
+                score_block(TN_TYPE_F32, scaled, QS, GS, w, i, keys + g, NULL, lane);
+            for (; i < w->n_query; i++) score_block(TN_TYPE_F32, scaled, 1, GS, w, i, keys + g, NULL, lane);
         }
     }
 }
 
 static void score_span(const work *w) {
     const tn_cpu_cache *c = &w->a->cache;
-    if (c->k_group < GROUP || (w->n_query > FEW && c->type != TN_TYPE_F32))
-        score_pieces(w);
+    bool pieces = c->k_group < GROUP || (w->n_query > FEW && c->type != TN_TYPE_F32);
+    if (pieces && c->type == TN_TYPE_Q8_0)
+        score_pieces(true, w);
+    else if (pieces)
+        score_pieces(false, w);
     else if (c->type == TN_TYPE_F32)
         score_stored(TN_TYPE_F32, w);
     else if (c->type == TN_TYPE_F16)
@@ -294,10 +320,12 @@ static void soften(const work *w, uint32_t i) {
     vi lane;
     UNROLL for (int l = 0; l < VN; l++) lane[l] = l;
     for (uint32_t j = first / VN * VN; j < end; j += VN) {
-        vi at = lane + (int32_t)j;
         vf x = vf_load(s + j) * d->scale;
         if (d->softcap > 0) x = d->softcap * vf_tanh(x / d->softcap);
-        x = vf_select((at >= (int32_t)first) & (at < (int32_t)end), x, vf_set1(-INFINITY));
+        if (j < first || j + VN > end) {
+            vi at = lane + (int32_t)j;
+            x = vf_select((at >= (int32_t)first) & (at < (int32_t)end), x, vf_set1(-INFINITY));
+        }
         most = vf_max(x, most);
         vf_store(s + j, x);
     }
@@ -316,34 +344,34 @@ typedef struct values {
     const uint8_t *data;
     const uint8_t *next; /* rows that are read later and asked for meanwhile, or NULL */
     uint32_t row_bytes;
-    const float *scales; /* of stored Q8_0: [row][n_block] */
-    uint32_t n_block;
+    const float *weight; /* of the first query for the first row */
 } values;
 
-/* out += weight * value over n_row rows, for nq queries from i on and nd vectors of dimensions from d on; the
- * first row's weight is at `lane`. */
-ALWAYS_INLINE void value_block(const tn_type type, const int nq, const int nd, const work *w, uint32_t i,
-                               uint32_t d, const values *from, uint32_t lane, uint32_t n_row) {
+/* out += weight * value over n_row rows, for nq queries from i on and nd vectors of dimensions from d on.
+ * scaled: each block of dimensions has weights of its own. */
+ALWAYS_INLINE void value_block(const tn_type type, const bool scaled, const int nq, const int nd,
+                               const work *w, uint32_t i, uint32_t d, const values *from, uint32_t n_row) {
+    enum { PER = TN_KV_TYPE_BLOCK / VN };
+    const size_t query = scaled ? (size_t)PIECE * tn_kv_type_blocks(w->a->desc.head_dim) : SPAN;
     vf o[QV][DV_FEW];
     float *out = w->out + (size_t)i * w->partial + d;
-    const float *weight = w->scores + (size_t)i * SPAN + lane;
     UNROLL for (int m = 0; m < nq; m++) {
         UNROLL for (int v = 0; v < nd; v++) o[m][v] = vf_load(out + m * w->partial + v * VN);
     }
     const uint8_t *row = from->data + d * bytes_of(type);
-    const float *scales = from->scales;
-    for (size_t j = 0; j < n_row; j++, row += from->row_bytes, scales += from->n_block) {
+    const float *weight = from->weight + (scaled ? d / TN_KV_TYPE_BLOCK * PIECE : 0);
+    for (size_t j = 0; j < n_row; j++, row += from->row_bytes, weight++) {
         UNROLL for (int l = 0; l < nd * VN * (int)bytes_of(type); l += LINE) {
-            if (from->next) __builtin_prefetch(from->next + (row - from->data) + l);
+            if (from->next) ask_for(from->next + (row - from->data) + l);
         }
         vf x[DV_FEW];
-        UNROLL for (int v = 0; v < nd; v++) {
-            x[v] = load(type, row + v * VN * bytes_of(type));
-            if (type == TN_TYPE_Q8_0) x[v] *= scales[(d + v * VN) / TN_KV_TYPE_BLOCK];
-        }
+        UNROLL for (int v = 0; v < nd; v++) x[v] = load(type, row + v * VN * bytes_of(type));
         UNROLL for (int m = 0; m < nq; m++) {
-            vf p = vf_set1(weight[m * SPAN + j]);
-            UNROLL for (int v = 0; v < nd; v++) o[m][v] = vf_fma(p, x[v], o[m][v]);
+            vf p = {0};
+            UNROLL for (int v = 0; v < nd; v++) {
+                if (v % PER == 0 && (v == 0 || scaled)) p = vf_set1(weight[m * query + v / PER * PIECE]);
+                o[m][v] = vf_fma(p, x[v], o[m][v]);
+            }
         }
     }
     UNROLL for (int m = 0; m < nq; m++) {
@@ -351,22 +379,32 @@ ALWAYS_INLINE void value_block(const tn_type type, const int nq, const int nd, c
     }
 }
 
-ALWAYS_INLINE void value_rows(const tn_type type, const int nq, const work *w, uint32_t i, const values *from,
-                              uint32_t lane, uint32_t n_row) {
+ALWAYS_INLINE void value_rows(const tn_type type, const bool scaled, const int nq, const work *w, uint32_t i,
+                              const values *from, uint32_t n_row) {
     uint32_t d = 0;
     if (nq <= 2)
         for (; d + DV_FEW * VN <= w->stride; d += DV_FEW * VN)
-            value_block(type, nq, DV_FEW, w, i, d, from, lane, n_row);
-    for (; d + DV * VN <= w->stride; d += DV * VN) value_block(type, nq, DV, w, i, d, from, lane, n_row);
-    for (; d < w->stride; d += VN) value_block(type, nq, 1, w, i, d, from, lane, n_row);
+            value_block(type, scaled, nq, DV_FEW, w, i, d, from, n_row);
+    for (; d + DV * VN <= w->stride; d += DV * VN) value_block(type, scaled, nq, DV, w, i, d, from, n_row);
+    for (; d < w->stride; d += VN) value_block(type, scaled, nq, 1, w, i, d, from, n_row);
+}
+
+/* Weights of nq queries from i on for n rows, the first at `lane`, times the rows' scales. */
+static const float *scale_weights(const work *w, uint32_t i, uint32_t nq, uint32_t lane, uint32_t n) {
+    float *to = w->weights;
+    for (uint32_t m = 0; m < nq; m++) {
+        const float *from = w->scores + (size_t)(i + m) * SPAN + lane, *scale = w->scales;
+        for (uint32_t b = 0; b < tn_kv_type_blocks(w->a->desc.head_dim); b++, scale += PIECE, to += PIECE)
+            for (uint32_t j = 0; j < n; j += VN) vf_store(to + j, vf_load(from + j) * vf_load(scale + j));
+    }
+    return w->weights;
 }
 
 /* Queries that see the same rows go together, a register block at a time. from: rows of positions base ..
- * base
- * + n. */
-ALWAYS_INLINE void weigh_values(const tn_type type, const work *w, const values *from, uint32_t base,
-                                uint32_t n) {
-    uint32_t first, end, f, e, together;
+ * base + n. */
+ALWAYS_INLINE void weigh_values(const tn_type type, const bool scaled, const work *w, const values *from,
+                                uint32_t base, uint32_t n) {
+    uint32_t first, end, f, e, together, lane = base - w->base;
     for (uint32_t i = 0; i < w->n_query; i += together) {
         query_lanes(w, i, base, n, &first, &end);
         for (together = 1; together < QV && i + together < w->n_query; together++) {
@@ -374,17 +412,18 @@ ALWAYS_INLINE void weigh_values(const tn_type type, const work *w, const values 
             if (f != first || e != end) break;
         }
         if (first >= end) continue;
+        if (together > 2 && together < QV) together = 2;
         values at = *from;
         at.data += (size_t)first * from->row_bytes;
-        at.scales += (size_t)first * from->n_block;
-        uint32_t lane = base - w->base + first;
-        if (together > 2 && together < QV) together = 2;
+        at.weight = w->scores + (size_t)i * SPAN + lane;
+        if (scaled) at.weight = scale_weights(w, i, together, lane, n);
+        at.weight += first;
         if (together == QV)
-            value_rows(type, QV, w, i, &at, lane, end - first);
+            value_rows(type, scaled, QV, w, i, &at, end - first);
         else if (together == 2)
-            value_rows(type, 2, w, i, &at, lane, end - first);
+            value_rows(type, scaled, 2, w, i, &at, end - first);
         else
-            value_rows(type, 1, w, i, &at, lane, end - first);
+            value_rows(type, scaled, 1, w, i, &at, end - first);
     }
 }
 
@@ -393,49 +432,48 @@ ALWAYS_INLINE void widen_values(const tn_type type, const work *w, const values 
     const uint32_t n_dim = w->a->desc.head_dim, bytes = bytes_of(type);
     for (uint32_t j = 0; j < n; j++) {
         const uint8_t *row = from->data + (size_t)j * from->row_bytes;
-        const float *scales = from->scales + (size_t)j * from->n_block;
         float *to = w->piece + (size_t)j * w->stride;
         uint32_t d = 0;
         for (; d + VN <= n_dim; d += VN) {
-            if (d * bytes % LINE == 0) __builtin_prefetch(from->next + (row - from->data) + d * bytes);
-            vf x = load(type, row + d * bytes);
-            vf_store(to + d, type == TN_TYPE_Q8_0 ? x * scales[d / TN_KV_TYPE_BLOCK] : x);
+            if (d * bytes % LINE == 0) ask_for(from->next + (row - from->data) + d * bytes);
+            vf_store(to + d, load(type, row + d * bytes));
         }
-        for (; d < n_dim; d++) {
-            to[d] = load_one(type, row + d * bytes);
-            if (type == TN_TYPE_Q8_0) to[d] *= scales[d / TN_KV_TYPE_BLOCK];
-        }
+        for (; d < n_dim; d++) to[d] = load_one(type, row + d * bytes);
     }
 }
 
-/* The values of positions base .. base + n, which share a page, as they are stored; scales are widened. */
+/* The values of positions base .. base + n, which share a page and a piece, as they are stored. Their scales
+ * are widened to w->scales; what comes after n there is never used. */
 static values values_at(const work *w, uint32_t base, uint32_t n) {
     const tn_cpu_cache *c = &w->a->cache;
-    uint32_t slot = base % c->page_tokens, n_block = tn_kv_type_blocks(c->head_dim);
-    const uint8_t *start = tn_cpu_cache_values(c, w->item->pages[base / c->page_tokens], w->item->head_kv);
-    values v = {.row_bytes = c->head_dim * c->elem_bytes, .scales = w->scales};
-    v.data = start + (size_t)slot * v.row_bytes;
+    values v = {.data = values_row(w, base), .row_bytes = c->head_dim * c->elem_bytes};
     if (c->type != TN_TYPE_Q8_0) return v;
-    v.n_block = n_block;
-    const uint8_t *scales = start + (size_t)c->page_tokens * c->head_dim + (size_t)slot * n_block * 2;
-    uint32_t k = 0;
-    for (; k + VN <= n * n_block; k += VN) vf_store(w->scales + k, vf_load_f16(scales + 2 * k));
-    for (; k < n * n_block; k++) w->scales[k] = scale_at(scales + 2 * k);
+    const uint8_t *scales = value_scales(w, base), *next = value_scales(w, base + n);
+    for (uint32_t b = 0; b < tn_kv_type_blocks(c->head_dim); b++) {
+        float *to = w->scales + (size_t)b * PIECE;
+        uint32_t j = 0;
+        for (; j + VN <= n; j += VN) vf_store(to + j, vf_load_f16(scales + 2 * j));
+        for (; j < n; j++) to[j] = scale_at(scales + 2 * j);
+        ask_for(next);
+        scales += 2 * c->page_tokens;
+        next += 2 * c->page_tokens;
+    }
     return v;
 }
 
 /* Values of positions base .. base + n, which share a page and a piece. */
 ALWAYS_INLINE void take_values(const tn_type type, const work *w, uint32_t base, uint32_t n) {
+    const bool scaled = type == TN_TYPE_Q8_0;
     values stored = values_at(w, base, n);
     uint32_t last = query_end(w, w->n_query - 1) - 1, next = base + n;
     stored.next = next < w->end_pos ? values_row(w, next) : keys_at(w, next < last ? next : last);
     if (w->a->desc.head_dim == w->stride && (w->n_query <= FEW || type == TN_TYPE_F32)) {
-        weigh_values(type, w, &stored, base, n);
+        weigh_values(type, scaled, w, &stored, base, n);
         return;
     }
     widen_values(type, w, &stored, n);
-    values wide = {.data = (const uint8_t *)w->piece, .row_bytes = w->stride * 4, .scales = w->scales};
-    weigh_values(TN_TYPE_F32, w, &wide, base, n);
+    values wide = {.data = (const uint8_t *)w->piece, .row_bytes = w->stride * 4};
+    weigh_values(TN_TYPE_F32, scaled, w, &wide, base, n);
 }
 
 static void value_span(const work *w) {

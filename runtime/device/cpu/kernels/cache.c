@@ -84,13 +84,13 @@ static void store_q8_0(uint8_t *dst, uint32_t stride, uint8_t *scales, uint32_t 
 void SET(tn_cpu_cache_store)(const tn_cpu_cache *c, uint32_t page, uint32_t slot, uint32_t head,
                              const float *k, const float *v) {
     uint8_t *keys = tn_cpu_cache_keys(c, page, head, slot), *values = tn_cpu_cache_values(c, page, head);
-    uint32_t lane = slot % c->k_group, dim = c->head_dim, n_block = tn_kv_type_blocks(dim);
+    uint32_t lane = slot % c->k_group, dim = c->head_dim;
     uint8_t *to_k = keys + lane * c->elem_bytes, *to_v = values + (size_t)slot * dim * c->elem_bytes;
     if (c->type == TN_TYPE_Q8_0) {
         uint8_t *k_scales = keys + (size_t)dim * c->k_group,
                 *v_scales = values + (size_t)dim * c->page_tokens;
         store_q8_0(to_k, c->k_group, k_scales + 2 * lane, c->k_group, k, dim);
-        store_q8_0(to_v, 1, v_scales + 2 * (size_t)slot * n_block, 1, v, dim);
+        store_q8_0(to_v, 1, v_scales + 2 * (size_t)slot, c->page_tokens, v, dim);
     } else {
         store_strided(c->type, to_k, c->k_group, k, dim);
         store_strided(c->type, to_v, 1, v, dim);

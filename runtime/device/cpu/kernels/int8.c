@@ -5,8 +5,9 @@
  * and one fma with (weight scale * activation scale) adds it to the output; for types with minima a second
  * fma adds minimum * (- activation scale * activation sum). Q6_K has two sums of 16 with a scale each, which
  * an fma joins. Blocks come in ascending order and every output has one accumulator, so a result depends on
- * its row and the weights alone; and as integers are exact, all sets that have an fma give the same bits. */
-#include "device/cpu/kernels/set.h"
+ * its row and the weights alone; and as integers are exact, all sets that have an fma give the same bits.
+ * Many rows go through tiles.c. */
+#include "device/cpu/kernels/tiles.h"
 
 enum {
     PANEL = TN_CPU_PANEL_ROWS,
@@ -17,8 +18,15 @@ enum {
     MOST = MANY_REGISTERS ? GROUP : 4 /* rows of a register block */
 };
 
-/* A row's block of 32 at x (zeros where there is none), put at `a` of a group of g rows. */
-static void quantize_block(const float *x, int32_t *a, uint32_t g) {
+typedef struct block32 {
+    int8_t q[32];
+    float scale;
+    int32_t low, high; /* sums of q 0 .. 15, 16 .. 31 */
+} block32;
+
+/* 32 activations at x rounded; zeros where there are none. */
+static block32 round_block(const float *x) {
+    block32 r = {.scale = 0};
     vf v[32 / VN], most = {0};
     for (int i = 0; i < 32 / VN; i++) {
         v[i] = x ? vf_load(x + i * VN) : (vf){0};
@@ -26,22 +34,29 @@ static void quantize_block(const float *x, int32_t *a, uint32_t g) {
     }
     float top = vf_max_lane(most);
     bool flat = top < 0x1p-100f; /* nothing, or too small to divide by */
-    float scale = flat ? 0.0f : top / 127.0f, inverse = flat ? 0.0f : 127.0f / top;
-    int8_t q[32];
+    float inverse = flat ? 0.0f : 127.0f / top;
+    r.scale = flat ? 0.0f : top / 127.0f;
     vi half[2] = {{0}, {0}};
     UNROLL for (int i = 0; i < 32 / VN; i++) {
         vi n = __builtin_convertvector(vf_round(v[i] * inverse), vi);
-        vi_store_bytes(q + i * VN, n);
+        vi_store_bytes(r.q + i * VN, n);
         half[i * VN / 16] += n;
     }
-    int32_t low = vi_sum(half[0]), high = vi_sum(half[1]);
-    for (int i = 0; i < TN_CPU_ACT_WORDS; i++) memcpy(a + i * g, q + 4 * i, 4);
-    float minus = -scale * (float)(low + high);
-    a[TN_CPU_ACT_LOW * g] = -32 * low;
-    a[TN_CPU_ACT_HIGH * g] = -32 * high;
-    a[TN_CPU_ACT_SUM128 * g] = -128 * (low + high);
-    a[TN_CPU_ACT_SUM8 * g] = -8 * (low + high);
-    memcpy(a + TN_CPU_ACT_SCALE * g, &scale, 4);
+    r.low = vi_sum(half[0]);
+    r.high = vi_sum(half[1]);
+    return r;
+}
+
+/* A row's block put at `a` of a group of g rows. */
+static void put_block(const block32 *b, int32_t *a, uint32_t g) {
+    int32_t sum = b->low + b->high;
+    float minus = -b->scale * (float)sum;
+    for (int i = 0; i < TN_CPU_ACT_WORDS; i++) memcpy(a + i * g, b->q + 4 * i, 4);
+    a[TN_CPU_ACT_LOW * g] = -32 * b->low;
+    a[TN_CPU_ACT_HIGH * g] = -32 * b->high;
+    a[TN_CPU_ACT_SUM128 * g] = -128 * sum;
+    a[TN_CPU_ACT_SUM8 * g] = -8 * sum;
+    memcpy(a + TN_CPU_ACT_SCALE * g, &b->scale, 4);
     memcpy(a + TN_CPU_ACT_MINUS * g, &minus, 4);
 }
 
@@ -52,8 +67,8 @@ void SET(tn_cpu_quantize)(const float *x, uint32_t cols, uint32_t n_row, tn_rang
         int32_t *group = act + (size_t)t * n_block * STRIDE;
         for (uint64_t b = blocks.first; b < blocks.end; b++) {
             for (uint32_t m = 0; m < g; m++) {
-                const float *from = x + (size_t)(t + m) * cols + b * 32;
-                quantize_block(b * 32 < cols ? from : NULL, group + b * STRIDE * g + m, g);
+                block32 r = round_block(b * 32 < cols ? x + (size_t)(t + m) * cols + b * 32 : NULL);
+                put_block(&r, group + b * STRIDE * g + m, g);
             }
         }
     }
@@ -284,14 +299,19 @@ static void panel_group(const tn_cpu_panels *p, uint64_t panel, kernel k, uint32
 /* Panels go a few at a time, so that a group's activations are near for all of them, and the panels for all
  * groups. */
 void SET(tn_cpu_linear_int8)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row,
-                             tn_range panels) {
+                             tn_range panels, void *scratch) {
     enum { NEAR_BYTES = 256 * 1024 };
     const kernel *kernels = kernels_of(p->type);
     uint64_t few = NEAR_BYTES / p->panel_bytes ? NEAR_BYTES / p->panel_bytes : 1;
-    uint32_t n_block = tn_cpu_act_blocks(p->cols), g;
+    uint32_t n_block = tn_cpu_act_blocks(p->cols), done = 0, g;
+    (void)scratch;
+#if HAS_TILES
+    if (n_row >= TILE_ROWS) done = SET(tn_cpu_linear_tiles)(p, act, y, n_row, panels, scratch);
+    if (done == n_row) return;
+#endif
     for (uint64_t first = panels.first; first < panels.end; first += few) {
         uint64_t end = first + few < panels.end ? first + few : panels.end;
-        for (uint32_t t = 0; t < n_row; t += g) {
+        for (uint32_t t = done; t < n_row; t += g) {
             g = tn_cpu_act_group(t, n_row);
             kernel k = kernels[g == 1 ? 0 : g == 2 ? 1 : g == 4 ? 2 : 3];
             for (uint64_t i = first; i < end; i++)

@@ -23,4 +23,6 @@ const tn_cpu_kernels SET(tn_cpu_kernels) = {
     .attention_fold = SET(tn_cpu_attention_fold),
     .conv = SET(tn_cpu_conv),
     .delta_rule = SET(tn_cpu_delta_rule),
+    .peak_read = SET(tn_cpu_peak_read),
+    .peak_spin = SET(tn_cpu_peak_spin),
 };

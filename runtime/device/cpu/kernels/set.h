@@ -11,7 +11,7 @@ void SET(tn_cpu_linear_f32)(const tn_cpu_linear *l, const float *x, float *y, ui
                             void *scratch);
 void SET(tn_cpu_quantize)(const float *x, uint32_t cols, uint32_t n_row, tn_range blocks, int32_t *act);
 void SET(tn_cpu_linear_int8)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row,
-                             tn_range panels);
+                             tn_range panels, void *scratch);
 void SET(tn_cpu_decode)(tn_type type, const uint8_t *src, uint64_t n, float *dst);
 void SET(tn_cpu_rms_norm)(float *y, const float *x, const float *w, uint32_t n, float eps);
 void SET(tn_cpu_rope)(float *y, const float *x, uint32_t head_dim, uint32_t n_pair, const float *cos_sin,
@@ -30,5 +30,7 @@ void SET(tn_cpu_attention_fold)(const tn_cpu_attention *a, const tn_cpu_attentio
 void SET(tn_cpu_conv)(const tn_cpu_conv *c, const float *x, float *y, float *tail, uint32_t n_row,
                       tn_range cols);
 void SET(tn_cpu_delta_rule)(const tn_cpu_delta *d, const tn_cpu_delta_item *item, void *scratch);
+uint64_t SET(tn_cpu_peak_read)(const uint8_t *p, size_t n, bool ahead);
+uint64_t SET(tn_cpu_peak_spin)(tn_peak what, uint64_t n_round);
 
 #endif

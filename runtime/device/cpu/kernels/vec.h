@@ -103,10 +103,30 @@ ALWAYS_INLINE vf vf_fma(vf a, vf b, vf c) {
 
 /* Comparisons give lanes of 0 and -1. */
 ALWAYS_INLINE vf vf_select(vi mask, vf yes, vf no) {
+#if VEC_AVX512
+    return (vf)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)mask), (__m512)no, (__m512)yes);
+#else
     return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
+#endif
 }
+/* a > b ? a : b, and a < b ? a : b: b where one is no number. */
 ALWAYS_INLINE vf vf_max(vf a, vf b) {
+#if VEC_AVX512
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif VEC_AVX2
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
     return vf_select(a > b, a, b);
+#endif
+}
+ALWAYS_INLINE vf vf_min(vf a, vf b) {
+#if VEC_AVX512
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif VEC_AVX2
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return vf_select(a < b, a, b);
+#endif
 }
 ALWAYS_INLINE vf vf_abs(vf x) {
     return (vf)((vi)x & vi_set1(0x7fffffff));
@@ -405,7 +425,7 @@ ALWAYS_INLINE vf vf_round(vf x) {
 /* e^x within 2 units in the last place; results under 2^-125 are 0, over the range infinity; e^-inf = 0.
  * x = n ln 2 + r, e^r = 1 + r + r^2 p(r) with p fitted to |r| <= ln 2 / 2. */
 ALWAYS_INLINE vf vf_exp(vf x) {
-    vf y = vf_select(x < -86.6f, vf_set1(-86.6f), vf_select(x > 89.0f, vf_set1(89.0f), x));
+    vf y = vf_max(vf_set1(-86.6f), vf_min(vf_set1(89.0f), x));
     vf n = vf_round(y * 0x1.715476p+0f);
     vf r = vf_fma(n, vf_set1(-0x1.63p-1f), y);
     r = vf_fma(n, vf_set1(0x1.bd0106p-13f), r);
@@ -415,9 +435,13 @@ ALWAYS_INLINE vf vf_exp(vf x) {
     p = vf_fma(p, r, vf_set1(0x1.5554dcp-3f));
     p = vf_fma(p, r, vf_set1(0x1.0p-1f));
     p = vf_fma(p * r, r, r) + 1.0f;
+#if VEC_AVX512
+    vf e = (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
     /* 2^n in two steps: n may be 128. */
     vf scale = (vf)((__builtin_convertvector(n, vi) + 126) << 23);
     vf e = p * scale * 2.0f;
+#endif
     e = vf_select(x < -86.6f, vf_set1(0), e);
     return vf_select(x == x, e, x);
 }

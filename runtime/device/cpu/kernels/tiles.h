@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Many rows against a panel: its units are unpacked once into tiles near at hand, which all rows then use.
+ * Bits are those of the kernels that unpack in registers (int8.c). */
+#ifndef TN_DEVICE_CPU_KERNELS_TILES_H
+#define TN_DEVICE_CPU_KERNELS_TILES_H
+
+#include "device/cpu/kernels/set.h"
+
+/* Whether the set goes this way with many rows, and from how many on: unpacking must pay. */
+#define HAS_TILES VEC_AVX512
+enum { TILE_ROWS = 32 };
+
+enum {
+    TILE_BLOCKS = 8,  /* of 32 k: as many as are unpacked at a time, and as the largest unit has */
+    TILE_PANELS = 4,  /* unpacked side by side: rows are loaded once for them */
+    TILE_BATCH = 256, /* rows whose sums wait while the next blocks are unpacked */
+};
+
+/* What a block's sum of products is multiplied with. */
+enum tile_kind {
+    TILE_SCALE,  /* scale[0]; values are codes less an offset */
+    TILE_MIN,    /* scale[0], and min[0] times the activations' sum is taken off */
+    TILE_HALVES, /* scale[h] for 16 k each; codes less an offset */
+};
+
+/* 16 outputs by 32 k: codes q[k / 4][output][k % 4]. */
+typedef struct tile {
+    uint8_t q[8][TN_CPU_LINE_BYTES];
+    float scale[2][TN_CPU_PANEL_ROWS], min[TN_CPU_PANEL_ROWS];
+} tile;
+
+typedef struct tile_type {
+    enum tile_kind kind;
+    uint32_t unit_blocks, unit_lines;
+    int shift;                                  /* the offset is 8 << shift; with halves 32 */
+    void (*unpack)(const uint8_t *w, tile *to); /* a unit of a panel */
+} tile_type;
+
+/* NULL where the type has none. */
+const tile_type *SET(tn_cpu_tile_type)(tn_type type);
+
+/* linear_int8 for the first rows of n_row; returns how many it did. scratch: TN_CPU_TILE_SCRATCH bytes. */
+uint32_t SET(tn_cpu_linear_tiles)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row,
+                                  tn_range panels, void *scratch);
+
+#endif

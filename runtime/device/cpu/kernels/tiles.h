@@ -8,7 +8,11 @@
 
 /* Whether the set goes this way with many rows, and from how many on: unpacking must pay. */
 #define HAS_TILES (VEC_AVX512 || VEC_NEON)
-enum { TILE_ROWS = VEC_NEON ? TN_CPU_ACT_GROUP : 32 };
+#if VEC_NEON
+enum { TILE_ROWS = TN_CPU_ACT_GROUP };
+#else
+enum { TILE_ROWS = 32 };
+#endif
 
 enum {
     TILE_BLOCKS = 8,  /* of 32 k: as many as are unpacked at a time, and as the largest unit has */

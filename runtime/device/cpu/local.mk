@@ -24,7 +24,7 @@ cpu_kernel_sources = \
 	%D%/kernels/recurrent.c \
 	%D%/kernels/rows.c \
 	%D%/kernels/set.c %D%/kernels/set.h \
-	%D%/kernels/tiles.c %D%/kernels/tiles.h \
+	%D%/kernels/tiles.c %D%/kernels/tiles.h %D%/kernels/tiles_neon.h \
 	%D%/kernels/unpack.c \
 	%D%/kernels/vec.h
 

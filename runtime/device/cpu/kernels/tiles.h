@@ -7,8 +7,12 @@
 #include "device/cpu/kernels/set.h"
 
 /* Whether the set goes this way with many rows, and from how many on: unpacking must pay. */
-#define HAS_TILES VEC_AVX512
+#define HAS_TILES (VEC_AVX512 || VEC_NEON)
+#if VEC_NEON
+enum { TILE_ROWS = TN_CPU_ACT_GROUP };
+#else
 enum { TILE_ROWS = 32 };
+#endif
 
 enum {
     TILE_BLOCKS = 8,  /* of 32 k: as many as are unpacked at a time, and as the largest unit has */
@@ -23,7 +27,8 @@ enum tile_kind {
     TILE_HALVES, /* scale[h] for 16 k each; codes less an offset */
 };
 
-/* 16 outputs by 32 k: codes q[k / 4][output][k % 4]. */
+/* 16 outputs by 32 k: codes q[k / 4][output][k % 4]. The lanes of a vector begin at the same byte of all
+ * members' rows as of a panel's lines. */
 typedef struct tile {
     uint8_t q[8][TN_CPU_LINE_BYTES];
     float scale[2][TN_CPU_PANEL_ROWS], min[TN_CPU_PANEL_ROWS];
@@ -32,8 +37,9 @@ typedef struct tile {
 typedef struct tile_type {
     enum tile_kind kind;
     uint32_t unit_blocks, unit_lines;
-    int shift, offset;                          /* offset: 8 << shift; with halves 32 */
-    void (*unpack)(const uint8_t *w, tile *to); /* a unit of a panel */
+    int shift, offset; /* offset: 8 << shift; with halves 32 */
+    /* A vector's lanes of a unit of a panel: w and `to` are at their first byte. */
+    void (*unpack)(const uint8_t *w, tile *to);
 } tile_type;
 
 /* NULL where the type has none. */

@@ -36,6 +36,8 @@ enum {
     LINE = 64, /* bytes that memory gives at a time */
 };
 
+_Static_assert((int)QV <= (int)TN_CPU_SCALED_QUERIES, "scratch has no room for so many weights");
+
 /* A line that is read soon: to the second cache, which takes more requests at a time than the first. */
 ALWAYS_INLINE void ask_for(const void *p) {
     __builtin_prefetch(p, 0, 2);

@@ -34,6 +34,7 @@ include tests/modules/local.mk
 EXTRA_DIST += tests/vectors tools/vectors/copy_vectors.py
 include tests/metal/local.mk
 include tests/metal/cuda.mk
+include tests/arm/local.mk
 include tests/serve/local.mk
 include tests/clients/local.mk
 include tests/soak/local.mk

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One barrier does everything: a job starts when the caller joins the idle members in it, and ends in it. A
- * barrier is a count of those who have come and a phase that the last one advances. Waiting is a bounded spin
- * on the phase, then sleep: a futex on Linux, a condition variable elsewhere. */
+ * barrier is a count of those who have come and a phase that the last one advances. Waiting is a spin on the
+ * phase for a bounded time, then sleep: a futex on Linux, a condition variable elsewhere.
+ *
+ * Placement is left to the system but for one thing: on a busy machine it puts two members on one processor
+ * and leaves them there, where each spins away the time of the other. Who waits and sees that moves. */
 #include "base/team.h"
 
 #include <pthread.h>
@@ -10,22 +13,24 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 #ifdef __linux__
 #    include <linux/futex.h>
 #    include <sched.h>
 #    include <sys/syscall.h>
 #endif
 
-/* Long enough to cross the gap between two operations of a step, short enough (tens of microseconds) not to
- * matter when the processor is wanted elsewhere. */
-enum { SPIN = 1000, CACHE_LINE = 64 };
+/* Within a job as long as members' shares usually differ, between jobs as long as a token takes to be chosen;
+ * both short beside the milliseconds that a member is away when its processor is wanted elsewhere. */
+enum { SPIN_NS = 50 * 1000, SPIN_IDLE_NS = 200 * 1000, LOOKS = 32, CACHE_LINE = 64 };
 
 struct tn_team {
     _Alignas(CACHE_LINE) _Atomic uint32_t arrived;
     _Alignas(CACHE_LINE) _Atomic uint32_t phase;
     _Atomic uint32_t sleepers;
     _Alignas(CACHE_LINE) uint32_t n_member;
-    uint32_t spin;
+    bool spins; /* there is a processor for each */
     /* Written by member 0 before the barrier that starts a job, read by the others after it. */
     bool stop;
     tn_team_fn fn;
@@ -37,8 +42,12 @@ struct tn_team {
         tn_team *team;
         uint32_t index;
         pthread_t thread;
+        _Atomic int32_t processor; /* where it was last seen; -1: not known */
     } members[];
 };
+
+/* The member that this thread is; a thread may be the caller of several teams, but then it is member 0. */
+static _Thread_local uint32_t self;
 
 #ifdef __linux__
 /* Processors' worth of time that a control group grants (a container's limit, "200000 100000" for two),
@@ -102,27 +111,84 @@ static void wake_all(tn_team *t) {
 #endif
 }
 
-void tn_team_barrier(tn_team *t) {
+/* Written only when it changes, so that the line stays with all who read it. */
+static void note_processor(tn_team *t) {
+#ifdef __linux__
+    struct member *m = &t->members[self];
+    int32_t now = sched_getcpu();
+    if (atomic_load_explicit(&m->processor, memory_order_relaxed) != now)
+        atomic_store_explicit(&m->processor, now, memory_order_relaxed);
+#endif
+}
+
+static bool shares_processor(const tn_team *t) {
+    int32_t mine = atomic_load_explicit(&t->members[self].processor, memory_order_relaxed);
+    for (uint32_t i = 0; i < t->n_member && mine >= 0; i++)
+        if (i != self && atomic_load_explicit(&t->members[i].processor, memory_order_relaxed) == mine)
+            return true;
+    return false;
+}
+
+/* Moves this thread to a processor without a member, and lets it go anywhere again; false where it cannot. */
+static bool move_away(tn_team *t) {
+#ifdef __linux__
+    cpu_set_t all, others;
+    if (sched_getaffinity(0, sizeof all, &all) != 0) return false;
+    others = all;
+    for (uint32_t i = 0; i < t->n_member; i++) {
+        int32_t taken = atomic_load_explicit(&t->members[i].processor, memory_order_relaxed);
+        if (taken >= 0 && taken < CPU_SETSIZE) CPU_CLR(taken, &others);
+    }
+    if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return false;
+    sched_setaffinity(0, sizeof all, &all);
+    note_processor(t);
+    return true;
+#else
+    (void)t;
+    return false;
+#endif
+}
+
+/* Whether the phase has gone on before the time was up. */
+static bool spin(tn_team *t, uint32_t phase, int64_t limit_ns) {
+    int64_t end = 0, now;
+    while (t->spins) {
+        for (int i = 0; i < LOOKS; i++) {
+            if (atomic_load_explicit(&t->phase, memory_order_acquire) != phase) return true;
+            relax();
+        }
+        now = tn_clock_ns();
+        if (end == 0 && shares_processor(t) && !move_away(t)) return false;
+        if (end == 0) end = now + limit_ns;
+        if (now >= end) return false;
+    }
+    return false;
+}
+
+static void meet(tn_team *t, int64_t spin_ns) {
     if (t->n_member == 1) return;
     uint32_t phase = atomic_load_explicit(&t->phase, memory_order_relaxed);
+    note_processor(t);
     if (atomic_fetch_add(&t->arrived, 1) + 1 == t->n_member) {
         atomic_store_explicit(&t->arrived, 0, memory_order_relaxed);
         atomic_store(&t->phase, phase + 1);
         wake_all(t);
         return;
     }
-    for (uint32_t i = 0; i < t->spin; i++) {
-        if (atomic_load_explicit(&t->phase, memory_order_acquire) != phase) return;
-        relax();
-    }
+    if (spin(t, phase, spin_ns)) return;
     while (atomic_load(&t->phase) == phase) sleep_on(t, phase);
+}
+
+void tn_team_barrier(tn_team *t) {
+    meet(t, SPIN_NS);
 }
 
 static void *member_main(void *arg) {
     const struct member *m = arg;
     tn_team *t = m->team;
+    self = m->index;
     for (;;) {
-        tn_team_barrier(t);
+        meet(t, SPIN_IDLE_NS);
         if (t->stop) return NULL;
         t->fn(t->ctx, m->index, t->n_member);
         tn_team_barrier(t);
@@ -144,7 +210,8 @@ static int start_members(tn_team *t) {
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int rc = 0;
     for (uint32_t i = 1; i < t->n_member && rc == 0; i++) {
-        t->members[i] = (struct member){.team = t, .index = i};
+        t->members[i].team = t;
+        t->members[i].index = i;
         rc = pthread_create(&t->members[i].thread, NULL, member_main, &t->members[i]);
         if (rc == 0) t->n_thread++;
     }
@@ -169,7 +236,8 @@ int tn_team_new(uint32_t n_member, tn_team **ret, tn_error *err) {
     bytes = (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     tn_team *t = aligned_alloc(CACHE_LINE, bytes);
     if (!t) return tn_fail(err, TN_ENOMEM, "out of memory for a team of %u threads", n_member);
-    *t = (tn_team){.n_member = n_member, .spin = n_member <= n_cpu ? SPIN : 0};
+    *t = (tn_team){.n_member = n_member, .spins = n_member <= n_cpu};
+    for (uint32_t i = 0; i < n_member; i++) t->members[i].processor = -1;
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->woken, NULL);
     int rc = start_members(t);

@@ -71,13 +71,13 @@ static void print_table(const char *out, const tn_convert_report *r, double seco
     printf("%-6s %8llu %10.1f %8.2f\n", "all", (unsigned long long)r->n_tensor, (double)r->bytes / 1e6,
            bits_of(r->bytes, r->elements));
     for (uint32_t i = 0; i < r->n_fallback; i++)
-        printf("%llu tensors with rows of %llu are %s: no multiple of the %u that %s takes\n",
-               (unsigned long long)r->fallbacks[i].n, (unsigned long long)r->fallbacks[i].cols,
-               type_name(r->fallbacks[i].type), tn_type_info_get(r->fallbacks[i].wanted)->block_elems,
-               type_name(r->fallbacks[i].wanted));
+        printf("rows of %llu are no multiple of the %u that %s takes: %s instead (tensors: %llu)\n",
+               (unsigned long long)r->fallbacks[i].cols,
+               tn_type_info_get(r->fallbacks[i].wanted)->block_elems, type_name(r->fallbacks[i].wanted),
+               type_name(r->fallbacks[i].type), (unsigned long long)r->fallbacks[i].n);
     if (r->n_unread)
-        printf("%llu tensors are no part of the language model and left out: %s%s\n",
-               (unsigned long long)r->n_unread, r->unread, r->n_unread > 1 ? ", ..." : "");
+        printf("left out, since the language model does not use it: %s (tensors: %llu)\n", r->unread,
+               (unsigned long long)r->n_unread);
     printf("%s: %.1f MB in %.1f s\n", out, (double)r->file_bytes / 1e6, seconds);
 }
 

@@ -32,6 +32,16 @@ static void release_inputs(plan *s, uint32_t i) {
         if (op->in[k] && s->last_use[op->in[k]] == i) s->slot_free[s->p->values[op->in[k]].slot] = true;
 }
 
+/* The slot of the operation's first input when it is free and of one shape with the output: who works in
+ * place element by element needs no other, and whose columns are whose stays as it was. */
+static bool take_input_slot(plan *s, const tn_op *op, tn_value_info *out) {
+    const tn_value_info *in = &s->p->values[op->in[0]];
+    if (!op->in[0] || in->rows != out->rows || in->cols != out->cols || !s->slot_free[in->slot]) return false;
+    out->slot = in->slot;
+    s->slot_free[in->slot] = false;
+    return true;
+}
+
 /* The free slot that wastes least: the narrowest that is wide enough, else the widest, which grows. */
 static uint32_t take_slot(plan *s, const tn_value_info *v) {
     tn_program *p = s->p;
@@ -65,7 +75,7 @@ int tn_program_plan(tn_program *p, tn_error *err) {
         if (works_in_place(op->kind)) release_inputs(&s, i);
         if (op->out) {
             tn_value_info *out = &p->values[op->out];
-            out->slot = take_slot(&s, out);
+            if (!works_in_place(op->kind) || !take_input_slot(&s, op, out)) out->slot = take_slot(&s, out);
             if (s.last_use[op->out] == i) s.slot_free[out->slot] = true; /* nobody reads it */
         }
         if (!works_in_place(op->kind)) release_inputs(&s, i);

@@ -7,7 +7,7 @@ libtenon_la_SOURCES += \
 	%D%/model.c %D%/model.h \
 	%D%/penalties.c %D%/penalties.h \
 	%D%/repeat.c %D%/repeat.h \
-	%D%/row.c %D%/row.h \
+	%D%/row.c %D%/row.h %D%/row_weigh.h \
 	%D%/runner.c %D%/runner.h \
 	%D%/sampler.c %D%/sampler.h \
 	%D%/share.c %D%/share.h

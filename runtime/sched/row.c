@@ -25,10 +25,6 @@ static inline vf select(vi mask, vf a, vf b) {
     return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
 
-static inline float sum_lanes(vf v) {
-    return (v[0] + v[1]) + (v[2] + v[3]);
-}
-
 /* Block b of a row: in place, or copied to `padded` and filled up with -inf. */
 static const float *block(const float *logits, uint32_t n, uint32_t b, float *padded) {
     uint32_t first = b * TN_ROW_BLOCK, count = n - first;
@@ -126,24 +122,6 @@ uint32_t tn__row_collect(const float *logits, uint32_t n, float floor, tn_candid
 
 /* ---- Weights ----------------------------------------------------------------------------------------- */
 
-/* exp(x) for -87 <= x <= 0, within 2e-7 relative: x = n log 2 + r, log 2 in two parts so that r is exact
- * (Cody and Waite 1980), and the Taylor series of degree 7 for |r| <= log(2) / 2. */
-static inline vf exp_lanes(vf x) {
-    const vf magic = set(0x1.8p23f); /* adding and taking it away rounds to whole numbers */
-    vf n = (x * set(0x1.715476p0f) + magic) - magic;
-    vf r = (x - n * set(0x1.63p-1f)) - n * set(-0x1.bd0106p-13f);
-    vf y = set(1.0f / 5040);
-    y = y * r + set(1.0f / 720);
-    y = y * r + set(1.0f / 120);
-    y = y * r + set(1.0f / 24);
-    y = y * r + set(1.0f / 6);
-    y = y * r + set(0.5f);
-    y = y * r + set(1.0f);
-    y = y * r + set(1.0f);
-    vi exponent = (__builtin_convertvector(n, vi) + 127) << 23;
-    return y * (vf)exponent;
-}
-
 /* 1 / temperature, but for temperatures so low that it would overflow: (max - max) / temperature has to be 0.
  */
 static float inverse(float temperature) {
@@ -151,25 +129,49 @@ static float inverse(float temperature) {
     return x < FLT_MAX ? x : FLT_MAX;
 }
 
-/* The weights of block b into w; below e^-87 they are 0. Returns their sum, and in *ret_moment that of
- * weight * (logit - max) / temperature. */
+/* Inlined so that it is compiled as its caller is: between old and new forms of vector instructions
+ * processors lose time. */
+static inline __attribute__((always_inline)) float sum_group(const float x[GROUP]) {
+    float sum[LANES];
+    for (int i = 0; i < LANES; i++) sum[i] = (x[i] + x[LANES + i]) + (x[2 * LANES + i] + x[3 * LANES + i]);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* weigh_block() for the registers of each processor: what a compiler makes of a vector is settled where the
+ * function stands, so each has its own copy of the text. */
+#define WEIGH       weigh_block
+#define WEIGH_F     vf
+#define WEIGH_I     vi
+#define WEIGH_LANES LANES
+#define WEIGH_TARGET
+#include "sched/row_weigh.h"
+#if defined(__x86_64__)
+typedef float vf8 __attribute__((vector_size(32))), vf16 __attribute__((vector_size(64)));
+typedef int32_t vi8 __attribute__((vector_size(32))), vi16 __attribute__((vector_size(64)));
+#    define WEIGH        weigh_avx2
+#    define WEIGH_F      vf8
+#    define WEIGH_I      vi8
+#    define WEIGH_LANES  8
+#    define WEIGH_TARGET __attribute__((target("avx2")))
+#    include "sched/row_weigh.h"
+#    define WEIGH        weigh_avx512
+#    define WEIGH_F      vf16
+#    define WEIGH_I      vi16
+#    define WEIGH_LANES  16
+#    define WEIGH_TARGET __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl")))
+#    include "sched/row_weigh.h"
+#endif
+
 static double weigh(const tn_row *r, uint32_t b, float *w, double *ret_moment) {
     float padded[TN_ROW_BLOCK];
     const float *x = block(r->logits, r->n, b, padded);
-    const vf max = set(r->max), floor = set(r->floor), scale = set(inverse(r->temperature));
-    vf least = set(-87), sum[4] = {{0}}, moment = {0};
-    for (uint32_t i = 0; i < TN_ROW_BLOCK; i += GROUP)
-        for (uint32_t k = 0; k < 4; k++) {
-            vf logit = load(x + i + k * LANES), z = (logit - max) * scale;
-            vi counts = (z > least) & (logit >= floor);
-            z = select(counts, z, set(0));
-            vf y = select(counts, exp_lanes(z), set(0));
-            memcpy(w + i + k * LANES, &y, sizeof y);
-            sum[k] += y;
-            moment += y * z;
-        }
-    *ret_moment = (double)sum_lanes(moment);
-    return (double)sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3]));
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        return weigh_avx512(r, x, w, ret_moment);
+    if (__builtin_cpu_supports("avx2")) return weigh_avx2(r, x, w, ret_moment);
+#endif
+    return weigh_block(r, x, w, ret_moment);
 }
 
 double tn__row_total(const tn_row *r, double *block_sums, double *ret_mean) {

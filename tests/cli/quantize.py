@@ -230,7 +230,7 @@ def rows_that_no_block_divides_are_told():
         assert sum(f["tensors"] for f in report["fallbacks"] if f["type"] == "Q8_0") == 29
         assert set(Gguf(out).types.values()) == {"F32", "Q8_0"}
         table = succeed("quantize", source, out, "--type", "Q4_K_M", "--force").decode()
-        assert "rows of 64 are Q8_0: no multiple of the 256 that Q4_K takes" in table, table
+        assert "rows of 64 are no multiple of the 256 that Q4_K takes: Q8_0 instead" in table, table
 
 
 # ---- GGUF files ----
@@ -245,6 +245,15 @@ def f32_of_a_quantised_file_is_the_same_model():
         assert after.pop("general.file_type") == 0
         assert after.pop("general.quantization_version") == 2
         assert after == {k: v for k, v in before.items() if k not in ("general.file_type", "general.quantization_version")}
+
+
+@test
+def weights_quantised_for_mlx_are_read():
+    source = vectors("mlx", "qwen3_wide-4bit-g64")
+    with Folder() as folder:
+        quantize(source, folder.path("o.gguf"), "F32")
+        assert logits(source) == logits(folder.path("o.gguf"))
+    refused(1, "is AFFINE already", source, "--type", "Q8_0")
 
 
 @test

@@ -222,7 +222,7 @@ static void check_int8(const linear_case *c, const tn_tensor *w, const float *bi
 static void run_int8(const tn_cpu_kernels *k, const tn_cpu_panels *p, const float *x, uint32_t n_row,
                      float *y) {
     uint32_t n_block = tn_cpu_act_blocks(p->cols), half = n_block / 2;
-    guarded act = guarded_new(tn_cpu_act_words(n_row, p->cols));
+    guarded act = guarded_new(n_row * tn_cpu_act_words(p->cols));
     void *scratch = aligned_alloc(64, TN_CPU_TILE_SCRATCH);
     assert_non_null(scratch);
     memset(scratch, 0xff, TN_CPU_TILE_SCRATCH);
@@ -235,8 +235,16 @@ static void run_int8(const tn_cpu_kernels *k, const tn_cpu_panels *p, const floa
     guarded_free(&act);
 }
 
-/* Every set; those with a fused multiply-add must agree bit for bit. */
-static void check_int8_sets(const linear_case *c, const tn_tensor *w, const float *bias, const float *x) {
+/* FNV-1a, on and on. */
+static uint64_t digest(uint64_t h, const float *x, size_t n) {
+    const uint8_t *p = (const uint8_t *)x;
+    for (size_t i = 0; i < n * sizeof *x; i++) h = (h ^ p[i]) * 0x100000001b3u;
+    return h;
+}
+
+/* Every set; those with a fused multiply-add must agree bit for bit. Their outputs join the digest. */
+static void check_int8_sets(const linear_case *c, const tn_tensor *w, const float *bias, const float *x,
+                            uint64_t *bits) {
     guarded y = guarded_new((size_t)c->t * c->n), z = guarded_new(y.n), first = guarded_new(y.n);
     tn_cpu_panels p = panels_new(w, 1, c->n, bias);
     bool have_first = false;
@@ -251,6 +259,7 @@ static void check_int8_sets(const linear_case *c, const tn_tensor *w, const floa
         memcpy(first.data, y.data, y.n * sizeof(float));
         have_first = true;
     }
+    if (have_first) *bits = digest(*bits, first.data, y.n);
     free(p.data);
     guarded_free(&y);
     guarded_free(&z);
@@ -260,6 +269,7 @@ static void check_int8_sets(const linear_case *c, const tn_tensor *w, const floa
 static void int8_layers_are_right_on_every_set(void **state) {
     (void)state;
     rng r = {7};
+    uint64_t bits = 0;
     for (size_t i = 0; i < sizeof int8_cases / sizeof *int8_cases; i++) {
         const linear_case *c = &int8_cases[i];
         tn_tensor w = tensor_random(&r, c->type, c->n + 2, c->k, c->bits, c->group);
@@ -268,11 +278,14 @@ static void int8_layers_are_right_on_every_set(void **state) {
         random_fill(&r, bias.data, bias.n);
         for (uint32_t k = 0; k < c->k; k++) x.data[k] = 1.0f; /* the largest sums there can be */
         for (uint32_t k = 0; k < 32; k++) x.data[(c->t - 1) * c->k + k] = 0.0f;
-        check_int8_sets(c, &w, c->bias ? bias.data : NULL, x.data);
+        check_int8_sets(c, &w, c->bias ? bias.data : NULL, x.data, &bits);
         guarded_free(&x);
         guarded_free(&bias);
         tensor_fini(&w);
     }
+    for (const tn_cpu_kernels *const *k = tn_cpu_kernel_sets; *k; k++)
+        if (tn_cpu_kernels_usable(*k)) print_message("# set %s\n", (*k)->name);
+    print_message("# bits with fused multiply-add: %016llx\n", (unsigned long long)bits);
 }
 
 static void decode_set(const tn_cpu_kernels *k) {
@@ -597,7 +610,8 @@ static void attention_blocks(const tn_cpu_kernels *k, const attention_data *d, c
 }
 
 static void attention_set(const tn_cpu_kernels *k) {
-    for (size_t i = 0; i < N_KV_TYPE * sizeof attention_cases / sizeof *attention_cases; i++) {
+    size_t every = unit_every();
+    for (size_t i = 0; i < N_KV_TYPE * sizeof attention_cases / sizeof *attention_cases; i += every) {
         const attention_case *c = &attention_cases[i / N_KV_TYPE];
         attention_data d, e;
         attention_data_init(&d, c, kv_types[i % N_KV_TYPE], i, false);

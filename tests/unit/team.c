@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/unit.h"
 
+#ifdef __linux__
+#    include <sched.h>
+#endif
 #include <time.h>
 
 #include "base/team.h"
@@ -61,6 +64,39 @@ static void sleeping_members_wake(void **state) {
     tn_team_free(j.team);
 }
 
+#ifdef __linux__
+/* Brings a member to the first processor that it may use, and lets it go anywhere again. */
+static void crowd(void *ctx, uint32_t member, uint32_t n_member) {
+    job *j = ctx;
+    cpu_set_t all, one;
+    uint32_t first = 0;
+    sched_getaffinity(0, sizeof all, &all);
+    while (!CPU_ISSET(first, &all)) first++;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    sched_setaffinity(0, sizeof one, &one);
+    sched_setaffinity(0, sizeof all, &all);
+    for (int i = 0; i < 50; i++) tn_team_barrier(j->team);
+    cpu_set_t now;
+    sched_getaffinity(0, sizeof now, &now);
+    j->seen[member] = CPU_EQUAL(&all, &now) ? n_member : 0;
+}
+
+/* Members on one processor get along, and each may go where it could before. */
+static void members_on_one_processor_meet(void **state) {
+    (void)state;
+    static job j;
+    assert_int_equal(tn_team_new(0, &j.team, NULL), 0);
+    uint32_t n = tn_team_size(j.team);
+    if (n == 1) print_message("skipped: one processor has one member\n");
+    for (int round = 0; round < 20; round++) {
+        tn_team_run(j.team, crowd, &j);
+        for (uint32_t i = 0; i < n; i++) assert_int_equal(j.seen[i], n);
+    }
+    tn_team_free(j.team);
+}
+#endif
+
 static void shares_cover_everything_once(void **state) {
     (void)state;
     for (uint64_t n = 0; n < 70; n++) {
@@ -94,10 +130,11 @@ static void sizes_are_checked(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(members_meet_at_barriers),
-        cmocka_unit_test(sleeping_members_wake),
-        cmocka_unit_test(shares_cover_everything_once),
-        cmocka_unit_test(sizes_are_checked),
+        cmocka_unit_test(members_meet_at_barriers),      cmocka_unit_test(sleeping_members_wake),
+#ifdef __linux__
+        cmocka_unit_test(members_on_one_processor_meet),
+#endif
+        cmocka_unit_test(shares_cover_everything_once),  cmocka_unit_test(sizes_are_checked),
     };
     return unit_main(tests);
 }

@@ -22,6 +22,15 @@
 /* Ends a test that cannot run here, and says why (printf arguments, without newline). */
 #define unit_skip(...) (printf("# SKIP "), printf(__VA_ARGS__), printf("\n"), fflush(stdout), skip())
 
+/* Of a long list of cases every how many-th is taken: all of them, unless TN_UNIT_EVERY says otherwise, for
+ * an emulated processor. Says so. */
+static inline size_t unit_every(void) {
+    const char *every = getenv("TN_UNIT_EVERY");
+    int n = every ? atoi(every) : 1;
+    if (n > 1) printf("# one case of %d only: TN_UNIT_EVERY\n", n);
+    return n > 1 ? (size_t)n : 1;
+}
+
 /* cmocka 1.1 reports a skipped test as "not ok 3 # SKIP name", a failure to whoever reads TAP. The tests run
  * in a child from here on; this process passes their output on and writes "ok 3 - name # SKIP reason". */
 static inline void unit_filter(void) {

@@ -23,3 +23,8 @@ unit_tests += tests/unit/quantize
 tests_unit_quantize_SOURCES = %D%/quantize.c %D%/unit.h
 tests_unit_quantize_CPPFLAGS = $(test_cppflags)
 tests_unit_quantize_LDADD = $(test_ldadd) -lm
+
+unit_tests += tests/unit/gguf_write
+tests_unit_gguf_write_SOURCES = %D%/gguf_write.c %D%/unit.h
+tests_unit_gguf_write_CPPFLAGS = $(test_cppflags)
+tests_unit_gguf_write_LDADD = $(test_ldadd)

@@ -42,6 +42,21 @@ void tn_cpu_run_linear(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t memb
     x->device->kernels->linear_f32(&c->linear, c->in[0], c->out, n_row, r, tn_cpu_scratch(x, member));
 }
 
+/* Rows of in, [rows, c->cols], rounded as their role wants it. */
+static void round_rows(const tn_cpu_exec *x, const tn_cpu_call *c, const float *in, tn_range blocks,
+                       int32_t *act) {
+    const tn_cpu_kernels *k = x->device->kernels;
+    if (c->bf16)
+        k->round_bf16(in, c->cols, tn_cpu_rows(x, c->rows), blocks, act);
+    else if (c->rows == TN_ROWS_OUTPUT)
+        k->quantize(in, c->cols, x->step.n_row, blocks, act);
+    for (uint32_t i = 0; i < x->n_stretch && !c->bf16 && c->rows != TN_ROWS_OUTPUT; i++) {
+        const struct tn_cpu_stretch *s = &x->stretches[i];
+        (s->prompt ? k->round_bf16 : k->quantize)(in + (size_t)s->first * c->cols, c->cols, s->n, blocks,
+                                                  act + s->first * tn_cpu_act_words(c->cols));
+    }
+}
+
 /* All blocks of all rows by every member for itself. */
 static void quantize_own(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member) {
     const tn_cpu_kernels *k = x->device->kernels;
@@ -54,7 +69,7 @@ static void quantize_own(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t me
             k->rms_norm(y + t * c->cols, in + t * c->cols, c->w, c->cols, c->f);
         in = y;
     }
-    k->quantize(in, c->cols, n_row, (tn_range){0, tn_cpu_act_blocks(c->cols)}, act);
+    round_rows(x, c, in, (tn_range){0, tn_cpu_act_blocks(c->cols)}, act);
 }
 
 /* Rows are normed, and blocks quantised, in shares. */
@@ -67,7 +82,7 @@ static void quantize_together(const tn_cpu_exec *x, const tn_cpu_call *c, uint32
         tn_team_barrier(x->device->team);
         in = c->out;
     }
-    x->device->kernels->quantize(in, c->cols, tn_cpu_rows(x, c->rows), r, x->act[c->act]);
+    round_rows(x, c, in, r, x->act[c->act]);
     tn_team_barrier(x->device->team);
 }
 
@@ -80,18 +95,29 @@ void tn_cpu_run_quantize(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t me
         tn_range r = tn_cpu_columns(c->cols, c->cut, member, n_member);
         tn_range blocks = {r.first / TN_CPU_ACT_BLOCK,
                            r.end == c->cols ? tn_cpu_act_blocks(c->cols) : r.end / TN_CPU_ACT_BLOCK};
-        if (r.first < r.end)
-            x->device->kernels->quantize(c->in[0], c->cols, tn_cpu_rows(x, c->rows), blocks, x->act[c->act]);
+        if (r.first < r.end) round_rows(x, c, c->in[0], blocks, x->act[c->act]);
     }
 }
 
-void tn_cpu_run_linear_int8(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+void tn_cpu_run_linear_rounded(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member,
+                               uint32_t n_member) {
+    const tn_cpu_kernels *k = x->device->kernels;
+    const int32_t *act = tn_cpu_act(x, c, member);
+    void *scratch = tn_cpu_scratch(x, member);
     tn_range r = tn_cpu_columns(c->panels.rows, c->cut, member, n_member);
     r.first /= TN_CPU_PANEL_ROWS;
     r.end = (r.end + TN_CPU_PANEL_ROWS - 1) / TN_CPU_PANEL_ROWS;
-    if (r.first < r.end)
-        x->device->kernels->linear_int8(&c->panels, tn_cpu_act(x, c, member), c->out, tn_cpu_rows(x, c->rows),
-                                        r, tn_cpu_scratch(x, member));
+    if (r.first >= r.end) return;
+    if (c->bf16)
+        k->linear_bf16(&c->panels, act, c->out, tn_cpu_rows(x, c->rows), r, scratch);
+    else if (c->rows == TN_ROWS_OUTPUT)
+        k->linear_int8(&c->panels, act, c->out, x->step.n_row, r, scratch);
+    for (uint32_t i = 0; i < x->n_stretch && !c->bf16 && c->rows != TN_ROWS_OUTPUT; i++) {
+        const struct tn_cpu_stretch *s = &x->stretches[i];
+        (s->prompt ? k->linear_bf16 : k->linear_int8)(&c->panels, act + s->first * tn_cpu_act_words(c->cols),
+                                                      c->out + (size_t)s->first * c->panels.rows, s->n, r,
+                                                      scratch);
+    }
 }
 
 void tn_cpu_run_rms_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {

@@ -32,7 +32,7 @@ enum {
      * that sharing the work would cost. */
     TN_CPU_OWN = 4096,
     /* Of one, quantised: a row that ends in half a pair of blocks takes up to twice its elements. */
-    TN_CPU_OWN_ACT = 2 * TN_CPU_OWN / TN_CPU_ACT_BLOCK * TN_CPU_ACT_STRIDE,
+    TN_CPU_OWN_ACT = 2 * TN_CPU_OWN / TN_CPU_ACT_BLOCK * TN_CPU_ACT_ROOM,
     TN_CPU_OWN_WORDS = TN_CPU_ACTS * TN_CPU_OWN_ACT + TN_CPU_OWN,
 };
 
@@ -75,6 +75,8 @@ struct tn_cpu_call {
     uint32_t act;   /* which quantised rows: written, or read by linear_int8 */
     bool act_whole; /* they were not cut by columns, so each member may have its own: tn_cpu_act_own() */
     bool normed;    /* in[0] is normed before it is quantised */
+    bool bf16; /* all rows are rounded to BF16, since the weights are; else those of prompts, where the set
+                  can */
     tn_cpu_panels panels;
     tn_cpu_linear linear; /* and the embedding's matrix */
     tn_cpu_attention attention;
@@ -103,7 +105,7 @@ struct tn_cpu_exec {
     /* Values quantised, two in turn so that one can be written while others still read the one before. */
     int32_t *act[TN_CPU_ACTS];
     const float *act_of[TN_CPU_ACTS]; /* while lowering: the slots they are of */
-    bool act_whole[TN_CPU_ACTS];
+    bool act_whole[TN_CPU_ACTS], act_bf16[TN_CPU_ACTS];
     uint32_t act_last;
     tn_cpu_call
         norm;     /* while lowering: one that is taken when its value is quantised; normed: there is one */
@@ -117,8 +119,14 @@ struct tn_cpu_exec {
     uint8_t *pools[TN_CACHE_GROUPS]; /* KV pages, mapped */
     uint64_t pool_bytes[TN_CACHE_GROUPS];
     tn_exec_size size;
-    bool dry;            /* only `size` is wanted: nothing of any size is allocated */
-    tn_step step;        /* the one running */
+    bool dry;     /* only `size` is wanted: nothing of any size is allocated */
+    tn_step step; /* the one running */
+    /* Its tokens by role, where that matters to kernels: stretches of rows, [n_stretch]. */
+    struct tn_cpu_stretch {
+        uint32_t first, n;
+        bool prompt;
+    } * stretches;
+    uint32_t n_stretch;
     tn_profile *profile; /* not ours, or NULL */
 };
 
@@ -131,7 +139,9 @@ static inline void *tn_cpu_scratch(const tn_cpu_exec *x, uint32_t member) {
 
 /* Whether each member makes the quantised rows [n_row, cols] for itself. */
 static inline bool tn_cpu_act_own(const tn_cpu_exec *x, const tn_cpu_call *c) {
-    return c->act_whole && (uint64_t)tn_cpu_rows(x, c->rows) * c->cols <= TN_CPU_OWN && !x->device->plain;
+    uint64_t n_row = tn_cpu_rows(x, c->rows);
+    return c->act_whole && n_row * c->cols <= TN_CPU_OWN &&
+           n_row * tn_cpu_act_words(c->cols) <= TN_CPU_OWN_ACT && !x->device->plain;
 }
 /* The quantised rows of the call, as the member has them. */
 static inline int32_t *tn_cpu_act(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member) {
@@ -158,7 +168,8 @@ void tn_cpu_run_rope_table(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t 
 void tn_cpu_run_embed(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_linear(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_quantize(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
-void tn_cpu_run_linear_int8(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_linear_rounded(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member,
+                               uint32_t n_member);
 void tn_cpu_run_rms_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_rope(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_store(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);

@@ -172,7 +172,7 @@ static touches cache_touches(const tn_cpu_exec *x, const tn_cpu_call *c) {
 static touches touches_of(const tn_cpu_exec *x, const tn_cpu_call *c) {
     if (c->run == tn_cpu_run_rope_table) return (touches){.out = {whole(c->table)}};
     if (c->run == tn_cpu_run_quantize) return quantize_touches(x, c);
-    if (c->run == tn_cpu_run_linear_int8)
+    if (c->run == tn_cpu_run_linear_rounded)
         return (touches){{whole(x->act[c->act])}, {{c->out, c->panels.rows, c->cut}}};
     if (c->run == tn_cpu_run_linear) return (touches){{whole(c->in[0])}, {{c->out, c->linear.rows, c->cut}}};
     if (c->run == tn_cpu_run_store || c->run == tn_cpu_run_attention) return cache_touches(x, c);

@@ -29,7 +29,7 @@ enum {
     TN_CPU_K_GROUP = 16,       /* tokens whose keys lie interleaved in a page */
     TN_CPU_QUERIES = 64,       /* of an attention item */
     TN_CPU_SCALED_QUERIES = 4, /* whose weights for values are multiplied by scales at a time, at most */
-    TN_CPU_TILE_SCRATCH = 96 * 1024, /* bytes that linear_int8 needs */
+    TN_CPU_TILE_SCRATCH = 96 * 1024, /* bytes that linear_int8 and linear_bf16 need */
     TN_CPU_DELTA_ROWS = 16,          /* rows that a part of a delta_rule's state meets while it is near */
 };
 
@@ -180,11 +180,17 @@ typedef struct tn_cpu_kernels {
     void (*linear_f32)(const tn_cpu_linear *l, const float *x, float *y, uint32_t n_row, tn_range rows,
                        void *scratch);
     /* act = x [n_row, cols] for linear_int8, of each row the blocks `blocks` of tn_cpu_act_blocks(cols); cols
-     * a multiple of 32. act: tn_cpu_act_words() words, whose layout is the set's own affair. */
+     * a multiple of 32. act: n_row * tn_cpu_act_words(cols) words, whose layout is the kernels' own affair.
+     */
     void (*quantize)(const float *x, uint32_t cols, uint32_t n_row, tn_range blocks, int32_t *act);
     /* y [n_row, p->rows] = activations times the panels `panels` of p (+ bias). Each sum runs over blocks of
      * 32 k, ascending, each block's products summed exactly. scratch: TN_CPU_TILE_SCRATCH bytes. */
     void (*linear_int8)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row, tn_range panels,
+                        void *scratch);
+    /* The same with activations and weights rounded to BF16, where the set has matrix registers, else NULL.
+     * It takes panels of BF16 too. Each sum runs over 32 k at a time, ascending, in F32. */
+    void (*round_bf16)(const float *x, uint32_t cols, uint32_t n_row, tn_range blocks, int32_t *act);
+    void (*linear_bf16)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row, tn_range panels,
                         void *scratch);
     /* dst[0 .. n) = elements of blocks at src; the same values as tn_dequantize. n: a multiple of the block.
      */

@@ -24,11 +24,12 @@ cpu_kernel_sources = \
 	%D%/kernels/formats.h \
 	%D%/kernels/int8.c \
 	%D%/kernels/linear.c \
+	%D%/kernels/matrix.c \
 	%D%/kernels/peak.c \
 	%D%/kernels/recurrent.c \
 	%D%/kernels/rows.c \
 	%D%/kernels/set.c %D%/kernels/set.h \
-	%D%/kernels/tiles.c %D%/kernels/tiles.h \
+	%D%/kernels/tiles.c %D%/kernels/tiles.h %D%/kernels/tiles_neon.h \
 	%D%/kernels/vec.h
 
 # What every processor of this kind has: generic, or neon on arm64.

@@ -43,7 +43,7 @@ static int act_new(tn_cpu_exec *x, tn_error *err) {
     for (uint32_t i = 0; i < p->n_op; i++) {
         if (p->ops[i].kind != TN_OP_LINEAR) continue;
         const tn_value_info *v = &p->values[p->ops[i].in[0]];
-        uint64_t words = tn_cpu_act_words(rows_most(x, v->rows), v->cols); /* below 2^62 */
+        uint64_t words = rows_most(x, v->rows) * tn_cpu_act_words(v->cols); /* below 2^62 */
         if (words > most) most = words;
     }
     for (int i = 0; i < TN_CPU_ACTS; i++) {
@@ -248,12 +248,13 @@ static int parts_new(tn_cpu_exec *x, tn_error *err) {
     return rc;
 }
 
-/* Whether the norm's value is read by the matrices that follow it alone, all on quantised rows. */
-static bool is_norm_of_int8(const tn_cpu_exec *x, const tn_op *op) {
+/* Whether the norm's value is read by the matrices that follow it alone, all on the same rounded rows. */
+static bool is_norm_of_rounded(const tn_cpu_exec *x, const tn_op *op) {
     const tn_program *p = x->program;
     const tn_op *end = p->ops + p->n_op, *next = op + 1;
     while (next < end && next->kind == TN_OP_LINEAR && next->in[0] == op->out &&
-           x->panels[next->w].panel_bytes)
+           x->panels[next->w].panel_bytes &&
+           (x->panels[next->w].type == TN_TYPE_BF16) == (x->panels[op[1].w].type == TN_TYPE_BF16))
         next++;
     if (next == op + 1 || p->logits == op->out || op->group != p->values[op->out].cols) return false;
     for (; next < end; next++)
@@ -265,7 +266,7 @@ static bool is_norm_of_int8(const tn_cpu_exec *x, const tn_op *op) {
 /* A norm that only matrices read is taken when its value is quantised, and its value need not be written. */
 static int lower_rms_norm(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_error *err) {
     int rc = tn_cpu_weights_vector(x, op->w, &c->w, err);
-    if (rc == 0 && is_norm_of_int8(x, op)) {
+    if (rc == 0 && is_norm_of_rounded(x, op)) {
         forget_act(x, c->out);
         x->norm = *c;
         x->norm.normed = true;
@@ -282,6 +283,7 @@ static void quantize(tn_cpu_exec *x, const tn_cpu_call *c, uint32_t width) {
         q = x->norm;
     else
         q.out = NULL;
+    q.bf16 = c->bf16;
     q.act = (x->act_last + 1) % TN_CPU_ACTS;
     q.act_whole = q.normed || width == 0 || width % TN_CPU_ACT_BLOCK != 0;
     if (!q.normed) q.cut = (tn_cpu_cut){q.act_whole ? 0 : width, false};
@@ -290,12 +292,15 @@ static void quantize(tn_cpu_exec *x, const tn_cpu_call *c, uint32_t width) {
     x->act_last = q.act;
     x->act_of[q.act] = c->in[0];
     x->act_whole[q.act] = q.act_whole;
+    x->act_bf16[q.act] = q.bf16;
 }
 
-/* Layers that read the same value share its quantised rows. */
-static void lower_linear_int8(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, const float *bias) {
+/* Layers that read the same value share its rounded rows. */
+static void lower_linear_rounded(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, const float *bias) {
     uint32_t i = 0;
-    while (i < TN_CPU_ACTS && x->act_of[i] != c->in[0]) i++;
+    c->bf16 = x->panels[op->w].type == TN_TYPE_BF16;
+    x->base.has_roles |= c->rows == TN_ROWS_TOKEN && !c->bf16 && x->device->kernels->linear_bf16;
+    while (i < TN_CPU_ACTS && (x->act_of[i] != c->in[0] || x->act_bf16[i] != c->bf16)) i++;
     if (i == TN_CPU_ACTS) {
         quantize(x, c, x->widths[op->in[0]]);
         i = x->act_last;
@@ -305,7 +310,7 @@ static void lower_linear_int8(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, c
     scratch_at_least(x, TN_CPU_TILE_SCRATCH);
     c->act = i;
     c->act_whole = x->act_whole[i];
-    append(x, c, tn_cpu_run_linear_int8);
+    append(x, c, tn_cpu_run_linear_rounded);
 }
 
 static int lower_linear(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_error *err) {
@@ -314,7 +319,7 @@ static int lower_linear(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_erro
     if (rc == 0) rc = matrix_of(x, op->w, &c->linear, err);
     if (rc) return rc;
     if (x->panels[op->w].panel_bytes) {
-        lower_linear_int8(x, op, c, bias);
+        lower_linear_rounded(x, op, c, bias);
         return 0;
     }
     c->linear.bias = bias;
@@ -411,8 +416,10 @@ static int tables_new(tn_cpu_exec *x, tn_error *err) {
     x->panels = calloc((size_t)p->n_weight + 1, sizeof *x->panels);
     x->tables = calloc((size_t)p->n_rope + 1, sizeof *x->tables);
     x->taps = calloc((size_t)p->n_tap + 1, sizeof *x->taps);
+    x->stretches = calloc(2 * (size_t)x->config.max_seqs, sizeof *x->stretches);
     x->widths = calloc((size_t)p->n_value + 1, sizeof *x->widths);
-    if (!x->calls || !x->slots || !x->vectors || !x->panels || !x->tables || !x->taps || !x->widths)
+    if (!x->calls || !x->slots || !x->vectors || !x->panels || !x->tables || !x->taps || !x->stretches ||
+        !x->widths)
         return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u operations", p->n_op);
     return 0;
 }
@@ -470,6 +477,7 @@ void tn_cpu_exec_free(tn_exec *exec) {
     tn_cpu_weights_free(x);
     free_all(x->tables, (size_t)p->n_rope + 1);
     free_all(x->taps, p->n_tap);
+    free(x->stretches);
     free(x->calls);
     for (int i = 0; i < TN_CPU_ACTS; i++) free(x->act[i]);
     free(x->own);

@@ -39,6 +39,9 @@ static void put_bits(const uint8_t *src, uint32_t *line, uint32_t lane) {
     line[lane] = to;
 }
 
+static void put_bf16(const uint8_t *src, uint32_t *lines, uint32_t lane) {
+    put_words(src, 16, 0, lines, lane);
+}
 static void put_q4_k(const uint8_t *src, uint32_t *lines, uint32_t lane) {
     put_words(src, 36, 0, lines, lane);
 }
@@ -109,13 +112,14 @@ static void put_nvfp4(const uint8_t *src, uint32_t *lines, uint32_t lane) {
 }
 
 static const layout layouts[] = {
-    {TN_TYPE_Q8_0, 64, 68, 17, put_q8_0, 0},      {TN_TYPE_Q4_0, 64, 36, 9, put_q4_0, 0},
-    {TN_TYPE_Q4_1, 32, 20, 5, put_q4_1, 0},       {TN_TYPE_Q5_0, 64, 44, 11, put_q5_0, 0},
-    {TN_TYPE_Q5_1, 32, 24, 6, put_q5_1, 0},       {TN_TYPE_IQ4_NL, 64, 36, 9, put_q4_0, 0},
-    {TN_TYPE_MXFP4, 128, 68, 17, put_mxfp4, 127}, {TN_TYPE_NVFP4, 64, 36, 9, put_nvfp4, 0},
-    {TN_TYPE_Q2_K, 256, 84, 21, put_q2_k, 0},     {TN_TYPE_Q3_K, 256, 110, 28, put_q3_k, 0},
-    {TN_TYPE_Q4_K, 256, 144, 36, put_q4_k, 0},    {TN_TYPE_Q5_K, 256, 176, 44, put_q5_k, 0},
-    {TN_TYPE_Q6_K, 256, 210, 53, put_q6_k, 0},    {TN_TYPE_IQ4_XS, 256, 136, 34, put_iq4_xs, 0},
+    {TN_TYPE_BF16, 32, 64, 16, put_bf16, 0},       {TN_TYPE_Q8_0, 64, 68, 17, put_q8_0, 0},
+    {TN_TYPE_Q4_0, 64, 36, 9, put_q4_0, 0},        {TN_TYPE_Q4_1, 32, 20, 5, put_q4_1, 0},
+    {TN_TYPE_Q5_0, 64, 44, 11, put_q5_0, 0},       {TN_TYPE_Q5_1, 32, 24, 6, put_q5_1, 0},
+    {TN_TYPE_IQ4_NL, 64, 36, 9, put_q4_0, 0},      {TN_TYPE_MXFP4, 128, 68, 17, put_mxfp4, 127},
+    {TN_TYPE_NVFP4, 64, 36, 9, put_nvfp4, 0},      {TN_TYPE_Q2_K, 256, 84, 21, put_q2_k, 0},
+    {TN_TYPE_Q3_K, 256, 110, 28, put_q3_k, 0},     {TN_TYPE_Q4_K, 256, 144, 36, put_q4_k, 0},
+    {TN_TYPE_Q5_K, 256, 176, 44, put_q5_k, 0},     {TN_TYPE_Q6_K, 256, 210, 53, put_q6_k, 0},
+    {TN_TYPE_IQ4_XS, 256, 136, 34, put_iq4_xs, 0},
 };
 enum { MOST_UNIT_BYTES = 210 };
 
@@ -202,6 +206,7 @@ static void put_mlx_fp4(const tn_tensor *t, uint64_t row, uint32_t unit, uint32_
 }
 
 static bool init_separate(tn_cpu_panels *p, const tn_tensor *t) {
+    if (p->cols % 32) return false;
     p->bits = t->bits;
     p->group = t->group;
     p->scale_type = t->scale_type;
@@ -229,8 +234,7 @@ bool tn_cpu_panels_init(tn_cpu_panels *p, const tn_tensor *t, uint32_t rows) {
     } else if (!init_separate(p, t)) {
         return false;
     }
-    if (cols % 32) return false;
-    p->n_unit = (uint32_t)((cols / 32 + p->unit_blocks - 1) / p->unit_blocks);
+    p->n_unit = (uint32_t)((cols + 32ull * p->unit_blocks - 1) / (32ull * p->unit_blocks));
     p->panel_bytes = (uint64_t)p->n_unit * p->unit_lines * TN_CPU_LINE_BYTES;
     return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights in the layout of the int8 kernels: the bits of the file, regrouped.
+/* Weights in the layout of the kernels for rounded activations: the bits of the file, regrouped.
  *
  * Sixteen rows make a panel. A row's blocks are taken as 32-bit words, and word i of the sixteen rows makes
  * line i, 64 bytes: a vector lane is an output row, and its four bytes are four neighbouring k. Sums then run
@@ -24,6 +24,7 @@
  *                            half of its bytes; 16 of two bits; 3 of scales; d as F32
  *   Q2_K    256 k  21 lines  4 of scales and minima; 16 of two bits; f16 d and dmin
  *   IQ4_XS  256 k  34 lines  f16 d and upper bits of scales; scales; 8 x nibbles
+ *   BF16     32 k  16 lines  two k each: for matrix registers
  *   AFFINE  a group          for each 32 k nibbles, pairs and bits as the width has them, 8 lines of bytes
  *                            for 8 bits; scale and bias in a line, or two if they are F32
  *
@@ -54,7 +55,7 @@ typedef struct tn_cpu_panels {
     const float *bias; /* [rows] or NULL */
 } tn_cpu_panels;
 
-/* Fills the sizes for so many rows of t; false where its type, or its width, has no int8 kernel. */
+/* Fills the sizes for so many rows of t; false where its type, or its width, has no such kernel. */
 bool tn_cpu_panels_init(tn_cpu_panels *p, const tn_tensor *t, uint32_t rows);
 static inline uint64_t tn_cpu_panels_count(const tn_cpu_panels *p) {
     return (p->rows + (uint64_t)TN_CPU_PANEL_ROWS - 1) / TN_CPU_PANEL_ROWS;
@@ -76,17 +77,17 @@ enum {
     TN_CPU_ACT_SCALE,
     TN_CPU_ACT_MINUS,
     TN_CPU_ACT_PAIR,
-    TN_CPU_ACT_STRIDE, /* words of a row and block */
+    TN_CPU_ACT_STRIDE,    /* words of a row and block */
+    TN_CPU_ACT_ROOM = 16, /* that are there for a row and block: as BF16 it takes so many */
 };
 
 /* Blocks of a row, whole units of up to 128 k: the last may be partly empty. */
 static inline uint32_t tn_cpu_act_blocks(uint32_t cols) {
     return (cols + 127) / 128 * 4;
 }
-/* Words for n_row rows: whole groups, as some sets lay them out. */
-static inline uint64_t tn_cpu_act_words(uint64_t n_row, uint32_t cols) {
-    return (n_row + TN_CPU_ACT_GROUP - 1) / TN_CPU_ACT_GROUP * TN_CPU_ACT_GROUP * tn_cpu_act_blocks(cols) *
-           TN_CPU_ACT_STRIDE;
+/* Words of a row. */
+static inline uint64_t tn_cpu_act_words(uint32_t cols) {
+    return (uint64_t)tn_cpu_act_blocks(cols) * TN_CPU_ACT_ROOM;
 }
 /* Rows of the group that starts at row t of n_row. */
 static inline uint32_t tn_cpu_act_group(uint32_t t, uint32_t n_row) {

@@ -15,7 +15,7 @@ static const struct {
     {tn_cpu_run_embed, "embedding"},
     {tn_cpu_run_linear, "linear"},
     {tn_cpu_run_quantize, "quantize"},
-    {tn_cpu_run_linear_int8, "linear"},
+    {tn_cpu_run_linear_rounded, "linear"},
     {tn_cpu_run_rms_norm, "rms norm"},
     {tn_cpu_run_rope, "rope"},
     {tn_cpu_run_store, "cache store"},
@@ -40,7 +40,7 @@ static const char *name_of(tn_cpu_run run) {
 /* "linear Q4_K"; F32 where the weights are decoded as they are used. */
 static void describe(tn_cpu_call *c, char *text) {
     const char *name = name_of(c->run);
-    if (c->run == tn_cpu_run_linear_int8) {
+    if (c->run == tn_cpu_run_linear_rounded) {
         c->profile_bytes = tn_cpu_panels_count(&c->panels) * c->panels.panel_bytes;
         c->profile_ops = 2ull * c->panels.rows * c->panels.cols;
         snprintf(text, TN_PROFILE_NAME, "%s %s", name, tn_type_info_get(c->panels.type)->name);
@@ -50,7 +50,7 @@ static void describe(tn_cpu_call *c, char *text) {
         snprintf(text, TN_PROFILE_NAME, "%s %s, as F32", name,
                  tn_type_info_get(c->linear.tensor->type)->name);
     } else {
-        snprintf(text, TN_PROFILE_NAME, "%s", name);
+        snprintf(text, TN_PROFILE_NAME, "%s%s", c->normed ? "rms norm, " : "", name);
     }
 }
 

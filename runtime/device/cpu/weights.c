@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the device makes of weights when a program is lowered: vectors as F32, and matrices that the int8
- * kernels take as panels, in one mapping. All other matrices are used where they are. */
+/* What the device makes of weights when a program is lowered: vectors as F32, and matrices that kernels for
+ * rounded activations take as panels, in one mapping. All other matrices are used where they are. */
 #include "device/cpu/cpu.h"
 
 #include <math.h>
@@ -71,6 +71,7 @@ static bool size_panels(tn_cpu_exec *x, uint64_t *ret_bytes) {
         const tn_weight_info *info = &p->weights[p->ops[i].w];
         tn_cpu_panels *panels = &x->panels[p->ops[i].w];
         if (info->cols < PANEL_COLS_LEAST) continue;
+        if (info->tensor->type == TN_TYPE_BF16 && !x->device->kernels->linear_bf16) continue;
         if (panels->panel_bytes || !tn_cpu_panels_init(panels, info->tensor, info->rows)) continue;
         if (!tn_mul_u64(panels->panel_bytes, tn_cpu_panels_count(panels), &bytes) ||
             !tn_add_u64(*ret_bytes, bytes, ret_bytes))

@@ -36,6 +36,8 @@ enum {
     LINE = 64, /* bytes that memory gives at a time */
 };
 
+_Static_assert((int)QV <= (int)TN_CPU_SCALED_QUERIES, "scratch has no room for so many weights");
+
 /* A line that is read soon: to the second cache, which takes more requests at a time than the first. */
 ALWAYS_INLINE void ask_for(const void *p) {
     __builtin_prefetch(p, 0, 2);
@@ -233,12 +235,16 @@ ALWAYS_INLINE void score_block(const tn_type type, const bool scaled, const int 
         }
         for (int g = 0; next && scaled && b % (2 * unit) == 0 && g < ng; g++)
             ask_for(next[g] + (size_t)n_dim * GROUP * bytes_of(type) + b / TN_KV_TYPE_BLOCK * GROUP * 2);
+        vf scale[GS_FEW * VG];
         UNROLL for (int v = 0; v < ng * VG; v++) {
-            vf scale = {0};
-            if (scaled) scale = key_scale(type, keys[v / VG], n_dim, b / TN_KV_TYPE_BLOCK, v % VG);
-            UNROLL for (int m = 0; m < n; m++) {
+            if (scaled) scale[v] = key_scale(type, keys[v / VG], n_dim, b / TN_KV_TYPE_BLOCK, v % VG);
+        }
+        UNROLL for (int m = 0; m < n; m++) {
+            UNROLL for (int v = 0; v < ng * VG; v++) {
                 float *at = to + m * SPAN + v * VN;
-                vf_store(at, !scaled ? s[m][v] : b ? vf_fma(s[m][v], scale, vf_load(at)) : s[m][v] * scale);
+                if (scaled) s[m][v] *= scale[v];
+                if (scaled && b) s[m][v] += vf_load(at);
+                vf_store(at, s[m][v]);
             }
         }
     }

@@ -159,18 +159,14 @@ ALWAYS_INLINE void unpack_unit(const format t, const format_open open, const for
         static void name##_unpack(const tn_cpu_panels *p, const uint8_t *w, tile *to) {                      \
             unpack_unit((format){kind, outer, inner, offset}, open, code, p, w, to);                         \
         }
+#    define TILE_KIND(kind, offset)                                                                          \
+        (kind == FORMAT_SCALE    ? TILE_SCALE                                                                \
+         : kind == FORMAT_HALVES ? TILE_HALVES                                                               \
+         : kind == FORMAT_MINS   ? TILE_MINS                                                                 \
+         : offset == 128         ? TILE_MIN128                                                               \
+                                 : TILE_MIN)
 #    define TILE_TYPE(name, kind, offset)                                                                    \
-        {                                                                                                    \
-            kind == FORMAT_SCALE    ? TILE_SCALE                                                             \
-            : kind == FORMAT_HALVES ? TILE_HALVES                                                            \
-            : kind == FORMAT_MINS   ? TILE_MINS                                                              \
-            : offset == 128         ? TILE_MIN128                                                            \
-                                    : TILE_MIN,                                                                      \
-                offset == 128  ? 4                                                                           \
-                : offset == 16 ? 1                                                                           \
-                               : 0,                                                                          \
-                name##_unpack                                                                                \
-        }
+        { TILE_KIND(kind, offset), offset == 128 ? 4 : offset == 16, offset, name##_unpack }
 #else
 #    define UNPACK(name, open, code, kind, outer, inner, offset)
 #    define TILE_TYPE(name, kind, offset)                                                                    \

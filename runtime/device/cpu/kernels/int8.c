@@ -75,6 +75,12 @@ static const int8_type *type_of(const tn_cpu_panels *p) {
     return type ? type : SET(tn_cpu_int8_affine)(p);
 }
 
+#if HAS_TILES
+const tile_type *SET(tn_cpu_tile_type)(const tn_cpu_panels *p) {
+    return &type_of(p)->tile;
+}
+#endif
+
 /* One panel for a group of g rows whose first is at y. */
 static void panel_group(const tn_cpu_panels *p, uint64_t panel, direct_kernel k, uint32_t g, const int32_t *a,
                         float *y) {
@@ -99,7 +105,7 @@ void SET(tn_cpu_linear_int8)(const tn_cpu_panels *p, const int32_t *act, float *
     uint32_t n_block = tn_cpu_act_blocks(p->cols), done = 0, g;
     (void)scratch;
 #if HAS_TILES
-    if (n_row >= TILE_ROWS) done = SET(tn_cpu_linear_tiles)(p, &type->tile, act, y, n_row, panels, scratch);
+    if (n_row >= TILE_ROWS) done = SET(tn_cpu_linear_tiles)(p, act, y, n_row, panels, scratch);
     if (done == n_row) return;
 #endif
     for (uint64_t first = panels.first; first < panels.end; first += few) {

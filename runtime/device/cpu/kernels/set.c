@@ -10,6 +10,10 @@ const tn_cpu_kernels SET(tn_cpu_kernels) = {
     .linear_f32 = SET(tn_cpu_linear_f32),
     .quantize = SET(tn_cpu_quantize),
     .linear_int8 = SET(tn_cpu_linear_int8),
+#if HAS_MATRIX
+    .round_bf16 = SET(tn_cpu_round_bf16),
+    .linear_bf16 = SET(tn_cpu_linear_bf16),
+#endif
     .decode = SET(tn_cpu_decode),
     .rms_norm = SET(tn_cpu_rms_norm),
     .rope = SET(tn_cpu_rope),

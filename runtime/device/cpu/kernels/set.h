@@ -12,6 +12,15 @@ void SET(tn_cpu_linear_f32)(const tn_cpu_linear *l, const float *x, float *y, ui
 void SET(tn_cpu_quantize)(const float *x, uint32_t cols, uint32_t n_row, tn_range blocks, int32_t *act);
 void SET(tn_cpu_linear_int8)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row,
                              tn_range panels, void *scratch);
+/* Whether the set has matrix registers for BF16. */
+#if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AVX512BF16__)
+#    define HAS_MATRIX 1
+void SET(tn_cpu_round_bf16)(const float *x, uint32_t cols, uint32_t n_row, tn_range blocks, int32_t *act);
+void SET(tn_cpu_linear_bf16)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row,
+                             tn_range panels, void *scratch);
+#else
+#    define HAS_MATRIX 0
+#endif
 void SET(tn_cpu_decode)(tn_type type, const uint8_t *src, uint64_t n, float *dst);
 void SET(tn_cpu_rms_norm)(float *y, const float *x, const float *w, uint32_t n, float eps);
 void SET(tn_cpu_rope)(float *y, const float *x, uint32_t head_dim, uint32_t n_pair, const float *cos_sin,

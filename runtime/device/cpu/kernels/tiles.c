@@ -6,7 +6,6 @@ enum {
     LINE = TN_CPU_LINE_BYTES,
     STRIDE = TN_CPU_ACT_STRIDE,
     GROUP = TN_CPU_ACT_GROUP,
-    MR = 4, /* rows against two panels */
 };
 
 _Static_assert(sizeof(tile) * TILE_PANELS * TILE_BLOCKS +
@@ -26,6 +25,11 @@ typedef struct strip {
     float *park;            /* [TILE_BATCH][TILE_PANELS][16]: sums between blocks */
     float *y;               /* of the batch's first row */
 } strip;
+
+#    if VEC_NEON
+#        include "device/cpu/kernels/tiles_neon.h"
+#    else
+enum { MR = 4 /* rows against two panels */ };
 
 /* MR sums of panel i to where they go: rows t .. of the batch. */
 ALWAYS_INLINE void store_sums(const strip *s, uint32_t i, uint32_t t, const vf *f) {
@@ -131,12 +135,14 @@ ALWAYS_INLINE void panel_rows(const enum tile_kind kind, const bool two, const s
     if (two) store_sums(s, i + 1, t, f[1]);
 }
 
-#    define ROWS(kind)                                                                                       \
-        static void rows_##kind(const strip *s, uint32_t t, const int32_t *a) {                              \
-            uint32_t i = 0;                                                                                  \
-            for (; i + 1 < s->n_panel; i += 2) panel_rows(kind, true, s, i, t, a);                           \
-            if (i < s->n_panel) panel_rows(kind, false, s, i, t, a);                                         \
-        }
+#        define ROWS(kind)                                                                                   \
+            static void rows_##kind(const strip *s, uint32_t t, const int32_t *a) {                          \
+                uint32_t i = 0;                                                                              \
+                for (; i + 1 < s->n_panel; i += 2) panel_rows(kind, true, s, i, t, a);                       \
+                if (i < s->n_panel) panel_rows(kind, false, s, i, t, a);                                     \
+            }
+#    endif
+
 ROWS(TILE_SCALE)
 ROWS(TILE_MIN)
 ROWS(TILE_HALVES)
@@ -167,8 +173,13 @@ static void unpack(strip *s, uint32_t u, uint32_t n_unit) {
         const uint8_t *w =
             s->p->data + (s->first + i) * s->p->panel_bytes + (size_t)u * s->p->unit_lines * LINE;
         tile *to = s->tiles + i * TILE_BLOCKS;
-        for (uint32_t j = 0; j < n_unit; j++, w += s->p->unit_lines * LINE, to += s->p->unit_blocks)
-            s->type->unpack(s->p, w, to);
+        for (uint32_t j = 0; j < n_unit; j++, w += s->p->unit_lines * LINE, to += s->p->unit_blocks) {
+            for (int v = 0; v < LINE; v += VN * 4)
+                s->type->unpack(s->p, w + v, (tile *)(void *)((uint8_t *)to + v));
+        }
+#    if VEC_NEON
+        for (uint32_t b = 0; b < s->n_block; b++) arrange(s->type, s->tiles + i * TILE_BLOCKS + b);
+#    endif
     }
 }
 
@@ -186,10 +197,10 @@ static void strip_rows(strip *s, const int32_t *act, uint32_t first_row, uint32_
     }
 }
 
-uint32_t SET(tn_cpu_linear_tiles)(const tn_cpu_panels *p, const tile_type *type, const int32_t *act, float *y,
-                                  uint32_t n_row, tn_range panels, void *scratch) {
+uint32_t SET(tn_cpu_linear_tiles)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row,
+                                  tn_range panels, void *scratch) {
     n_row = rows_taken(n_row);
-    strip s = {.p = p, .type = type, .tiles = scratch};
+    strip s = {.p = p, .type = SET(tn_cpu_tile_type)(p), .tiles = scratch};
     s.park = (float *)(void *)(s.tiles + TILE_PANELS * TILE_BLOCKS);
     uint32_t n;
     for (uint32_t t = 0; t < n_row; t += n) {

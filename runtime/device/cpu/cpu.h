@@ -141,7 +141,7 @@ static inline void *tn_cpu_scratch(const tn_cpu_exec *x, uint32_t member) {
 static inline bool tn_cpu_act_own(const tn_cpu_exec *x, const tn_cpu_call *c) {
     uint64_t n_row = tn_cpu_rows(x, c->rows);
     return c->act_whole && n_row * c->cols <= TN_CPU_OWN &&
-           tn_cpu_act_words(n_row, c->cols) <= TN_CPU_OWN_ACT && !x->device->plain;
+           n_row * tn_cpu_act_words(c->cols) <= TN_CPU_OWN_ACT && !x->device->plain;
 }
 /* The quantised rows of the call, as the member has them. */
 static inline int32_t *tn_cpu_act(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member) {

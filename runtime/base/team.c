@@ -3,8 +3,8 @@
  * barrier is a count of those who have come and a phase that the last one advances. Waiting is a spin on the
  * phase for a bounded time, then sleep: a futex on Linux, a condition variable elsewhere.
  *
- * Placement is left to the system but for one thing: on a busy machine it puts two members on one processor
- * and leaves them there, where each spins away the time of the other. Who waits and sees that moves. */
+ * Placement is left to the system, which on a busy machine puts two members on one processor: spinning would
+ * only keep the other from coming, so who waits there sleeps at once. */
 #include "base/team.h"
 
 #include <pthread.h>
@@ -129,28 +129,8 @@ static bool shares_processor(const tn_team *t) {
     return false;
 }
 
-/* Moves this thread to a processor without a member, and lets it go anywhere again; false where it cannot. */
-static bool move_away(tn_team *t) {
-#ifdef __linux__
-    cpu_set_t all, others;
-    if (sched_getaffinity(0, sizeof all, &all) != 0) return false;
-    others = all;
-    for (uint32_t i = 0; i < t->n_member; i++) {
-        int32_t taken = atomic_load_explicit(&t->members[i].processor, memory_order_relaxed);
-        if (taken >= 0 && taken < CPU_SETSIZE) CPU_CLR(taken, &others);
-    }
-    if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return false;
-    sched_setaffinity(0, sizeof all, &all);
-    note_processor(t);
-    return true;
-#else
-    (void)t;
-    return false;
-#endif
-}
-
 /* Whether the phase has gone on before the time was up. */
-static bool spin(tn_team *t, uint32_t phase, int64_t limit_ns) {
+static bool spin(const tn_team *t, uint32_t phase, int64_t limit_ns) {
     int64_t end = 0, now;
     while (t->spins) {
         for (int i = 0; i < LOOKS; i++) {
@@ -158,7 +138,7 @@ static bool spin(tn_team *t, uint32_t phase, int64_t limit_ns) {
             relax();
         }
         now = tn_clock_ns();
-        if (end == 0 && shares_processor(t) && !move_away(t)) return false;
+        if (end == 0 && shares_processor(t)) return false;
         if (end == 0) end = now + limit_ns;
         if (now >= end) return false;
     }

@@ -181,6 +181,13 @@ static void step_without_barriers(bench *b, const tn_step *s) {
     tn_team_run(l.x->device->team, run_late, &l);
 }
 
+/* Steps without barriers race, which a build that watches for that would report: there they are left out. */
+#if defined(__SANITIZE_THREAD__)
+enum { RACES = 0 };
+#else
+enum { RACES = 3 };
+#endif
+
 /* And that this would be noticed shows without any barrier. */
 static void late_members_do_not_show(void **state) {
     (void)state;
@@ -200,14 +207,15 @@ static void late_members_do_not_show(void **state) {
                 run_rows(&b, step_late, n, k % 2, got);
                 assert_memory_equal(want, got, result_bytes(&shapes[i], n));
             }
-            for (uint32_t n = 1; n < 4; n++) {
+            for (uint32_t n = 1; n <= RACES; n++) {
                 run_rows(&plain, run_step, n, true, want);
                 run_rows(&b, step_without_barriers, n, true, got);
                 noticed = noticed || memcmp(want, got, result_bytes(&shapes[i], n)) != 0;
             }
             bench_fini(&b);
         }
-        assert_true(noticed);
+        if (RACES == 0) print_message("without barriers: skipped, those races are meant\n");
+        assert_true(noticed || RACES == 0);
         bench_fini(&plain);
         free(want);
         free(got);

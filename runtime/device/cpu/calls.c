@@ -105,9 +105,9 @@ void tn_cpu_run_linear_rounded(const tn_cpu_exec *x, const tn_cpu_call *c, uint3
     const int32_t *act = tn_cpu_act(x, c, member);
     void *scratch = tn_cpu_scratch(x, member);
     tn_range r = tn_cpu_columns(c->panels.rows, c->cut, member, n_member);
+    if (r.first == r.end) return; /* at the end it may not be the first of a panel */
     r.first /= TN_CPU_PANEL_ROWS;
     r.end = (r.end + TN_CPU_PANEL_ROWS - 1) / TN_CPU_PANEL_ROWS;
-    if (r.first >= r.end) return;
     if (c->bf16)
         k->linear_bf16(&c->panels, act, c->out, tn_cpu_rows(x, c->rows), r, scratch);
     else if (c->rows == TN_ROWS_OUTPUT)

@@ -29,8 +29,9 @@ enum {
     TN_CPU_K_GROUP = 16,       /* tokens whose keys lie interleaved in a page */
     TN_CPU_QUERIES = 64,       /* of an attention item */
     TN_CPU_SCALED_QUERIES = 4, /* whose weights for values are multiplied by scales at a time, at most */
-    TN_CPU_TILE_SCRATCH = 96 * 1024, /* bytes that linear_int8 and linear_bf16 need */
-    TN_CPU_DELTA_ROWS = 16,          /* rows that a part of a delta_rule's state meets while it is near */
+    TN_CPU_TILE_SCRATCH = 96 * 1024,    /* bytes that linear_int8 needs */
+    TN_CPU_MATRIX_SCRATCH = 528 * 1024, /* and linear_bf16 */
+    TN_CPU_DELTA_ROWS = 16,             /* rows that a part of a delta_rule's state meets while it is near */
 };
 
 /* y[t][n] = sum over k of x[t][k] w[n][k] (+ bias[n]), the weights decoded to F32. */

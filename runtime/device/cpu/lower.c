@@ -307,7 +307,7 @@ static void lower_linear_rounded(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c
     }
     c->panels = x->panels[op->w];
     c->panels.bias = bias;
-    scratch_at_least(x, TN_CPU_TILE_SCRATCH);
+    scratch_at_least(x, x->device->kernels->linear_bf16 ? TN_CPU_MATRIX_SCRATCH : TN_CPU_TILE_SCRATCH);
     c->act = i;
     c->act_whole = x->act_whole[i];
     append(x, c, tn_cpu_run_linear_rounded);

@@ -11,12 +11,15 @@
 #if HAS_MATRIX
 enum {
     LINE = TN_CPU_LINE_BYTES,
-    ROWS = 16,           /* of a register */
-    BLOCK = ROWS * LINE, /* bytes: 16 rows, or outputs, by 32 k */
-    BLOCKS = 16,         /* of k between visits to memory */
-    BATCH = 512,         /* activation rows that meet the same unpacked weights */
+    ROWS = 16,            /* of a register */
+    BLOCK = ROWS * LINE,  /* bytes: 16 rows, or outputs, by 32 k */
+    BLOCKS = TILE_BLOCKS, /* of k between visits to memory */
+    BATCH = 512,          /* activation rows that meet the same unpacked weights */
+    PANELS = 16,          /* in turn for a stretch of k, whose activations stay in the second cache */
+    SUMS = ROWS * TN_CPU_PANEL_ROWS,
+    PAIR_SUMS = BATCH / ROWS * 2 * SUMS, /* of two panels */
 };
-_Static_assert(2 * BLOCKS * BLOCK + BATCH * 2 * TN_CPU_PANEL_ROWS * sizeof(float) <= TN_CPU_TILE_SCRATCH,
+_Static_assert(2 * BLOCKS * BLOCK + PANELS / 2 * PAIR_SUMS * sizeof(float) <= TN_CPU_MATRIX_SCRATCH,
                "the scratch that is asked for suffices");
 
 /* act: rows in groups of 16, the last one of what is left: [blocks][rows][32] BF16. */
@@ -101,7 +104,7 @@ typedef struct stretch {
     const uint8_t *w[2]; /* their blocks */
     uint32_t n_block;
     bool is_first, is_last; /* of the stretches */
-    float *park;            /* [BATCH / ROWS][2][ROWS][16]: sums */
+    float *park;            /* [BATCH / ROWS][2][ROWS][16]: their sums */
     float *y;               /* of the batch's first row */
 } stretch;
 
@@ -143,7 +146,6 @@ static void configure(uint32_t m0, uint32_t m1) {
 /* One or two groups of rows, the first blocks of which are at a0 and a1, by one or two panels. */
 ALWAYS_INLINE void multiply(const bool two_groups, const bool two_panels, const stretch *s, const uint8_t *a0,
                             uint32_t m0, const uint8_t *a1, uint32_t m1, float *park) {
-    enum { SUMS = ROWS * TN_CPU_PANEL_ROWS };
     const uint8_t *w0 = s->w[0], *w1 = s->w[1];
     LOAD_SUM(SUM_00, park);
     if (two_panels) LOAD_SUM(SUM_01, park + SUMS);
@@ -186,7 +188,6 @@ static void store_sums(const stretch *s, uint32_t i, uint32_t t, uint32_t m, con
 
 /* Rows t .. of the batch: two groups, or the last one. */
 static void two_groups(const stretch *s, uint32_t t, uint32_t n_row, const uint8_t *a, size_t group_bytes) {
-    enum { SUMS = ROWS * TN_CPU_PANEL_ROWS };
     const uint32_t left = n_row - t, m0 = left < ROWS ? left : ROWS;
     const uint32_t m1 = left - m0 < ROWS ? left - m0 : ROWS;
     float *park = s->park + (size_t)t / ROWS * 2 * SUMS;
@@ -218,24 +219,34 @@ static void all_rows(const stretch *s, const uint8_t *act, uint32_t n_row, uint3
     }
 }
 
-/* Two panels, or the last one, for the rows of a batch. */
-static void panel_pair(stretch *s, const uint8_t *act, uint32_t n_row, uint8_t *unpacked) {
-    const tile_type *type = s->p->type == TN_TYPE_BF16 ? NULL : SET(tn_cpu_tile_type)(s->p);
-    const uint32_t unit_blocks = s->p->unit_blocks, most = BLOCKS / unit_blocks;
-    uint32_t n;
-    for (uint32_t u = 0; u < s->p->n_unit; u += n) {
-        n = s->p->n_unit - u < most ? s->p->n_unit - u : most;
-        s->n_block = n * unit_blocks;
-        s->is_first = u == 0;
-        s->is_last = u + n == s->p->n_unit;
-        for (uint32_t i = 0; i < (s->two ? 2 : 1); i++) {
-            const uint8_t *w =
-                s->p->data + (s->first + i) * s->p->panel_bytes + (size_t)u * s->p->unit_lines * LINE;
-            s->w[i] = type ? unpacked + i * BLOCKS * BLOCK : w;
-            if (type) unpack(s->p, type, w, n, unpacked + i * BLOCKS * BLOCK);
+/* Panels first .. first + n for the rows of a batch. */
+static void strip(const tn_cpu_panels *p, uint64_t first, uint32_t n, const uint8_t *act, float *y,
+                  uint32_t n_row, uint8_t *unpacked, float *park) {
+    const tile_type *type = p->type == TN_TYPE_BF16 ? NULL : SET(tn_cpu_tile_type)(p);
+    const uint32_t unit_blocks = p->unit_blocks, most = BLOCKS / unit_blocks;
+    uint32_t n_unit;
+    for (uint32_t u = 0; u < p->n_unit; u += n_unit) {
+        n_unit = p->n_unit - u < most ? p->n_unit - u : most;
+        stretch s = {.p = p,
+                     .n_block = n_unit * unit_blocks,
+                     .is_first = u == 0,
+                     .is_last = u + n_unit == p->n_unit,
+                     .y = y};
+        for (uint32_t i = 0; i < n; i += 2) {
+            s.first = first + i;
+            s.two = i + 1 < n;
+            s.park = park + i / 2 * PAIR_SUMS;
+            for (uint32_t j = 0; j < (s.two ? 2 : 1); j++) {
+                const uint8_t *w =
+                    p->data + (s.first + j) * p->panel_bytes + (size_t)u * p->unit_lines * LINE;
+                uint8_t *to = unpacked + j * BLOCKS * BLOCK;
+                s.w[j] = type ? to : w;
+                if (type) unpack(p, type, w, n_unit, to);
+            }
+            __asm__ volatile("" ::
+                                 : "memory"); /* compilers do not know that registers are loaded from there */
+            all_rows(&s, act, n_row, u * unit_blocks);
         }
-        __asm__ volatile("" ::: "memory"); /* loads of registers are not seen by the compiler as such */
-        all_rows(s, act, n_row, u * unit_blocks);
     }
 }
 
@@ -243,15 +254,13 @@ void SET(tn_cpu_linear_bf16)(const tn_cpu_panels *p, const int32_t *act, float *
                              tn_range panels, void *scratch) {
     const size_t row_bytes = (size_t)tn_cpu_act_blocks(p->cols) * LINE;
     uint8_t *unpacked = scratch;
-    stretch s = {.p = p, .park = (float *)(void *)(unpacked + 2 * BLOCKS * BLOCK)};
+    float *park = (float *)(void *)(unpacked + 2 * BLOCKS * BLOCK);
     uint32_t n;
     for (uint32_t t = 0; t < n_row; t += n) {
         n = n_row - t < BATCH ? n_row - t : BATCH;
-        s.y = y + (size_t)t * p->rows;
-        for (s.first = panels.first; s.first < panels.end; s.first += 2) {
-            s.two = s.first + 1 < panels.end;
-            panel_pair(&s, (const uint8_t *)act + t * row_bytes, n, unpacked);
-        }
+        for (uint64_t i = panels.first; i < panels.end; i += PANELS)
+            strip(p, i, panels.end - i < PANELS ? (uint32_t)(panels.end - i) : PANELS,
+                  (const uint8_t *)act + t * row_bytes, y + (size_t)t * p->rows, n, unpacked, park);
     }
     _tile_release();
 }

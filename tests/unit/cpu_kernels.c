@@ -288,6 +288,94 @@ static void int8_layers_are_right_on_every_set(void **state) {
     print_message("# bits with fused multiply-add: %016llx\n", (unsigned long long)bits);
 }
 
+/* Rounded to BF16 are x, and w after it was decoded in F32 with an error of 2^-15 of its scale at most, which
+ * is below 2^-13 of the largest weight of the row. */
+static void check_bf16(const linear_case *c, const tn_tensor *w, const float *bias, const float *x,
+                       const float *y) {
+    float *row = malloc(c->k * sizeof *row);
+    for (uint32_t n = 0; n < c->n; n++) {
+        float top = 0;
+        tn_tensor_dequantize(w, n + 1, 0, c->k, row);
+        for (uint32_t k = 0; k < c->k; k++) top = fmaxf(top, fabsf(row[k]));
+        for (uint32_t t = 0; t < c->t; t++) {
+            double sum = bias ? bias[n] : 0, size = 0, sum_x = 0;
+            for (uint32_t k = 0; k < c->k; k++) {
+                sum += (double)row[k] * x[t * c->k + k];
+                size += fabs((double)row[k] * x[t * c->k + k]);
+                sum_x += fabs(x[t * c->k + k]);
+            }
+            double bound =
+                (0x1p-8 + 0x1p-16 + (c->k + 4) * EPS) * size + 0x1p-13 * top * sum_x + EPS * fabs(sum);
+            assert_true(fabs(y[t * c->n + n] - sum) <= bound);
+        }
+    }
+    free(row);
+}
+
+/* In two shares of blocks and of panels. */
+static void run_bf16(const tn_cpu_kernels *k, const tn_cpu_panels *p, const float *x, uint32_t n_row,
+                     float *y) {
+    uint32_t n_block = tn_cpu_act_blocks(p->cols), half = n_block / 2;
+    guarded act = guarded_new(n_row * tn_cpu_act_words(p->cols));
+    uint64_t n_panel = tn_cpu_panels_count(p), cut = n_panel / 3;
+    void *scratch = aligned_alloc(64, TN_CPU_MATRIX_SCRATCH);
+    assert_non_null(scratch);
+    memset(scratch, 0xff, TN_CPU_MATRIX_SCRATCH);
+    k->round_bf16(x, p->cols, n_row, (tn_range){half, n_block}, (int32_t *)act.data);
+    k->round_bf16(x, p->cols, n_row, (tn_range){0, half}, (int32_t *)act.data);
+    k->linear_bf16(p, (const int32_t *)act.data, y, n_row, (tn_range){cut, n_panel}, scratch);
+    k->linear_bf16(p, (const int32_t *)act.data, y, n_row, (tn_range){0, cut}, scratch);
+    free(scratch);
+    guarded_free(&act);
+}
+
+static const linear_case bf16_cases[] = {
+    {TN_TYPE_BF16, 1, 32, 1, 0, 0, false},       {TN_TYPE_BF16, 70, 160, 33, 0, 0, true},
+    {TN_TYPE_BF16, 17, 97, 16, 0, 0, false},     {TN_TYPE_BF16, 600, 1056, 47, 0, 0, true},
+    {TN_TYPE_BF16, 33, 2048, 530, 0, 0, true},   {TN_TYPE_Q8_0, 70, 160, 33, 0, 0, true},
+    {TN_TYPE_Q8_0, 300, 2560, 3, 0, 0, false},   {TN_TYPE_Q4_0, 33, 1568, 7, 0, 0, false},
+    {TN_TYPE_Q4_K, 70, 1280, 33, 0, 0, true},    {TN_TYPE_Q4_K, 3, 256, 1, 0, 0, false},
+    {TN_TYPE_Q4_K, 20, 768, 521, 0, 0, false},   {TN_TYPE_Q5_K, 70, 768, 65, 0, 0, true},
+    {TN_TYPE_Q6_K, 70, 768, 48, 0, 0, true},     {TN_TYPE_Q4_1, 33, 288, 33, 0, 0, true},
+    {TN_TYPE_Q5_0, 33, 288, 17, 0, 0, true},     {TN_TYPE_Q5_1, 33, 288, 17, 0, 0, true},
+    {TN_TYPE_IQ4_NL, 33, 96, 17, 0, 0, true},    {TN_TYPE_MXFP4, 33, 416, 17, 0, 0, true},
+    {TN_TYPE_NVFP4, 33, 320, 17, 0, 0, true},    {TN_TYPE_Q2_K, 33, 768, 17, 0, 0, true},
+    {TN_TYPE_Q3_K, 33, 768, 17, 0, 0, true},     {TN_TYPE_IQ4_XS, 33, 768, 17, 0, 0, true},
+    {TN_TYPE_AFFINE, 33, 288, 17, 3, 32, true},  {TN_TYPE_AFFINE, 33, 320, 17, 4, 64, true},
+    {TN_TYPE_AFFINE, 33, 640, 17, 8, 128, true},
+};
+
+static void matrix_set(const tn_cpu_kernels *k) {
+    rng r = {11};
+    if (!k->linear_bf16) {
+        print_message("# %s: has no matrix registers\n", k->name);
+        return;
+    }
+    for (size_t i = 0; i < sizeof bf16_cases / sizeof *bf16_cases; i++) {
+        const linear_case *c = &bf16_cases[i];
+        tn_tensor w = tensor_random(&r, c->type, c->n + 2, c->k, c->bits, c->group);
+        guarded x = guarded_new((size_t)c->t * c->k), bias = guarded_new(c->n);
+        guarded y = guarded_new((size_t)c->t * c->n), z = guarded_new(y.n);
+        random_fill(&r, x.data, x.n);
+        random_fill(&r, bias.data, bias.n);
+        tn_cpu_panels p = panels_new(&w, 1, c->n, c->bias ? bias.data : NULL);
+        run_bf16(k, &p, x.data, c->t, y.data);
+        check_bf16(c, &w, p.bias, x.data, y.data);
+        for (uint32_t t = 0; t < c->t; t++) run_bf16(k, &p, x.data + t * c->k, 1, z.data + t * c->n);
+        assert_memory_equal(y.data, z.data, y.n * sizeof(float));
+        free(p.data);
+        guarded_free(&x);
+        guarded_free(&bias);
+        guarded_free(&y);
+        guarded_free(&z);
+        tensor_fini(&w);
+    }
+}
+static void matrix_registers_give_a_row_its_own_bits(void **state) {
+    (void)state;
+    each_set(matrix_set);
+}
+
 static void decode_set(const tn_cpu_kernels *k) {
     static const tn_type types[] = {TN_TYPE_F32,  TN_TYPE_F16,  TN_TYPE_BF16, TN_TYPE_Q8_0,
                                     TN_TYPE_Q4_0, TN_TYPE_Q4_K, TN_TYPE_Q5_K, TN_TYPE_Q6_K};
@@ -680,6 +768,7 @@ int main(void) {
         cmocka_unit_test(decoders_agree_with_the_formats),
         cmocka_unit_test(linear_is_right_however_it_is_cut),
         cmocka_unit_test(int8_layers_are_right_on_every_set),
+        cmocka_unit_test(matrix_registers_give_a_row_its_own_bits),
         cmocka_unit_test(elementwise_kernels_are_right),
         cmocka_unit_test(norms_and_rope_are_right),
         cmocka_unit_test(attention_is_right_alone_and_in_blocks),

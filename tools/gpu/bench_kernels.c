@@ -453,8 +453,8 @@ static void measure_cols(rig *r) {
     forced_cols = 0;
 }
 
-/* A step each of the largest shape with 1 and 8 rows, timed by nobody: for a profiler, which runs what it is shown
- * many times over. Prints which dispatches are which. */
+/* A step each of the largest shape with 1 and 8 rows, timed by nobody: for a profiler, which runs what it is
+ * shown many times over. Prints which dispatches are which. */
 static void run_once(rig *r) {
     for (uint32_t t = 0; t < N_TYPE; t++)
         for (uint32_t rows = 1; rows <= 8; rows *= 8) {
@@ -583,12 +583,8 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(rig *r);
-    } parts[] = {{"rows", measure_rows},
-                 {"tiles", measure_tiles},
-                 {"both", measure_both},
-                 {"attention", measure_attention},
-                 {"cols", measure_cols},
-                 {"once", run_once}};
+    } parts[] = {{"rows", measure_rows},           {"tiles", measure_tiles}, {"both", measure_both},
+                 {"attention", measure_attention}, {"cols", measure_cols},   {"once", run_once}};
     enum { N_PART = sizeof parts / sizeof *parts, LAST_USUAL = N_PART - 2 };
     for (size_t p = 0; p < N_PART; p++)
         for (int i = argc > 1 ? 1 : 0; i < argc; i++)

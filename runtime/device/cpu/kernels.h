@@ -30,7 +30,7 @@ enum {
     TN_CPU_QUERIES = 64,       /* of an attention item */
     TN_CPU_SCALED_QUERIES = 4, /* whose weights for values are multiplied by scales at a time, at most */
     TN_CPU_TILE_SCRATCH = 96 * 1024,    /* bytes that linear_int8 needs */
-    TN_CPU_MATRIX_SCRATCH = 528 * 1024, /* and linear_bf16 */
+    TN_CPU_MATRIX_SCRATCH = 544 * 1024, /* and linear_bf16 */
     TN_CPU_DELTA_ROWS = 16,             /* rows that a part of a delta_rule's state meets while it is near */
 };
 

@@ -11,11 +11,11 @@
 #if HAS_MATRIX
 enum {
     LINE = TN_CPU_LINE_BYTES,
-    ROWS = 16,            /* of a register */
-    BLOCK = ROWS * LINE,  /* bytes: 16 rows, or outputs, by 32 k */
-    BLOCKS = TILE_BLOCKS, /* of k between visits to memory */
-    BATCH = 512,          /* activation rows that meet the same unpacked weights */
-    PANELS = 16,          /* in turn for a stretch of k, whose activations stay in the second cache */
+    ROWS = 16,           /* of a register */
+    BLOCK = ROWS * LINE, /* bytes: 16 rows, or outputs, by 32 k */
+    BLOCKS = 16,         /* of k between visits to memory */
+    BATCH = 512,         /* activation rows that meet the same unpacked weights */
+    PANELS = 16,         /* in turn for a stretch of k, whose activations stay in the second cache */
     SUMS = ROWS * TN_CPU_PANEL_ROWS,
     PAIR_SUMS = BATCH / ROWS * 2 * SUMS, /* of two panels */
 };
@@ -47,30 +47,36 @@ void SET(tn_cpu_round_bf16)(const float *x, uint32_t cols, uint32_t n_row, tn_ra
 
 /* ---- Weights ---- */
 
-/* Low halves from a, high ones from b. */
-ALWAYS_INLINE __m512i interleave(vf a, vf b) {
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23,
-                                           7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a));
+/* a and b rounded to BF16, a in the low half of each lane: the nearer one, and of two as near the larger. */
+ALWAYS_INLINE __m512i pair_of(vf a, vf b) {
+    const vi low = (vi)((vu)((vi)a + 0x8000) >> 16), high = (vi)b + 0x8000;
+    return _mm512_ternarylogic_epi32((__m512i)high, _mm512_set1_epi32((int)0xffff0000), (__m512i)low, 0xEA);
+}
+
+/* Codes of 8 bits, byte j of each lane, as floats: c becomes 128 + c / 2 when it stands behind the bits of
+ * 128. */
+ALWAYS_INLINE vf code(vi q, const int j) {
+    const vi at = j < 2 ? q << (15 - 8 * j) : (vi)((vu)q >> (8 * j - 15));
+    return (vf)_mm512_ternarylogic_epi32((__m512i)at, _mm512_set1_epi32(0x7f8000),
+                                         _mm512_set1_epi32(0x43000000), 0xEA);
 }
 
 /* A tile's values: line i holds k 2i and 2i + 1 of 16 outputs. */
 ALWAYS_INLINE void round_tile(const enum tile_kind kind, const tile *w, float offset, uint8_t *to) {
     UNROLL for (int h = 0; h < 2; h++) {
         const vf scale = vf_load(w->scale[kind == TILE_HALVES ? h : 0]);
-        vf base = scale * -offset;
+        vf base = scale * (-256.0f - offset);
         if (kind == TILE_MIN128) base -= vf_load(w->min);
         if (kind == TILE_MINS) {
             const vi two = vi_load(w->two);
-            base = vf_load(w->min) * -vf_from_i32(h ? two >> 16 : two & 0xffff);
+            base -= vf_load(w->min) * vf_from_i32(h ? two >> 16 : two & 0xffff);
         }
         for (int i = 4 * h; i < 4 * h + 4; i++) {
             const vi q = vi_load(w->q[i]);
             vf v[4];
-            UNROLL for (int j = 0; j < 4; j++) v[j] =
-                vf_fma(vf_from_i32((vi)((vu)q >> 8 * j) & 255), scale, base);
-            _mm512_storeu_si512(to + 2 * i * LINE, interleave(v[0], v[1]));
-            _mm512_storeu_si512(to + (2 * i + 1) * LINE, interleave(v[2], v[3]));
+            UNROLL for (int j = 0; j < 4; j++) v[j] = vf_fma(code(q, j), 2.0f * scale, base);
+            _mm512_storeu_si512(to + 2 * i * LINE, pair_of(v[0], v[1]));
+            _mm512_storeu_si512(to + (2 * i + 1) * LINE, pair_of(v[2], v[3]));
         }
     }
 }

@@ -149,18 +149,39 @@ static void linear_is_right_however_it_is_cut(void **state) {
 }
 
 static const linear_case int8_cases[] = {
-    {TN_TYPE_Q8_0, 1, 32, 1, 0, 0, false},     {TN_TYPE_Q8_0, 70, 160, 33, 0, 0, true},
-    {TN_TYPE_Q8_0, 24, 2560, 3, 0, 0, false},  {TN_TYPE_Q8_0, 16, 96, 15, 0, 0, true},
-    {TN_TYPE_Q4_0, 70, 96, 33, 0, 0, true},    {TN_TYPE_Q4_0, 33, 1568, 7, 0, 0, false},
-    {TN_TYPE_Q4_K, 70, 1280, 33, 0, 0, true},  {TN_TYPE_Q4_K, 3, 256, 1, 0, 0, false},
-    {TN_TYPE_Q4_K, 600, 2560, 9, 0, 0, false}, {TN_TYPE_Q5_K, 70, 768, 33, 0, 0, true},
-    {TN_TYPE_Q5_K, 17, 256, 2, 0, 0, false},   {TN_TYPE_Q6_K, 70, 768, 33, 0, 0, true},
+    {TN_TYPE_Q8_0, 1, 32, 1, 0, 0, false},        {TN_TYPE_Q8_0, 70, 160, 33, 0, 0, true},
+    {TN_TYPE_Q8_0, 24, 2560, 3, 0, 0, false},     {TN_TYPE_Q8_0, 16, 96, 15, 0, 0, true},
+    {TN_TYPE_Q4_0, 70, 96, 33, 0, 0, true},       {TN_TYPE_Q4_0, 33, 1568, 7, 0, 0, false},
+    {TN_TYPE_Q4_K, 70, 1280, 33, 0, 0, true},     {TN_TYPE_Q4_K, 3, 256, 1, 0, 0, false},
+    {TN_TYPE_Q4_K, 600, 2560, 9, 0, 0, false},    {TN_TYPE_Q5_K, 70, 768, 33, 0, 0, true},
+    {TN_TYPE_Q5_K, 17, 256, 2, 0, 0, false},      {TN_TYPE_Q6_K, 70, 768, 33, 0, 0, true},
     {TN_TYPE_Q6_K, 40, 2560, 6, 0, 0, false},
+
+    {TN_TYPE_Q4_1, 70, 288, 33, 0, 0, true},      {TN_TYPE_Q4_1, 33, 1568, 7, 0, 0, false},
+    {TN_TYPE_Q5_0, 70, 288, 33, 0, 0, true},      {TN_TYPE_Q5_0, 33, 1568, 7, 0, 0, false},
+    {TN_TYPE_Q5_1, 70, 288, 33, 0, 0, true},      {TN_TYPE_Q5_1, 33, 1568, 7, 0, 0, false},
+    {TN_TYPE_IQ4_NL, 70, 96, 33, 0, 0, true},     {TN_TYPE_IQ4_NL, 33, 1568, 7, 0, 0, false},
+    {TN_TYPE_MXFP4, 70, 416, 33, 0, 0, true},     {TN_TYPE_MXFP4, 33, 1504, 7, 0, 0, false},
+    {TN_TYPE_MXFP4, 1, 32, 1, 0, 0, false},       {TN_TYPE_NVFP4, 70, 320, 33, 0, 0, true},
+    {TN_TYPE_NVFP4, 33, 1536, 7, 0, 0, false},    {TN_TYPE_Q2_K, 70, 768, 33, 0, 0, true},
+    {TN_TYPE_Q2_K, 40, 2560, 6, 0, 0, false},     {TN_TYPE_Q3_K, 70, 768, 33, 0, 0, true},
+    {TN_TYPE_Q3_K, 40, 2560, 6, 0, 0, false},     {TN_TYPE_IQ4_XS, 70, 768, 33, 0, 0, true},
+    {TN_TYPE_IQ4_XS, 40, 2560, 6, 0, 0, false},
+
+    {TN_TYPE_MLX_MXFP4, 70, 416, 33, 0, 0, true}, {TN_TYPE_MLX_MXFP4, 33, 1504, 7, 0, 0, false},
+    {TN_TYPE_MLX_NVFP4, 70, 352, 33, 0, 0, true}, {TN_TYPE_MLX_NVFP4, 33, 1504, 7, 0, 0, false},
+    {TN_TYPE_AFFINE, 70, 288, 33, 2, 32, true},   {TN_TYPE_AFFINE, 17, 640, 7, 2, 128, false},
+    {TN_TYPE_AFFINE, 70, 288, 33, 3, 32, true},   {TN_TYPE_AFFINE, 17, 320, 7, 3, 64, false},
+    {TN_TYPE_AFFINE, 70, 288, 33, 4, 32, true},   {TN_TYPE_AFFINE, 33, 1600, 7, 4, 64, false},
+    {TN_TYPE_AFFINE, 17, 640, 6, 4, 128, false},  {TN_TYPE_AFFINE, 70, 288, 33, 5, 32, true},
+    {TN_TYPE_AFFINE, 17, 640, 7, 5, 128, false},  {TN_TYPE_AFFINE, 70, 288, 33, 6, 32, true},
+    {TN_TYPE_AFFINE, 17, 320, 7, 6, 64, false},   {TN_TYPE_AFFINE, 70, 288, 33, 8, 32, true},
+    {TN_TYPE_AFFINE, 33, 1600, 7, 8, 64, false},  {TN_TYPE_AFFINE, 17, 640, 6, 8, 128, false},
 };
 
 static tn_cpu_panels panels_new(const tn_tensor *w, uint64_t first_row, uint32_t rows, const float *bias) {
     tn_cpu_panels p;
-    assert_true(tn_cpu_panels_init(&p, w->type, rows, (uint32_t)tn_tensor_cols(w)));
+    assert_true(tn_cpu_panels_init(&p, w, rows));
     p.data = aligned_alloc(64, p.panel_bytes * tn_cpu_panels_count(&p));
     p.bias = bias;
     tn_cpu_panels_fill(&p, w, first_row, (tn_range){0, tn_cpu_panels_count(&p)});
@@ -187,7 +208,12 @@ static void check_int8(const linear_case *c, const tn_tensor *w, const float *bi
                 bound +=
                     weights * top / 254 * 1.0001 + 32 * 1.5 / sqrt(c->k) * top * (c->k / 32 + 4) * 4 * EPS;
             }
-            assert_true(fabs(y[t * c->n + n] - sum) <= bound);
+            double got = y[t * c->n + n];
+            if (!(fabs(got - sum) <= bound)) {
+                print_message("# type %d, %u bits [%u, %u] t %u n %u: %g, want %g within %g\n", c->type,
+                              c->bits, c->n, c->k, t, n, got, sum, bound);
+                fail();
+            }
         }
     }
     free(row);
@@ -246,7 +272,7 @@ static void int8_layers_are_right_on_every_set(void **state) {
     uint64_t bits = 0;
     for (size_t i = 0; i < sizeof int8_cases / sizeof *int8_cases; i++) {
         const linear_case *c = &int8_cases[i];
-        tn_tensor w = tensor_random(&r, c->type, c->n + 2, c->k, 0, 0);
+        tn_tensor w = tensor_random(&r, c->type, c->n + 2, c->k, c->bits, c->group);
         guarded x = guarded_new((size_t)c->t * c->k), bias = guarded_new(c->n);
         random_fill(&r, x.data, x.n);
         random_fill(&r, bias.data, bias.n);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "program/record.h"
+#include "weights/float.h"
 
 uint64_t rng_next(rng *r) {
     uint64_t z = (r->state += 0x9e3779b97f4a7c15ull);
@@ -31,6 +32,18 @@ static uint16_t half_bits(float x) {
 static void put_half(uint8_t *p, float x) {
     uint16_t h = half_bits(x);
     memcpy(p, &h, sizeof h);
+}
+
+/* E8M0 bits of about x, and positive E4M3 ones. */
+static uint8_t e8m0_bits(float x) {
+    int e;
+    frexpf(x, &e);
+    return (uint8_t)(e + 126);
+}
+static uint8_t e4m3_bits(float x) {
+    int e;
+    float m = frexpf(x, &e);
+    return e < -5 ? (uint8_t)(x * 0x1p9f) : (uint8_t)((e + 6) << 3 | (uint8_t)((m * 2 - 1) * 8));
 }
 
 /* Where the half-precision factors of a block stand, and how large its codes times inner scales get. */
@@ -71,26 +84,60 @@ static void fill_plain(rng *r, tn_type type, uint8_t *p, uint64_t n, float size)
     }
 }
 
+static void fill_fp4(rng *r, tn_type type, uint8_t *p, uint64_t n_block, float size) {
+    const uint32_t n_scale = type == TN_TYPE_MXFP4 ? 1 : 4, n_byte = type == TN_TYPE_MXFP4 ? 17 : 36;
+    for (uint64_t b = 0; b < n_block; b++, p += n_byte) {
+        for (uint32_t i = 0; i < n_byte; i++) p[i] = (uint8_t)(rng_next(r) >> 32);
+        for (uint32_t i = 0; i < n_scale; i++) {
+            float scale = size / 6 * (1.5f + rng_float(r));
+            p[i] = type == TN_TYPE_MXFP4 ? e8m0_bits(scale) : e4m3_bits(scale);
+        }
+    }
+}
+
 static uint8_t *odd_alloc(uint64_t bytes) {
     uint8_t *p = malloc(bytes + 1);
     assert(p);
     return p + 1;
 }
 
-static void fill_affine(rng *r, tn_tensor *t, uint64_t rows, uint64_t cols, float size) {
-    uint64_t n_scale = rows * (cols / t->group);
-    uint8_t *data = odd_alloc(t->bytes), *scales = odd_alloc(4 * n_scale), *biases = odd_alloc(4 * n_scale);
+static uint8_t *fill_codes(rng *r, const tn_tensor *t) {
+    uint8_t *data = odd_alloc(t->bytes);
     for (uint64_t i = 0; i < t->bytes; i++) data[i] = (uint8_t)(rng_next(r) >> 32);
+    return data;
+}
+
+static void put_scale(uint8_t *p, tn_type type, uint64_t i, float x) {
+    uint16_t h = type == TN_TYPE_F16 ? tn_f32_to_f16(x) : tn_f32_to_bf16(x);
+    if (type == TN_TYPE_F32)
+        memcpy(p + 4 * i, &x, 4);
+    else
+        memcpy(p + 2 * i, &h, 2);
+}
+
+/* Scales are F32, F16 and BF16 with groups of 32, 64 and 128. */
+static void fill_affine(rng *r, tn_tensor *t, uint64_t n_scale, float size) {
+    t->scale_type = t->group == 32 ? TN_TYPE_F32 : t->group == 64 ? TN_TYPE_F16 : TN_TYPE_BF16;
+    uint64_t bytes = n_scale * tn_type_info_get(t->scale_type)->block_bytes;
+    uint8_t *scales = odd_alloc(bytes), *biases = odd_alloc(bytes);
     for (uint64_t i = 0; i < n_scale; i++) {
-        float s = size / (float)(1 << t->bits) * (1.5f + rng_float(r)),
-              b = -size * (0.5f + 0.2f * rng_float(r));
-        memcpy(scales + 4 * i, &s, 4);
-        memcpy(biases + 4 * i, &b, 4);
+        put_scale(scales, t->scale_type, i, size / (float)(1 << t->bits) * (1.5f + rng_float(r)));
+        put_scale(biases, t->scale_type, i, -size * (0.5f + 0.2f * rng_float(r)));
     }
-    t->data = data;
+    t->data = fill_codes(r, t);
     t->scales = scales;
     t->biases = biases;
-    t->scale_type = TN_TYPE_F32;
+}
+
+static void fill_mlx_fp4(rng *r, tn_tensor *t, uint64_t n_scale, float size) {
+    uint8_t *scales = odd_alloc(n_scale);
+    for (uint64_t i = 0; i < n_scale; i++) {
+        float scale = size / 6 * (1.5f + rng_float(r));
+        scales[i] = t->type == TN_TYPE_MLX_MXFP4 ? e8m0_bits(scale) : e4m3_bits(scale);
+    }
+    t->data = fill_codes(r, t);
+    t->scales = scales;
+    t->scale_type = TN_TYPE_U8;
 }
 
 tn_tensor tensor_random(rng *r, tn_type type, uint32_t rows, uint32_t cols, uint32_t bits, uint32_t group) {
@@ -98,17 +145,19 @@ tn_tensor tensor_random(rng *r, tn_type type, uint32_t rows, uint32_t cols, uint
     tn_tensor t = {.name = "random", .type = type, .n_dim = 2, .dim = {rows, cols}};
     uint64_t n = (uint64_t)rows * cols;
     float size = 1.7f / sqrtf((float)cols);
-    if (type == TN_TYPE_AFFINE) {
-        t.bits = bits;
-        t.group = group;
-        t.bytes = n * bits / 8;
-        fill_affine(r, &t, rows, cols, size);
+    if (info->block_bytes == 0) {
+        bool affine = type == TN_TYPE_AFFINE;
+        t.bits = affine ? bits : 4;
+        t.group = affine ? group : info->block_elems;
+        t.bytes = n * t.bits / 8;
+        (affine ? fill_affine : fill_mlx_fp4)(r, &t, n / t.group, size);
         return t;
     }
     t.bytes = n / info->block_elems * info->block_bytes;
     uint8_t *data = odd_alloc(t.bytes);
     t.data = data;
     if (info->block_elems == 1) fill_plain(r, type, data, n, size);
+    if (type == TN_TYPE_MXFP4 || type == TN_TYPE_NVFP4) fill_fp4(r, type, data, n / info->block_elems, size);
     for (size_t i = 0; i < sizeof block_shapes / sizeof *block_shapes; i++)
         if (block_shapes[i].type == type)
             fill_blocks(r, &block_shapes[i], info, data, n / info->block_elems, size);

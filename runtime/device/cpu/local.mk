@@ -17,6 +17,11 @@ cpu_kernel_sources = \
 	%D%/kernels/attention.c \
 	%D%/kernels/cache.c \
 	%D%/kernels/decode.c \
+	%D%/kernels/direct.h \
+	%D%/kernels/direct_affine.c \
+	%D%/kernels/direct_blocks.c \
+	%D%/kernels/direct_super.c \
+	%D%/kernels/formats.h \
 	%D%/kernels/int8.c \
 	%D%/kernels/linear.c \
 	%D%/kernels/matrix.c \
@@ -25,7 +30,6 @@ cpu_kernel_sources = \
 	%D%/kernels/rows.c \
 	%D%/kernels/set.c %D%/kernels/set.h \
 	%D%/kernels/tiles.c %D%/kernels/tiles.h %D%/kernels/tiles_neon.h \
-	%D%/kernels/unpack.c \
 	%D%/kernels/vec.h
 
 # What every processor of this kind has: generic, or neon on arm64.

@@ -72,8 +72,7 @@ static bool size_panels(tn_cpu_exec *x, uint64_t *ret_bytes) {
         tn_cpu_panels *panels = &x->panels[p->ops[i].w];
         if (info->cols < PANEL_COLS_LEAST) continue;
         if (info->tensor->type == TN_TYPE_BF16 && !x->device->kernels->linear_bf16) continue;
-        if (panels->panel_bytes || !tn_cpu_panels_init(panels, info->tensor->type, info->rows, info->cols))
-            continue;
+        if (panels->panel_bytes || !tn_cpu_panels_init(panels, info->tensor, info->rows)) continue;
         if (!tn_mul_u64(panels->panel_bytes, tn_cpu_panels_count(panels), &bytes) ||
             !tn_add_u64(*ret_bytes, bytes, ret_bytes))
             return false;

@@ -65,7 +65,13 @@ ALWAYS_INLINE vf code(vi q, const int j) {
 ALWAYS_INLINE void round_tile(const enum tile_kind kind, const tile *w, float offset, uint8_t *to) {
     UNROLL for (int h = 0; h < 2; h++) {
         const vf scale = vf_load(w->scale[kind == TILE_HALVES ? h : 0]);
-        const vf base = kind == TILE_MIN ? -vf_load(w->min) - 256.0f * scale : scale * (-256.0f - offset);
+        vf base = scale * -offset;
+        if (kind == TILE_MIN128) base -= vf_load(w->min);
+        if (kind == TILE_MINS) {
+            const vi two = vi_load(w->two);
+            base = vf_load(w->min) * -vf_from_i32(h ? two >> 16 : two & 0xffff);
+        }
+        base -= 256.0f * scale; /* code() adds that much */
         for (int i = 4 * h; i < 4 * h + 4; i++) {
             const vi q = vi_load(w->q[i]);
             vf v[4];
@@ -77,17 +83,20 @@ ALWAYS_INLINE void round_tile(const enum tile_kind kind, const tile *w, float of
 }
 
 /* n_unit units of a panel from w on as blocks. */
-static void unpack(const tile_type *type, const uint8_t *w, uint32_t n_unit, uint8_t *to) {
+static void unpack(const tn_cpu_panels *p, const tile_type *type, const uint8_t *w, uint32_t n_unit,
+                   uint8_t *to) {
     _Alignas(LINE) tile tiles[TILE_BLOCKS];
-    for (uint32_t u = 0; u < n_unit; u++, w += type->unit_lines * LINE) {
-        type->unpack(w, tiles);
-        for (uint32_t b = 0; b < type->unit_blocks; b++, to += BLOCK) {
-            if (type->kind == TILE_MIN)
-                round_tile(TILE_MIN, &tiles[b], 0, to);
-            else if (type->kind == TILE_SCALE)
-                round_tile(TILE_SCALE, &tiles[b], (float)type->offset, to);
-            else
-                round_tile(TILE_HALVES, &tiles[b], (float)type->offset, to);
+    const float offset = (float)type->offset;
+    for (uint32_t u = 0; u < n_unit; u++, w += p->unit_lines * LINE) {
+        type->unpack(p, w, tiles);
+        for (uint32_t b = 0; b < p->unit_blocks; b++, to += BLOCK) {
+            switch (type->kind) {
+            case TILE_SCALE: round_tile(TILE_SCALE, &tiles[b], offset, to); break;
+            case TILE_MIN:
+            case TILE_MIN128: round_tile(TILE_MIN128, &tiles[b], offset, to); break;
+            case TILE_HALVES: round_tile(TILE_HALVES, &tiles[b], offset, to); break;
+            case TILE_MINS: round_tile(TILE_MINS, &tiles[b], 0, to); break;
+            }
         }
     }
 }
@@ -220,9 +229,8 @@ static void all_rows(const stretch *s, const uint8_t *act, uint32_t n_row, uint3
 /* Panels first .. first + n for the rows of a batch. */
 static void strip(const tn_cpu_panels *p, uint64_t first, uint32_t n, const uint8_t *act, float *y,
                   uint32_t n_row, uint8_t *unpacked, float *park) {
-    const tile_type *type = p->type == TN_TYPE_BF16 ? NULL : SET(tn_cpu_tile_type)(p->type);
-    const uint32_t unit_blocks = type ? type->unit_blocks : 1, unit_lines = type ? type->unit_lines : ROWS;
-    const uint32_t most = BLOCKS / unit_blocks;
+    const tile_type *type = p->type == TN_TYPE_BF16 ? NULL : SET(tn_cpu_tile_type)(p);
+    const uint32_t unit_blocks = p->unit_blocks, most = BLOCKS / unit_blocks;
     uint32_t n_unit;
     for (uint32_t u = 0; u < p->n_unit; u += n_unit) {
         n_unit = p->n_unit - u < most ? p->n_unit - u : most;
@@ -236,10 +244,11 @@ static void strip(const tn_cpu_panels *p, uint64_t first, uint32_t n, const uint
             s.two = i + 1 < n;
             s.park = park + i / 2 * PAIR_SUMS;
             for (uint32_t j = 0; j < (s.two ? 2 : 1); j++) {
-                const uint8_t *w = p->data + (s.first + j) * p->panel_bytes + (size_t)u * unit_lines * LINE;
+                const uint8_t *w =
+                    p->data + (s.first + j) * p->panel_bytes + (size_t)u * p->unit_lines * LINE;
                 uint8_t *to = unpacked + j * BLOCKS * BLOCK;
                 s.w[j] = type ? to : w;
-                if (type) unpack(type, w, n_unit, to);
+                if (type) unpack(p, type, w, n_unit, to);
             }
             __asm__ volatile("" ::
                                  : "memory"); /* compilers do not know that registers are loaded from there */

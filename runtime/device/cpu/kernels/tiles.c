@@ -77,7 +77,9 @@ ALWAYS_INLINE void add_block(const enum tile_kind kind, const bool two, const ti
                              const int32_t *a, int shift, vf f[2][MR]) {
     vi s[2][MR];
     UNROLL for (int m = 0; m < MR; m++) s[0][m] = s[1][m] =
-        kind == TILE_MIN ? (vi){0} : word(a, TN_CPU_ACT_SUM8, m) << shift;
+        kind == TILE_SCALE    ? word(a, TN_CPU_ACT_SUM8, m) << shift
+        : kind == TILE_MIN128 ? word(a, TN_CPU_ACT_SUM128, m)
+                              : (vi){0};
     multiply(two, 0, 8, w0->q, w1->q, a, s);
     UNROLL for (int p = 0; p < 2; p++) {
         if (p == 1 && !two) continue;
@@ -85,7 +87,12 @@ ALWAYS_INLINE void add_block(const enum tile_kind kind, const bool two, const ti
         vf scale = vf_load(w->scale[0]), min = vf_load(w->min);
         UNROLL for (int m = 0; m < MR; m++) {
             f[p][m] = vf_fma(vf_from_i32(s[p][m]), scale * (vf)word(a, TN_CPU_ACT_SCALE, m), f[p][m]);
-            if (kind == TILE_MIN) f[p][m] = vf_fma(min, (vf)word(a, TN_CPU_ACT_MINUS, m), f[p][m]);
+            if (kind == TILE_MIN || kind == TILE_MIN128)
+                f[p][m] = vf_fma(min, (vf)word(a, TN_CPU_ACT_MINUS, m), f[p][m]);
+            if (kind == TILE_MINS) {
+                vi sum = vi_dot2((vi){0}, vi_load(w->two), word(a, TN_CPU_ACT_PAIR, m));
+                f[p][m] = vf_fma(vf_from_i32(sum), min * (vf)word(a, TN_CPU_ACT_SCALE, m), f[p][m]);
+            }
         }
     }
 }
@@ -139,12 +146,14 @@ ALWAYS_INLINE void panel_rows(const enum tile_kind kind, const bool two, const s
 ROWS(TILE_SCALE)
 ROWS(TILE_MIN)
 ROWS(TILE_HALVES)
+ROWS(TILE_MIN128)
+ROWS(TILE_MINS)
 
 /* The strip's blocks, from block `first` on, for the rows of a batch: those from first_row on, whole
    groups. */
 static void all_rows(const strip *s, const int32_t *act, uint32_t first_row, uint32_t n_row, uint32_t first) {
-    static void (*const table[])(const strip *, uint32_t, const int32_t *) = {rows_TILE_SCALE, rows_TILE_MIN,
-                                                                              rows_TILE_HALVES};
+    static void (*const table[])(const strip *, uint32_t, const int32_t *) = {
+        rows_TILE_SCALE, rows_TILE_MIN, rows_TILE_HALVES, rows_TILE_MIN128, rows_TILE_MINS};
     const size_t n_block = tn_cpu_act_blocks(s->p->cols);
     for (uint32_t t = 0; t < n_row; t += MR) {
         const uint32_t in_group = t % GROUP;
@@ -160,38 +169,38 @@ static uint32_t rows_taken(uint32_t n_row) {
 
 /* Unpacks some units of the strip's panels, from unit u on. */
 static void unpack(strip *s, uint32_t u, uint32_t n_unit) {
-    const tile_type *type = s->type;
     for (uint32_t i = 0; i < s->n_panel; i++) {
         const uint8_t *w =
-            s->p->data + (s->first + i) * s->p->panel_bytes + (size_t)u * type->unit_lines * LINE;
+            s->p->data + (s->first + i) * s->p->panel_bytes + (size_t)u * s->p->unit_lines * LINE;
         tile *to = s->tiles + i * TILE_BLOCKS;
-        for (uint32_t j = 0; j < n_unit; j++, w += type->unit_lines * LINE, to += type->unit_blocks) {
-            for (int v = 0; v < LINE; v += VN * 4) type->unpack(w + v, (tile *)(void *)((uint8_t *)to + v));
+        for (uint32_t j = 0; j < n_unit; j++, w += s->p->unit_lines * LINE, to += s->p->unit_blocks) {
+            for (int v = 0; v < LINE; v += VN * 4)
+                s->type->unpack(s->p, w + v, (tile *)(void *)((uint8_t *)to + v));
         }
 #    if VEC_NEON
-        for (uint32_t b = 0; b < s->n_block; b++) arrange(type, s->tiles + i * TILE_BLOCKS + b);
+        for (uint32_t b = 0; b < s->n_block; b++) arrange(s->type, s->tiles + i * TILE_BLOCKS + b);
 #    endif
     }
 }
 
 /* All k of a strip for a batch of rows. */
 static void strip_rows(strip *s, const int32_t *act, uint32_t first_row, uint32_t n_row) {
-    const uint32_t most = TILE_BLOCKS / s->type->unit_blocks;
+    const uint32_t most = TILE_BLOCKS / s->p->unit_blocks;
     uint32_t n;
     for (uint32_t u = 0; u < s->p->n_unit; u += n) {
         n = s->p->n_unit - u < most ? s->p->n_unit - u : most;
-        s->n_block = n * s->type->unit_blocks;
+        s->n_block = n * s->p->unit_blocks;
         s->is_first = u == 0;
         s->is_last = u + n == s->p->n_unit;
         unpack(s, u, n);
-        all_rows(s, act, first_row, n_row, u * s->type->unit_blocks);
+        all_rows(s, act, first_row, n_row, u * s->p->unit_blocks);
     }
 }
 
 uint32_t SET(tn_cpu_linear_tiles)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row,
                                   tn_range panels, void *scratch) {
     n_row = rows_taken(n_row);
-    strip s = {.p = p, .type = SET(tn_cpu_tile_type)(p->type), .tiles = scratch};
+    strip s = {.p = p, .type = SET(tn_cpu_tile_type)(p), .tiles = scratch};
     s.park = (float *)(void *)(s.tiles + TILE_PANELS * TILE_BLOCKS);
     uint32_t n;
     for (uint32_t t = 0; t < n_row; t += n) {

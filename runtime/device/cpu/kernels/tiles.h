@@ -25,6 +25,8 @@ enum tile_kind {
     TILE_SCALE,  /* scale[0]; values are codes less an offset */
     TILE_MIN,    /* scale[0], and min[0] times the activations' sum is taken off */
     TILE_HALVES, /* scale[h] for 16 k each; codes less an offset */
+    TILE_MIN128, /* as TILE_MIN, of codes less 128 */
+    TILE_MINS,   /* as TILE_MIN, the activations' sums of 16 k times those of `two` */
 };
 
 /* 16 outputs by 32 k: codes q[k / 4][output][k % 4]. The lanes of a vector begin at the same byte of all
@@ -32,18 +34,18 @@ enum tile_kind {
 typedef struct tile {
     uint8_t q[8][TN_CPU_LINE_BYTES];
     float scale[2][TN_CPU_PANEL_ROWS], min[TN_CPU_PANEL_ROWS];
+    int32_t two[TN_CPU_PANEL_ROWS]; /* TILE_MINS: integers of 16 bits */
 } tile;
 
 typedef struct tile_type {
     enum tile_kind kind;
-    uint32_t unit_blocks, unit_lines;
-    int shift, offset; /* offset: 8 << shift; with halves 32 */
+    int shift, offset; /* offset: 8 << shift; with halves 32; with minima 0 or 128 */
     /* A vector's lanes of a unit of a panel: w and `to` are at their first byte. */
-    void (*unpack)(const uint8_t *w, tile *to);
+    void (*unpack)(const tn_cpu_panels *p, const uint8_t *w, tile *to);
 } tile_type;
 
-/* NULL where the type has none. */
-const tile_type *SET(tn_cpu_tile_type)(tn_type type);
+/* Of panels that int8 kernels take. */
+const tile_type *SET(tn_cpu_tile_type)(const tn_cpu_panels *p);
 
 /* linear_int8 for the first rows of n_row; returns how many it did. scratch: TN_CPU_TILE_SCRATCH bytes. */
 uint32_t SET(tn_cpu_linear_tiles)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row,

@@ -21,7 +21,7 @@ enum {
 #endif
 
 static void arrange(const tile_type *type, tile *w) {
-    const uint8x16_t offset = vdupq_n_u8(type->kind == TILE_MIN ? 0 : (uint8_t)(8 << type->shift));
+    const uint8x16_t offset = vdupq_n_u8((uint8_t)type->offset);
     for (int i = 0; i < 8; i += 2) {
         UNROLL for (int v = 0; v < LINE; v += 16) {
             uint32x4_t a = vreinterpretq_u32_u8(vsubq_u8(vld1q_u8(w->q[i] + v), offset));
@@ -138,7 +138,12 @@ ALWAYS_INLINE void add_block(const enum tile_kind kind, const tile *w, int h, co
                     min = vld1q_f32(w->min + 4 * (SIDE * h + v));
         UNROLL for (int m = 0; m < MR; m++) {
             f[m][v] = vfmaq_f32(f[m][v], vcvtq_f32_s32(s[m][v]), times_row(scale, as, m));
-            if (kind == TILE_MIN) f[m][v] = add_times_row(f[m][v], min, minus, m);
+            if (kind == TILE_MIN || kind == TILE_MIN128) f[m][v] = add_times_row(f[m][v], min, minus, m);
+            if (kind == TILE_MINS) {
+                const int32_t *two = w->two + 4 * (SIDE * h + v);
+                vi sum = vi_dot2((vi){0}, vi_load(two), vi_set1(a[TN_CPU_ACT_PAIR * GROUP + m]));
+                f[m][v] = vfmaq_f32(f[m][v], vcvtq_f32_s32((int32x4_t)sum), times_row(min, as, m));
+            }
         }
     }
 }

@@ -58,6 +58,7 @@ typedef float vf __attribute__((vector_size(VN * 4)));
 typedef int32_t vi __attribute__((vector_size(VN * 4)));
 typedef uint32_t vu __attribute__((vector_size(VN * 4)));
 typedef int16_t vs __attribute__((vector_size(VN * 4)));
+typedef uint16_t vus __attribute__((vector_size(VN * 4)));
 /* Unaligned views of memory. */
 typedef int32_t vi_memory __attribute__((vector_size(VN * 4), aligned(1), may_alias));
 typedef float vf_memory __attribute__((vector_size(VN * 4), aligned(1), may_alias));
@@ -335,21 +336,13 @@ ALWAYS_INLINE vi vi_dot4_small(vi acc, vi w, vi a) {
 
 /* vi_dot4 and vi_dot4_small with word i of p in every lane of a; the whole words 0, 4, 8, .. that i lies
  * among can be read. */
-ALWAYS_INLINE vi vi_dot4_at(vi acc, vi w, const int32_t *p, const int i) {
-#if VEC_NEON && defined(__ARM_FEATURE_MATMUL_INT8)
-    int8x16_t a = vld1q_s8((const int8_t *)(p + i / 4 * 4));
-    switch (i % 4) {
-    case 0: return (vi)vusdotq_laneq_s32((int32x4_t)acc, (uint8x16_t)w, a, 0);
-    case 1: return (vi)vusdotq_laneq_s32((int32x4_t)acc, (uint8x16_t)w, a, 1);
-    case 2: return (vi)vusdotq_laneq_s32((int32x4_t)acc, (uint8x16_t)w, a, 2);
-    default: return (vi)vusdotq_laneq_s32((int32x4_t)acc, (uint8x16_t)w, a, 3);
-    }
-#else
-    return vi_dot4(acc, w, vi_set1(p[i]));
-#endif
-}
 ALWAYS_INLINE vi vi_dot4_small_at(vi acc, vi w, const int32_t *p, const int i) {
-#if VEC_NEON && defined(__ARM_FEATURE_DOTPROD)
+#if VEC_AVX512 && defined(__AVX512VNNI__)
+    /* Compilers that load a first run out of registers. */
+    __m512i sum = (__m512i)acc;
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"((__m512i)w), "m"(p[i]));
+    return (vi)sum;
+#elif VEC_NEON && defined(__ARM_FEATURE_DOTPROD)
     int8x16_t a = vld1q_s8((const int8_t *)(p + i / 4 * 4));
     switch (i % 4) {
     case 0: return (vi)vdotq_laneq_s32((int32x4_t)acc, (int8x16_t)w, a, 0);
@@ -359,6 +352,106 @@ ALWAYS_INLINE vi vi_dot4_small_at(vi acc, vi w, const int32_t *p, const int i) {
     }
 #else
     return vi_dot4_small(acc, w, vi_set1(p[i]));
+#endif
+}
+ALWAYS_INLINE vi vi_dot4_at(vi acc, vi w, const int32_t *p, const int i) {
+#if VEC_NEON && defined(__ARM_FEATURE_MATMUL_INT8)
+    int8x16_t a = vld1q_s8((const int8_t *)(p + i / 4 * 4));
+    switch (i % 4) {
+    case 0: return (vi)vusdotq_laneq_s32((int32x4_t)acc, (uint8x16_t)w, a, 0);
+    case 1: return (vi)vusdotq_laneq_s32((int32x4_t)acc, (uint8x16_t)w, a, 1);
+    case 2: return (vi)vusdotq_laneq_s32((int32x4_t)acc, (uint8x16_t)w, a, 2);
+    default: return (vi)vusdotq_laneq_s32((int32x4_t)acc, (uint8x16_t)w, a, 3);
+    }
+#elif VEC_AVX512 && defined(__AVX512VNNI__)
+    return vi_dot4_small_at(acc, w, p, i);
+#else
+    return vi_dot4(acc, w, vi_set1(p[i]));
+#endif
+}
+/* START128: whether the set takes unsigned bytes as such; others turn them to signed ones first. */
+#if (VEC_AVX2 && !defined(__AVXVNNI__)) || (VEC_NEON && !defined(__ARM_FEATURE_MATMUL_INT8))
+#    define START128 0
+#else
+#    define START128 1
+#endif
+/* vi_dot4_at for bytes that are 128 over the weight, which may be -128 .. 127, in a sum that began as what
+ * vi_start128 makes of -128 times the sum of all of p's bytes. */
+ALWAYS_INLINE vi vi_start128(int32_t minus_128_sum) {
+    return vi_set1(START128 ? minus_128_sum : 0);
+}
+ALWAYS_INLINE vi vi_dot4_128_at(vi acc, vi w, const int32_t *p, const int i) {
+#if START128
+    return vi_dot4_at(acc, w, p, i);
+#elif VEC_NEON
+    return vi_dot4_small_at(acc, w ^ (int32_t)0x80808080, p, i);
+#else
+    /* Magnitudes with the activations' signs turned: pairs of products stay within 16 bits. */
+    __m256i v = (__m256i)(w ^ (int32_t)0x80808080), turned = _mm256_sign_epi8((__m256i)vi_set1(p[i]), v);
+    __m256i sums = _mm256_maddubs_epi16(_mm256_abs_epi8(v), turned);
+    return acc + (vi)_mm256_madd_epi16(sums, _mm256_set1_epi16(1));
+#endif
+}
+
+/* The sum of 2 products of 16-bit integers in each lane, added to acc; no product over 16 bits. */
+ALWAYS_INLINE vi vi_dot2(vi acc, vi w, vi a) {
+#if VEC_AVX512
+    return acc + (vi)_mm512_madd_epi16((__m512i)w, (__m512i)a);
+#elif VEC_AVX2
+    return acc + (vi)_mm256_madd_epi16((__m256i)w, (__m256i)a);
+#else
+    vi p = (vi)((vs)w * (vs)a);
+    return acc + (p >> 16) + ((vi)((vu)p << 16) >> 16);
+#endif
+}
+
+#if VEC_AVX512 || VEC_AVX2
+/* Bytes of x by index, each within its 16; 0 where an index has its top bit. */
+ALWAYS_INLINE vi vi_shuffle(vi x, vi index) {
+#    if VEC_AVX512
+    return (vi)_mm512_shuffle_epi8((__m512i)x, (__m512i)index);
+#    else
+    return (vi)_mm256_shuffle_epi8((__m256i)x, (__m256i)index);
+#    endif
+}
+/* Where byte n of each lane is, in the bytes of the lane for which `to` has a 1. */
+ALWAYS_INLINE vi vi_index(const int n, const int32_t to) {
+    vi first;
+    UNROLL for (int l = 0; l < VN; l++) first[l] = (l % 4 * 4 + n) * to;
+    return first;
+}
+#endif
+/* Byte n of each lane in its bytes 0 and 2, zeros between; and in all four. */
+ALWAYS_INLINE vi vi_byte_twice(vi x, const int n) {
+#if VEC_AVX512 || VEC_AVX2
+    return vi_shuffle(x, vi_index(n, 0x00010001) | (int32_t)0x80008000);
+#else
+    vi y = (vi)((vu)x >> 8 * n) & 255;
+    return y | y << 16;
+#endif
+}
+ALWAYS_INLINE vi vi_byte_all(vi x, const int n) {
+#if VEC_AVX512 || VEC_AVX2
+    return vi_shuffle(x, vi_index(n, 0x01010101));
+#else
+    vi y = vi_byte_twice(x, n);
+    return y | y << 8;
+#endif
+}
+/* table[c] for each byte c, below 16. */
+ALWAYS_INLINE vi vi_look_up(const uint8_t table[16], vi c) {
+#if VEC_AVX512
+    return vi_shuffle((vi)_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)table)), c);
+#elif VEC_AVX2
+    return vi_shuffle((vi)_mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)table)), c);
+#elif VEC_NEON
+    return (vi)vqtbl1q_u8(vld1q_u8(table), (uint8x16_t)c);
+#else
+    uint8_t b[VN * 4];
+    memcpy(b, &c, sizeof c);
+    UNROLL for (int i = 0; i < VN * 4; i++) b[i] = table[b[i]];
+    memcpy(&c, b, sizeof c);
+    return c;
 #endif
 }
 

@@ -65,12 +65,13 @@ ALWAYS_INLINE vf code(vi q, const int j) {
 ALWAYS_INLINE void round_tile(const enum tile_kind kind, const tile *w, float offset, uint8_t *to) {
     UNROLL for (int h = 0; h < 2; h++) {
         const vf scale = vf_load(w->scale[kind == TILE_HALVES ? h : 0]);
-        vf base = scale * (-256.0f - offset);
+        vf base = scale * -offset;
         if (kind == TILE_MIN128) base -= vf_load(w->min);
         if (kind == TILE_MINS) {
             const vi two = vi_load(w->two);
-            base -= vf_load(w->min) * vf_from_i32(h ? two >> 16 : two & 0xffff);
+            base = vf_load(w->min) * -vf_from_i32(h ? two >> 16 : two & 0xffff);
         }
+        base -= 256.0f * scale; /* code() adds that much */
         for (int i = 4 * h; i < 4 * h + 4; i++) {
             const vi q = vi_load(w->q[i]);
             vf v[4];

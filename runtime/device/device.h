@@ -88,6 +88,9 @@ typedef int (*tn_progress_fn)(void *ctx, uint64_t done, uint64_t total);
 typedef struct tn_device_class {
     const char *name;    /* "cpu" */
     const char *summary; /* one line for humans */
+    /* A row goes through other kernels as a generated token than as a prompt's, so its numbers differ a
+     * little; which ones follows from n_generated. false: all rows are alike. */
+    bool has_roles;
     /* TN_ENOTSUP where this machine cannot; the device is the caller's (close). */
     int (*open)(const tn_device_options *options, tn_device **ret, tn_error *err);
     void (*close)(tn_device *d);
@@ -132,9 +135,6 @@ struct tn_device {
 };
 struct tn_exec {
     const tn_device_class *cls;
-    /* A row goes through other kernels as a generated token than as a prompt's, so its numbers differ a
-     * little; which ones follows from n_generated. false: all rows are alike. */
-    bool has_roles;
 };
 
 /* The classes of this build, the default first; ends with NULL. */

@@ -128,7 +128,7 @@ static void seq_free(tn_engine *e, tn_seq *s) {
 /* Where a generated token's numbers differ from a prompt token's, the index takes them for different tokens.
  */
 static bool roles_matter(const tn_engine *e) {
-    return e->m->exec->has_roles && !e->config.mix_roles;
+    return e->m->device->cls->has_roles && !e->config.mix_roles;
 }
 
 static int32_t generated_key(const tn_seq *s, int32_t id) {

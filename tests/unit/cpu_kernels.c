@@ -288,24 +288,19 @@ static void int8_layers_are_right_on_every_set(void **state) {
     print_message("# bits with fused multiply-add: %016llx\n", (unsigned long long)bits);
 }
 
-/* Rounded to BF16 are x, and w after it was decoded in F32 with an error of 2^-15 of its scale at most, which
- * is below 2^-13 of the largest weight of the row. */
+/* x is rounded to 8 bits of mantissa. */
 static void check_bf16(const linear_case *c, const tn_tensor *w, const float *bias, const float *x,
                        const float *y) {
     float *row = malloc(c->k * sizeof *row);
     for (uint32_t n = 0; n < c->n; n++) {
-        float top = 0;
         tn_tensor_dequantize(w, n + 1, 0, c->k, row);
-        for (uint32_t k = 0; k < c->k; k++) top = fmaxf(top, fabsf(row[k]));
         for (uint32_t t = 0; t < c->t; t++) {
-            double sum = bias ? bias[n] : 0, size = 0, sum_x = 0;
+            double sum = bias ? bias[n] : 0, size = 0;
             for (uint32_t k = 0; k < c->k; k++) {
                 sum += (double)row[k] * x[t * c->k + k];
                 size += fabs((double)row[k] * x[t * c->k + k]);
-                sum_x += fabs(x[t * c->k + k]);
             }
-            double bound =
-                (0x1p-8 + 0x1p-16 + (c->k + 4) * EPS) * size + 0x1p-13 * top * sum_x + EPS * fabs(sum);
+            double bound = (0x1p-9 + (c->k + 4) * EPS) * size + EPS * fabs(sum);
             assert_true(fabs(y[t * c->n + n] - sum) <= bound);
         }
     }
@@ -330,19 +325,9 @@ static void run_bf16(const tn_cpu_kernels *k, const tn_cpu_panels *p, const floa
 }
 
 static const linear_case bf16_cases[] = {
-    {TN_TYPE_BF16, 1, 32, 1, 0, 0, false},       {TN_TYPE_BF16, 70, 160, 33, 0, 0, true},
-    {TN_TYPE_BF16, 17, 97, 16, 0, 0, false},     {TN_TYPE_BF16, 600, 1056, 47, 0, 0, true},
-    {TN_TYPE_BF16, 33, 2048, 530, 0, 0, true},   {TN_TYPE_Q8_0, 70, 160, 33, 0, 0, true},
-    {TN_TYPE_Q8_0, 300, 2560, 3, 0, 0, false},   {TN_TYPE_Q4_0, 33, 1568, 7, 0, 0, false},
-    {TN_TYPE_Q4_K, 70, 1280, 33, 0, 0, true},    {TN_TYPE_Q4_K, 3, 256, 1, 0, 0, false},
-    {TN_TYPE_Q4_K, 20, 768, 521, 0, 0, false},   {TN_TYPE_Q5_K, 70, 768, 65, 0, 0, true},
-    {TN_TYPE_Q6_K, 70, 768, 48, 0, 0, true},     {TN_TYPE_Q4_1, 33, 288, 33, 0, 0, true},
-    {TN_TYPE_Q5_0, 33, 288, 17, 0, 0, true},     {TN_TYPE_Q5_1, 33, 288, 17, 0, 0, true},
-    {TN_TYPE_IQ4_NL, 33, 96, 17, 0, 0, true},    {TN_TYPE_MXFP4, 33, 416, 17, 0, 0, true},
-    {TN_TYPE_NVFP4, 33, 320, 17, 0, 0, true},    {TN_TYPE_Q2_K, 33, 768, 17, 0, 0, true},
-    {TN_TYPE_Q3_K, 33, 768, 17, 0, 0, true},     {TN_TYPE_IQ4_XS, 33, 768, 17, 0, 0, true},
-    {TN_TYPE_AFFINE, 33, 288, 17, 3, 32, true},  {TN_TYPE_AFFINE, 33, 320, 17, 4, 64, true},
-    {TN_TYPE_AFFINE, 33, 640, 17, 8, 128, true},
+    {TN_TYPE_BF16, 1, 32, 1, 0, 0, false},     {TN_TYPE_BF16, 70, 160, 33, 0, 0, true},
+    {TN_TYPE_BF16, 17, 97, 16, 0, 0, false},   {TN_TYPE_BF16, 600, 1056, 47, 0, 0, true},
+    {TN_TYPE_BF16, 33, 2048, 270, 0, 0, true}, {TN_TYPE_BF16, 16, 300, 20, 0, 0, false},
 };
 
 static void matrix_set(const tn_cpu_kernels *k) {

@@ -42,19 +42,11 @@ void tn_cpu_run_linear(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t memb
     x->device->kernels->linear_f32(&c->linear, c->in[0], c->out, n_row, r, tn_cpu_scratch(x, member));
 }
 
-/* Rows of in, [rows, c->cols], rounded as their role wants it. */
+/* Rows of in, [rows, c->cols], rounded as the weights want them. */
 static void round_rows(const tn_cpu_exec *x, const tn_cpu_call *c, const float *in, tn_range blocks,
                        int32_t *act) {
     const tn_cpu_kernels *k = x->device->kernels;
-    if (c->bf16)
-        k->round_bf16(in, c->cols, tn_cpu_rows(x, c->rows), blocks, act);
-    else if (c->rows == TN_ROWS_OUTPUT)
-        k->quantize(in, c->cols, x->step.n_row, blocks, act);
-    for (uint32_t i = 0; i < x->n_stretch && !c->bf16 && c->rows != TN_ROWS_OUTPUT; i++) {
-        const struct tn_cpu_stretch *s = &x->stretches[i];
-        (s->prompt ? k->round_bf16 : k->quantize)(in + (size_t)s->first * c->cols, c->cols, s->n, blocks,
-                                                  act + s->first * tn_cpu_act_words(c->cols));
-    }
+    (c->bf16 ? k->round_bf16 : k->quantize)(in, c->cols, tn_cpu_rows(x, c->rows), blocks, act);
 }
 
 /* All blocks of all rows by every member for itself. */
@@ -108,16 +100,7 @@ void tn_cpu_run_linear_rounded(const tn_cpu_exec *x, const tn_cpu_call *c, uint3
     if (r.first == r.end) return; /* at the end it may not be the first of a panel */
     r.first /= TN_CPU_PANEL_ROWS;
     r.end = (r.end + TN_CPU_PANEL_ROWS - 1) / TN_CPU_PANEL_ROWS;
-    if (c->bf16)
-        k->linear_bf16(&c->panels, act, c->out, tn_cpu_rows(x, c->rows), r, scratch);
-    else if (c->rows == TN_ROWS_OUTPUT)
-        k->linear_int8(&c->panels, act, c->out, x->step.n_row, r, scratch);
-    for (uint32_t i = 0; i < x->n_stretch && !c->bf16 && c->rows != TN_ROWS_OUTPUT; i++) {
-        const struct tn_cpu_stretch *s = &x->stretches[i];
-        (s->prompt ? k->linear_bf16 : k->linear_int8)(&c->panels, act + s->first * tn_cpu_act_words(c->cols),
-                                                      c->out + (size_t)s->first * c->panels.rows, s->n, r,
-                                                      scratch);
-    }
+    (c->bf16 ? k->linear_bf16 : k->linear_int8)(&c->panels, act, c->out, tn_cpu_rows(x, c->rows), r, scratch);
 }
 
 void tn_cpu_run_rms_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {

@@ -75,8 +75,7 @@ struct tn_cpu_call {
     uint32_t act;   /* which quantised rows: written, or read by linear_int8 */
     bool act_whole; /* they were not cut by columns, so each member may have its own: tn_cpu_act_own() */
     bool normed;    /* in[0] is normed before it is quantised */
-    bool bf16; /* all rows are rounded to BF16, since the weights are; else those of prompts, where the set
-                  can */
+    bool bf16;      /* rows are rounded to BF16, as the weights are; else to 8 bits */
     tn_cpu_panels panels;
     tn_cpu_linear linear; /* and the embedding's matrix */
     tn_cpu_attention attention;
@@ -119,14 +118,8 @@ struct tn_cpu_exec {
     uint8_t *pools[TN_CACHE_GROUPS]; /* KV pages, mapped */
     uint64_t pool_bytes[TN_CACHE_GROUPS];
     tn_exec_size size;
-    bool dry;     /* only `size` is wanted: nothing of any size is allocated */
-    tn_step step; /* the one running */
-    /* Its tokens by role, where that matters to kernels: stretches of rows, [n_stretch]. */
-    struct tn_cpu_stretch {
-        uint32_t first, n;
-        bool prompt;
-    } * stretches;
-    uint32_t n_stretch;
+    bool dry;            /* only `size` is wanted: nothing of any size is allocated */
+    tn_step step;        /* the one running */
     tn_profile *profile; /* not ours, or NULL */
 };
 

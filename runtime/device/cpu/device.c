@@ -43,25 +43,6 @@ static void run_calls(void *ctx, uint32_t member, uint32_t n_member) {
     }
 }
 
-static void add_stretch(tn_cpu_exec *x, uint32_t first, uint32_t n, bool prompt) {
-    struct tn_cpu_stretch *last = x->n_stretch ? &x->stretches[x->n_stretch - 1] : NULL;
-    if (n == 0) return;
-    if (last && last->prompt == prompt && last->first + last->n == first)
-        last->n += n;
-    else
-        x->stretches[x->n_stretch++] = (struct tn_cpu_stretch){first, n, prompt};
-}
-
-static void find_stretches(tn_cpu_exec *x) {
-    x->n_stretch = 0;
-    for (uint32_t i = 0; i < x->step.n_seq; i++) {
-        const tn_step_seq *s = &x->step.seqs[i];
-        const uint32_t n_prompt = x->base.has_roles ? s->n_token - s->n_generated : 0;
-        add_stretch(x, s->first_token, n_prompt, true);
-        add_stretch(x, s->first_token + n_prompt, s->n_token - n_prompt, false);
-    }
-}
-
 static int cpu_step(tn_exec *exec, const tn_step *s, tn_error *err) {
     tn_cpu_exec *x = (tn_cpu_exec *)exec;
     const tn_exec_config *c = &x->config;
@@ -69,7 +50,6 @@ static int cpu_step(tn_exec *exec, const tn_step *s, tn_error *err) {
         return tn_fail(err, TN_EDEVICE, "a step of %u tokens, %u sequences, %u rows; lowered for %u, %u, %u",
                        s->n_token, s->n_seq, s->n_row, c->max_tokens, c->max_seqs, c->max_rows);
     x->step = *s;
-    find_stretches(x);
     if (x->profile)
         tn_cpu_step_profiled(x);
     else

@@ -30,7 +30,7 @@ enum {
     TN_CPU_QUERIES = 64,       /* of an attention item */
     TN_CPU_SCALED_QUERIES = 4, /* whose weights for values are multiplied by scales at a time, at most */
     TN_CPU_TILE_SCRATCH = 96 * 1024,    /* bytes that linear_int8 needs */
-    TN_CPU_MATRIX_SCRATCH = 544 * 1024, /* and linear_bf16 */
+    TN_CPU_MATRIX_SCRATCH = 256 * 1024, /* and linear_bf16 */
     TN_CPU_DELTA_ROWS = 16,             /* rows that a part of a delta_rule's state meets while it is near */
 };
 
@@ -188,8 +188,8 @@ typedef struct tn_cpu_kernels {
      * 32 k, ascending, each block's products summed exactly. scratch: TN_CPU_TILE_SCRATCH bytes. */
     void (*linear_int8)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row, tn_range panels,
                         void *scratch);
-    /* The same with activations and weights rounded to BF16, where the set has matrix registers, else NULL.
-     * It takes panels of BF16 too. Each sum runs over 32 k at a time, ascending, in F32. */
+    /* The same with panels of BF16 and activations rounded to it, where the set has matrix registers, else
+     * NULL. Each sum runs over 32 k at a time, ascending, in F32. */
     void (*round_bf16)(const float *x, uint32_t cols, uint32_t n_row, tn_range blocks, int32_t *act);
     void (*linear_bf16)(const tn_cpu_panels *p, const int32_t *act, float *y, uint32_t n_row, tn_range panels,
                         void *scratch);

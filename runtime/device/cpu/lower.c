@@ -299,7 +299,6 @@ static void quantize(tn_cpu_exec *x, const tn_cpu_call *c, uint32_t width) {
 static void lower_linear_rounded(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, const float *bias) {
     uint32_t i = 0;
     c->bf16 = x->panels[op->w].type == TN_TYPE_BF16;
-    x->base.has_roles |= c->rows == TN_ROWS_TOKEN && !c->bf16 && x->device->kernels->linear_bf16;
     while (i < TN_CPU_ACTS && (x->act_of[i] != c->in[0] || x->act_bf16[i] != c->bf16)) i++;
     if (i == TN_CPU_ACTS) {
         quantize(x, c, x->widths[op->in[0]]);
@@ -307,7 +306,7 @@ static void lower_linear_rounded(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c
     }
     c->panels = x->panels[op->w];
     c->panels.bias = bias;
-    scratch_at_least(x, x->device->kernels->linear_bf16 ? TN_CPU_MATRIX_SCRATCH : TN_CPU_TILE_SCRATCH);
+    scratch_at_least(x, c->bf16 ? TN_CPU_MATRIX_SCRATCH : TN_CPU_TILE_SCRATCH);
     c->act = i;
     c->act_whole = x->act_whole[i];
     append(x, c, tn_cpu_run_linear_rounded);
@@ -416,10 +415,8 @@ static int tables_new(tn_cpu_exec *x, tn_error *err) {
     x->panels = calloc((size_t)p->n_weight + 1, sizeof *x->panels);
     x->tables = calloc((size_t)p->n_rope + 1, sizeof *x->tables);
     x->taps = calloc((size_t)p->n_tap + 1, sizeof *x->taps);
-    x->stretches = calloc(2 * (size_t)x->config.max_seqs, sizeof *x->stretches);
     x->widths = calloc((size_t)p->n_value + 1, sizeof *x->widths);
-    if (!x->calls || !x->slots || !x->vectors || !x->panels || !x->tables || !x->taps || !x->stretches ||
-        !x->widths)
+    if (!x->calls || !x->slots || !x->vectors || !x->panels || !x->tables || !x->taps || !x->widths)
         return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u operations", p->n_op);
     return 0;
 }
@@ -477,7 +474,6 @@ void tn_cpu_exec_free(tn_exec *exec) {
     tn_cpu_weights_free(x);
     free_all(x->tables, (size_t)p->n_rope + 1);
     free_all(x->taps, p->n_tap);
-    free(x->stretches);
     free(x->calls);
     for (int i = 0; i < TN_CPU_ACTS; i++) free(x->act[i]);
     free(x->own);

@@ -29,7 +29,7 @@ void tn_gpu_discard_page(tn_exec *x, uint32_t group, uint32_t page);
 
 #define TN_GPU_DEVICE_CLASS(name_, summary_, open_)                                                          \
     {                                                                                                        \
-        .name = name_, .summary = summary_, .open = open_, .close = tn_gpu_device_close,                     \
+        .name = name_, .summary = summary_, .has_roles = true, .open = open_, .close = tn_gpu_device_close,  \
         .describe = tn_gpu_device_describe, .limits = tn_gpu_device_limits, .size = tn_gpu_size,             \
         .lower = tn_gpu_lower, .exec_free = tn_gpu_exec_free, .step = tn_gpu_step, .logits = tn_gpu_logits,  \
         .tap = tn_gpu_tap, .copy_page = tn_gpu_copy_page, .discard_page = tn_gpu_discard_page,               \

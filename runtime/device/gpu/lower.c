@@ -344,7 +344,6 @@ static int make(tn_device *d, const tn_program *p, const tn_exec_config *config,
     tn_gpu_exec *x = calloc(1, sizeof *x);
     if (!x) return out_of_memory(err);
     x->base.cls = d->cls;
-    x->base.has_roles = true;
     x->gpu = ((tn_gpu_device *)d)->gpu;
     x->p = p;
     x->config = *config;

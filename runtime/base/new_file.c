@@ -41,12 +41,13 @@ int tn_new_file_open(tn_new_file *ret, const char *path, bool replace, tn_error 
         return tn_fail(err, TN_ENOMEM, "out of memory");
     }
     snprintf(ret->temporary, room, "%s.XXXXXX", path);
-    ret->fd = mkostemp(ret->temporary, O_CLOEXEC);
+    ret->fd = mkstemp(ret->temporary);
     if (ret->fd < 0) {
         rc = failed(ret, err);
         tn_new_file_abort(ret);
         return rc;
     }
+    fcntl(ret->fd, F_SETFD, FD_CLOEXEC);
     usual_rights(ret->fd);
     return 0;
 }

@@ -39,7 +39,7 @@ class Folder:
 
 
 def starter(**settings):
-    """Some 19 MiB, and 2 MiB for a sequence."""
+    """Some 20 MiB, and 2 MiB for a sequence."""
     return dict({"path": '"%s"' % STARTER, "context": 512, "load": "demand", "threads": 1}, **settings)
 
 
@@ -195,7 +195,7 @@ def an_idle_limit_does_not_end_a_stream():
 
 # ---- pages ----
 
-BOTH = {"a": starter(context=2048), "b": starter(context=2048)}  # 19 MiB each, and 8 for a sequence
+BOTH = {"a": starter(context=2048), "b": starter(context=2048)}  # 20 MiB each, and 8 for a sequence
 
 
 def long_prompt(i):
@@ -208,7 +208,7 @@ def two_models_share_the_pages_that_there_are():
     def one(s, i):
         return ask(s, "ab"[i % 2], prompt=long_prompt(i), max_tokens=60, ignore_eos=True)["choices"][0]["text"]
 
-    with Folder(BOTH, limits={"memory": "47M"}) as f, Server(config=f.conf) as s:
+    with Folder(BOTH, limits={"memory": "49M"}) as f, Server(config=f.conf) as s:
         alone = [one(s, i) for i in range(12)]
         got = [None] * 12
 
@@ -223,7 +223,7 @@ def two_models_share_the_pages_that_there_are():
 
 @test
 def cached_pages_make_room_for_a_model():
-    with Folder(BOTH, limits={"memory": "47M"}) as f, Server(config=f.conf) as s:
+    with Folder(BOTH, limits={"memory": "49M"}) as f, Server(config=f.conf) as s:
         for i in range(6):
             ask(s, "a", prompt=long_prompt(i))  # more than 4 MiB of pages each
         ask(s, "b")

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/checked.h"
 
@@ -98,9 +99,25 @@ typedef struct fill {
     const tn_weight_info *info;
 } fill;
 
+/* Maps rows of a file at once that would come in a few pages at a time. */
+static void map_rows(const tn_tensor *t, uint64_t first, uint64_t end) {
+#ifdef MADV_POPULATE_READ
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), row = tn_tensor_row_bytes(t);
+    const uintptr_t from = ((uintptr_t)t->data + first * row) / page * page,
+                    to = (uintptr_t)t->data + end * row;
+    if (from < to)
+        (void)madvise((void *)from, to - from, MADV_POPULATE_READ); /* a hint: older systems refuse */
+#else
+    (void)t, (void)first, (void)end;
+#endif
+}
+
 static void run_fill(void *ctx, uint32_t member, uint32_t n_member) {
     const fill *f = ctx;
     tn_range r = tn_team_share(tn_cpu_panels_count(f->panels), 1, member, n_member);
+    const uint64_t first = f->info->first_row, last = r.end * TN_CPU_PANEL_ROWS;
+    map_rows(f->info->tensor, first + r.first * TN_CPU_PANEL_ROWS,
+             first + (last < f->panels->rows ? last : f->panels->rows));
     tn_cpu_panels_fill(f->panels, f->info->tensor, f->info->first_row, r);
 }
 

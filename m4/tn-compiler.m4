@@ -29,8 +29,8 @@ AC_DEFUN([TN_COMPILER_FLAGS], [
 ])
 
 # TN_CPU_SET(NAME, FLAGS, HEADER, BODY)
-# The kernel set NAME is built where the compiler takes BODY with FLAGS. The conditional CPU_NAME and TN_CPU_NAME in
-# config.h say so.
+# The kernel set NAME is built where the compiler takes BODY with FLAGS, unless --with-cpu-sets leaves it out. The
+# conditional CPU_NAME and TN_CPU_NAME in config.h say so.
 AC_DEFUN([TN_CPU_SET], [
   AS_VAR_PUSHDEF([var], [tn_cv_cpu_$1])
   AC_CACHE_CHECK([whether $CC can build the kernel set $1], [var], [
@@ -38,9 +38,11 @@ AC_DEFUN([TN_CPU_SET], [
     AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include <$3>]], [[$4]])],
       [AS_VAR_SET([var], [yes])], [AS_VAR_SET([var], [no])])
     CFLAGS=$saved])
-  AS_VAR_IF([var], [yes], [tn_cpu_sets="$tn_cpu_sets $1"
+  AS_VAR_COPY([tn_set], [var])
+  AS_CASE([" $with_cpu_sets "], [*" all "*|*" $1 "*], [], [tn_set=no])
+  AS_IF([test $tn_set = yes], [tn_cpu_sets="$tn_cpu_sets $1"
     AC_DEFINE([TN_CPU_]m4_toupper([$1]), [1], [the kernel set $1 is built])])
-  AM_CONDITIONAL([CPU_]m4_toupper([$1]), [test "x$tn_cv_cpu_$1" = xyes])
+  AM_CONDITIONAL([CPU_]m4_toupper([$1]), [test "x$tn_set" = xyes])
   AS_VAR_POPDEF([var])
 ])
 
@@ -48,6 +50,9 @@ AC_DEFUN([TN_CPU_SET], [
 # One kernel source is compiled once per instruction set; the program picks at start by what the processor has. The
 # headers tell processors apart: one that is not for this kind does not compile.
 AC_DEFUN([TN_CPU_KERNEL_SETS], [
+  AC_ARG_WITH([cpu-sets],
+    [AS_HELP_STRING([--with-cpu-sets=LIST], [kernels of the device cpu besides the basic ones, for example "avx2 avx512"; default: all that the compiler can build])],
+    [], [with_cpu_sets=all])
   AS_CASE([$host_cpu], [aarch64*|arm64*], [tn_cpu_sets=neon], [tn_cpu_sets=generic])
   TN_CPU_AVX2_CFLAGS='-mavx2 -mfma -mf16c'
   TN_CPU_AVX2VNNI_CFLAGS="$TN_CPU_AVX2_CFLAGS -mavxvnni"

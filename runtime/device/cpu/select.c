@@ -14,24 +14,27 @@
 #        include <unistd.h>
 #    endif
 
+/* The build may lack some sets. */
+#    define MAYBE_UNUSED __attribute__((unused))
+
 /* __builtin_cpu_supports asks the processor and whether the operating system saves the registers. clang 14
  * does not know f16c and avxvnni there, which need no registers beyond those of AVX2. */
-static bool has_avx2(void) {
+MAYBE_UNUSED static bool has_avx2(void) {
     unsigned a, b, c, d;
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
            __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
-static bool has_avx2vnni(void) {
+MAYBE_UNUSED static bool has_avx2vnni(void) {
     enum { AVX_VNNI = 1 << 4 }; /* of leaf 7.1's EAX */
     unsigned a, b, c, d;
     return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & AVX_VNNI);
 }
-static bool has_avx512(void) {
+MAYBE_UNUSED static bool has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
-static bool has_avx512vnni(void) {
+MAYBE_UNUSED static bool has_avx512vnni(void) {
     return has_avx512() && __builtin_cpu_supports("avx512vnni");
 }
 

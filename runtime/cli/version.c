@@ -6,14 +6,13 @@
 #include <jansson.h>
 #include <tenon/module.h>
 
+#include "device/cpu/kernels.h"
+
+/* Those of this build, best first; what this machine lacks in brackets. */
 static void cpu_kernels(tn_buf *out) {
-    tn_buf_adds(out, "cpu kernels: generic");
-#ifdef TN_CPU_AVX2
-    tn_buf_adds(out, " avx2");
-#endif
-#ifdef TN_CPU_AVX512
-    tn_buf_adds(out, " avx512");
-#endif
+    tn_buf_adds(out, "cpu kernels:");
+    for (const tn_cpu_kernels *const *k = tn_cpu_kernel_sets; *k; k++)
+        tn_buf_addf(out, tn_cpu_kernels_usable(*k) ? " %s" : " (%s)", (*k)->name);
     tn_buf_addc(out, '\n');
 }
 

@@ -84,6 +84,7 @@ static void configure(uint32_t m0, uint32_t m1) {
         config.bytes[i] = LINE;
         config.rows[i] = rows[i];
     }
+    __asm__ volatile("" : : "r"(&config) : "memory"); /* compilers think that only its first bytes are read */
     _tile_loadconfig(&config);
 }
 

@@ -147,36 +147,43 @@ static void store_sums(const stretch *s, uint32_t i, uint32_t t, uint32_t m, con
     }
 }
 
-/* Rows t .. of the batch: two groups, or the last one. */
-static void two_groups(const stretch *s, uint32_t t, uint32_t n_row, const uint8_t *a, size_t group_bytes) {
-    const uint32_t left = n_row - t, m0 = left < ROWS ? left : ROWS;
-    const uint32_t m1 = left - m0 < ROWS ? left - m0 : ROWS;
-    float *park = s->park + (size_t)t / ROWS * 2 * SUMS;
-    const uint8_t *a1 = a + group_bytes;
-    if (m1 && s->two)
-        multiply(true, true, s, a, m0, a1, m1, park);
-    else if (m1)
-        multiply(true, false, s, a, m0, a1, m1, park);
+/* A group of m rows from row t of the batch on; its first block of the stretch is at act. */
+typedef struct group {
+    const uint8_t *act;
+    uint32_t t, m;
+} group;
+
+/* Two groups that follow each other, the second one perhaps without rows. */
+static void two_groups(const stretch *s, const group *a, const group *b) {
+    float *park = s->park + (size_t)a->t / ROWS * 2 * SUMS;
+    if (b->m && s->two)
+        multiply(true, true, s, a->act, a->m, b->act, b->m, park);
+    else if (b->m)
+        multiply(true, false, s, a->act, a->m, b->act, b->m, park);
     else if (s->two)
-        multiply(false, true, s, a, m0, a1, m1, park);
+        multiply(false, true, s, a->act, a->m, NULL, 0, park);
     else
-        multiply(false, false, s, a, m0, a1, m1, park);
+        multiply(false, false, s, a->act, a->m, NULL, 0, park);
     for (uint32_t i = 0; s->is_last && i < (s->two ? 2 : 1); i++) {
-        store_sums(s, i, t, m0, park + i * SUMS);
-        if (m1) store_sums(s, i, t + ROWS, m1, park + (2 + i) * SUMS);
+        store_sums(s, i, a->t, a->m, park + i * SUMS);
+        if (b->m) store_sums(s, i, b->t, b->m, park + (2 + i) * SUMS);
     }
 }
 
 /* The rows of a batch in a stretch, which begins at block `first` of k. act: of the batch. */
 static void all_rows(const stretch *s, const uint8_t *act, uint32_t n_row, uint32_t first) {
     const size_t row_bytes = (size_t)tn_cpu_act_blocks(s->p->cols) * LINE;
-    uint32_t was0 = 0, was1 = 0;
+    uint32_t configured[2] = {0, 0};
     for (uint32_t t = 0; t < n_row; t += 2 * ROWS) {
-        const uint32_t left = n_row - t, m0 = left < ROWS ? left : ROWS;
-        const uint32_t m1 = left - m0 < ROWS ? left - m0 : ROWS;
-        if (m0 != was0 || m1 != was1) configure(was0 = m0, was1 = m1);
-        const uint8_t *a = act + t * row_bytes + (size_t)first * m0 * LINE;
-        two_groups(s, t, n_row, a, ROWS * row_bytes + (size_t)first * m1 * LINE - (size_t)first * m0 * LINE);
+        group g[2];
+        for (uint32_t i = 0; i < 2; i++) {
+            const uint32_t from = t + i * ROWS, left = from < n_row ? n_row - from : 0;
+            g[i] = (group){.t = from, .m = left < ROWS ? left : ROWS};
+            g[i].act = act + from * row_bytes + (size_t)first * g[i].m * LINE;
+        }
+        if (g[0].m != configured[0] || g[1].m != configured[1])
+            configure(configured[0] = g[0].m, configured[1] = g[1].m);
+        two_groups(s, &g[0], &g[1]);
     }
 }
 

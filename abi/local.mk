@@ -6,5 +6,6 @@ tenoninclude_HEADERS = \
 	%D%/tenon/family.h \
 	%D%/tenon/module.h \
 	%D%/tenon/program.h \
+	%D%/tenon/vision.h \
 	%D%/tenon/status.h
 EXTRA_DIST += %D%/LICENSE

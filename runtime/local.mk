@@ -12,6 +12,7 @@ include runtime/weights/local.mk
 include runtime/program/local.mk
 include runtime/device/local.mk
 include runtime/cache/local.mk
+include runtime/media/local.mk
 include runtime/sched/local.mk
 include runtime/config/local.mk
 include runtime/convert/local.mk

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+libtenon_la_SOURCES += \
+	%D%/media.h

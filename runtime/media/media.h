@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What passes between the stages that a picture or a clip goes through: bytes, frames, patches. */
+#ifndef TN_MEDIA_MEDIA_H
+#define TN_MEDIA_MEDIA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum tn_media_kind { TN_MEDIA_IMAGE = 1, TN_MEDIA_VIDEO = 2, TN_MEDIA_AUDIO = 3 } tn_media_kind;
+
+/* Of decoded bytes, of what a tower is given: 256 bits that nobody can find twice. */
+typedef struct tn_media_hash {
+    uint8_t bytes[32];
+} tn_media_hash;
+
+/* Frames of one size, upright, opaque (transparent ones over white), sRGB. An image has one. */
+typedef struct tn_frames {
+    uint32_t width, height, n_frame;
+    uint8_t *rgb;    /* [n_frame][height][width][3]; the owner's malloc */
+    double *seconds; /* [n_frame]: when each is shown; NULL for images */
+    double fps;      /* of the whole video that they were taken from; 0 for images */
+} tn_frames;
+
+/* What a vision tower is given. Rows are patches in the order in which the tower wants them: merge x merge
+ * neighbours together, these by windows where there are any, these by frames. */
+typedef struct tn_patches {
+    uint32_t n_row, cols;
+    float *rows;          /* [n_row][cols] */
+    uint32_t (*coord)[3]; /* [n_row]: time, y, x of the patch */
+    uint32_t grid[3];     /* patches: time, y, x */
+    /* The learned position of a row: the sum of 4 rows of the table by weights; NULL where there is none. */
+    uint32_t (*mix_index)[4];
+    float (*mix_weight)[4];
+    /* Rows that attend to each other: segment i is end[i - 1] .. end[i] (from 0). */
+    uint32_t *frame_end, n_frame;   /* the patches of one time */
+    uint32_t *window_end, n_window; /* NULL, 0 without windows */
+    /* Output row i (of n_row / merge^2) belongs at place[i] of the picture, row by row; NULL: it is there. */
+    uint32_t *place;
+    double *seconds; /* [grid[0]]: the mean time of the frames of each; NULL for images */
+} tn_patches;
+
+#endif

@@ -13,11 +13,13 @@ import shutil
 import struct
 import sys
 
-MODELS = ["llama2", "llama3", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "qwen3_5"]
+MODELS = ["llama2", "llama3", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "qwen3_5",
+          "gemma3_vl", "qwen2_5_vl", "qwen3_vl"]
 GGUF = ["gemma3", "llama2", "qwen2", "llama3_wide", "qwen3_wide"]
 MLX = ["llama3_wide-4bit-g64", "qwen3_wide-4bit-g64", "qwen3_wide-8bit-g32", "qwen3_5-4bit-g64"]
-# What the tests of a tokenizer do not read.
+# What no test reads: other forms of a tokenizer, sounds.
 SKIP = {"tokenizer.model", "vocab.json", "merges.txt", "vocab.txt"}
+SKIP_ENDINGS = (".wav",)
 
 SCALAR = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 STRING, ARRAY, ALIGNMENT = 8, 9, 32
@@ -96,7 +98,7 @@ def copy_file(source, target):
 def copy_tree(source, target):
     for folder, _, files in os.walk(source):
         for name in sorted(files):
-            if name not in SKIP:
+            if name not in SKIP and not name.endswith(SKIP_ENDINGS):
                 path = os.path.join(folder, name)
                 copy_file(path, os.path.join(target, os.path.relpath(path, source)))
 
@@ -105,7 +107,7 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     full, target = sys.argv[1:]
-    parts = ["blocks", "tokenizers"]
+    parts = ["blocks", "media", "tokenizers"]
     parts += ["models/" + m for m in MODELS] + ["gguf/" + g for g in GGUF] + ["mlx/" + m for m in MLX]
     for part in parts:
         copy_tree(os.path.join(full, part), os.path.join(target, part))

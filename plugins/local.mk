@@ -8,6 +8,7 @@ include plugins/llama/local.mk
 include plugins/phi3/local.mk
 include plugins/qwen3/local.mk
 include plugins/qwen3_5/local.mk
+include plugins/qwen_vl/local.mk
 include plugins/template/local.mk
 
 # A program that is to have them says so three times (runtime/cli/local.mk): $(preopen_flags) among its LDFLAGS,

@@ -2,8 +2,10 @@
 /* A checkpoint's hyper-parameters, read by a family without caring which format they came in.
  *
  * Every look-up names the parameter twice: `hf` is a dotted path in config.json ("rope_scaling.factor"; where
- * the path is absent the same path below "text_config" is tried), `gguf` a metadata key, whose leading '.'
- * stands for "ARCHITECTURE." (".block_count"). Either may be NULL: the format does not have it.
+ * the path is absent the same path below "text_config" is tried; paths that begin with "preprocessor." or
+ * "video_preprocessor." are in preprocessor_config.json or video_preprocessor_config.json), `gguf` a metadata
+ * key, whose leading '.' stands for "ARCHITECTURE." (".block_count"). Either may be NULL: the format does not
+ * have it.
  *
  * The first failed look-up (a required parameter absent, a wrong type, a value over max) sticks and is
  * reported by the host after the callback returns; until then the look-ups give harmless values. A family

@@ -12,6 +12,7 @@
 #include <tenon/module.h>
 #include <tenon/program.h>
 #include <tenon/status.h>
+#include <tenon/vision.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -51,6 +52,11 @@ typedef struct tn_family {
     /* Records the text program. */
     void (*record)(void *instance, tn_recorder *r);
     void (*destroy)(void *instance);
+    /* What the instance's checkpoint sees with; both NULL: the family takes no images. vision returns 0 where
+     * this checkpoint has no tower, else 1 with *ret filled; c as in create, of which what failed sticks.
+     * record_vision records the tower. */
+    int32_t (*vision)(void *instance, const tn_config *c, tn_vision *ret);
+    void (*record_vision)(void *instance, tn_recorder *r);
 } tn_family;
 
 #ifdef __cplusplus

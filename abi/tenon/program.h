@@ -6,6 +6,10 @@
  * symbols of tn_rows. Every operation works row by row, except those that look back along their sequence
  * (attention, conv, delta_rule), so one program serves prefill, decode and any mix of sequences.
  *
+ * A family records one program for text and one for each tower (what turns an image into rows that the text
+ * program takes in place of embeddings). Both use the same operations; those that only one of them has say
+ * so. In a tower rows are patches, attention keeps nothing beyond the picture, and the result is output().
+ *
  * Recording cannot fail halfway: the first mistake (a shape that does not fit, a weight that is absent)
  * sticks, names the operation and the weight, and is reported when record() returns. Calls after it return 0
  * and do nothing, and 0 is accepted as an argument then. */
@@ -27,11 +31,16 @@ enum tn_rows {
     TN_ROWS_TOKEN = 1,  /* T: the tokens of the step, of all its sequences */
     TN_ROWS_OUTPUT = 2, /* R: the tokens whose logits are wanted */
 };
+/* T / n, in towers: n neighbouring rows became one (fold, mean). */
+#define TN_ROWS_FOLDED(n) (TN_ROWS_TOKEN | (uint32_t)(n) << 8)
 
 enum tn_weight_flags {
     TN_WEIGHT_OPTIONAL = 1,   /* absent gives 0 instead of an error */
     TN_WEIGHT_ADD_ONE_HF = 2, /* vectors only: the checkpoint stores w - 1 where it is not a GGUF file */
     TN_WEIGHT_NEG_EXP_HF = 4, /* vectors only: it stores log(-w) where it is not a GGUF file */
+    TN_WEIGHT_FLAT = 8,       /* all dimensions after the first count as one: the kernel of a convolution that
+                                 does not overlap is a matrix over patches */
+    TN_WEIGHT_TRANSPOSED_HF = 16, /* [cols, rows] where it is not a GGUF file */
 };
 
 /* Names a tensor in both spellings; "%u" stands for the layer. HF names are tried as they stand after each of
@@ -68,7 +77,19 @@ typedef struct tn_rope_desc {
     const char *gguf_theta; /* ".rope.freq_base" */
     float default_theta;    /* where neither is there */
     uint32_t flags;         /* enum tn_rope_flags */
+    uint32_t axes;          /* enum tn_axes */
+    uint32_t section[3];    /* TN_AXES_SECTIONS, TN_AXES_INTERLEAVED: pairs of each axis, n_dims / 2 in sum */
 } tn_rope_desc;
+
+/* Which coordinate (0 time, 1 y, 2 x) of a row a pair turns by. */
+enum tn_axes {
+    TN_AXES_NONE = 0,        /* by its position */
+    TN_AXES_SECTIONS = 1,    /* the first section[0] pairs by time, then y, then x (Qwen2-VL) */
+    TN_AXES_INTERLEAVED = 2, /* pair i by axis i % 3 as long as that one has pairs left, then by time
+                                (Qwen3-VL) */
+    TN_AXES_HALVES = 3,      /* the first half of the pairs by y, the other by x, each half with the
+                                frequencies of a table of n_dims / 2 (vision towers) */
+};
 enum tn_rope_flags {
     TN_ROPE_NO_SCALING = 1, /* rope_scaling and rope.scaling.* do not apply to this table (a local table) */
 };
@@ -82,10 +103,25 @@ typedef struct tn_attention_desc {
     uint32_t window; /* tokens; 0: all */
     float scale;
     float softcap; /* cap * tanh(score / cap); 0: none */
-    uint32_t reserved;
+    uint32_t sees; /* enum tn_sees */
 } tn_attention_desc;
 
-enum tn_activation { TN_ACT_SILU = 1, TN_ACT_GELU_TANH = 2, TN_ACT_GELU_ERF = 3, TN_ACT_SIGMOID = 4 };
+/* What a row attends to. In towers `layer` and `window` do not count, and all rows of a segment see each
+ * other; in text programs it is TN_SEES_PAST, but that rows of an image see all of it where the family's
+ * tn_vision says so. */
+enum tn_sees {
+    TN_SEES_PAST = 0,
+    TN_SEES_FRAME = 1,  /* towers: the patches of one time */
+    TN_SEES_WINDOW = 2, /* towers: the patches of a window, tn_vision.window */
+};
+
+enum tn_activation {
+    TN_ACT_SILU = 1,
+    TN_ACT_GELU_TANH = 2,
+    TN_ACT_GELU_ERF = 3,
+    TN_ACT_SIGMOID = 4,
+    TN_ACT_GELU_QUICK = 5, /* x * sigmoid(1.702 x) (Hendrycks & Gimpel 2016, section 2) */
+};
 
 /* Causal depthwise convolution along a sequence: channel c of row t is the activation of
  *
@@ -169,6 +205,24 @@ struct tn_recorder {
     /* x is what layer `index` leaves (0: the embedding), kept for inspection when somebody asks; costs
      * nothing else. */
     void (*tap)(tn_recorder *r, tn_value x, uint32_t index);
+
+    /* (x - mean) / sqrt(variance + eps) * w + bias over each row (Ba et al. 2016, eq. 3). bias may be 0. */
+    tn_value (*layer_norm)(tn_recorder *r, tn_value x, tn_weight w, tn_weight bias, float eps);
+    /* act(x), element by element. */
+    tn_value (*activate)(tn_recorder *r, tn_value x, uint32_t activation);
+    /* Text: x [T, n_embd] for tokens of text. For those of media: part 0 gives the row that stands for the
+     * token, part i > 0 adds the i-th further row that came with it (Meng et al. 2024, "DeepStack"). */
+    tn_value (*media)(tn_recorder *r, tn_value x, uint32_t part);
+    /* Towers: [T, cols], the rows that the host gives: patches as tn_vision says. Once. */
+    tn_value (*input)(tn_recorder *r, uint32_t cols);
+    /* Towers: [T, cols(table)], a learned position: rows of the table by the host's weights. */
+    tn_value (*mix)(tn_recorder *r, tn_weight table);
+    /* Towers: [rows / n, n * cols], n neighbouring rows one after the other. */
+    tn_value (*fold)(tn_recorder *r, tn_value x, uint32_t n);
+    /* Towers: [rows / n, cols], their mean. */
+    tn_value (*mean)(tn_recorder *r, tn_value x, uint32_t n);
+    /* Towers: x [T / merge^2, n_embd] is part `part` of the result, 0 to tn_vision.n_deep. Each once. */
+    void (*output)(tn_recorder *r, tn_value x, uint32_t part);
 };
 
 /* Shorthands for what families declare most. layer replaces "%u"; flags as in tn_weight_flags. */

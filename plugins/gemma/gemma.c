@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gemma 2 and 3, text (Gemma Team 2024, section 2; 2025, section 2).
+/* Gemma 2 and 3 (Gemma Team 2024, section 2; 2025, section 2); what they see with is in tower.c.
  *
  *   x = sqrt(n_embd) * embed(id)
  *   per layer:  x = x + norm_post_attn(Wo attention(q, k, v))   with q, k, v from norm_in(x)
@@ -9,19 +9,11 @@
  * Gemma 2 caps attention scores and logits and lets every second layer slide; Gemma 3 drops the caps,
  * normalises q and k per head, and has five sliding layers with a rope of their own to each full one. Norm
  * weights are stored minus one, except in GGUF files. */
+#include "gemma.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <tenon/family.h>
-
-typedef struct gemma {
-    uint32_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_ctx;
-    uint32_t window;
-    uint8_t *sliding; /* [n_layer] */
-    int is_gemma3;
-    float norm_eps, attn_scale, attn_softcap, logit_softcap;
-} gemma;
 
 typedef struct rope_pair {
     tn_rope full, sliding;
@@ -94,6 +86,7 @@ static int32_t gemma_create(const tn_host *host, const tn_option_value *options,
         c->f32(c, "final_logit_softcapping", ".final_logit_softcapping", m->is_gemma3 ? 0 : 30);
     if (m->n_head == 0 || m->n_head_kv == 0) c->reject(c, TN_EFORMAT, "the number of attention heads is 0");
     m->attn_scale = attention_scale(m, c);
+    gemma_read_tower(m, c);
     if (read_windows(m, c) != 0) {
         gemma_destroy(m);
         return tn_fail(err, TN_ENOMEM, "out of memory");
@@ -186,6 +179,7 @@ static void gemma_record(void *instance, tn_recorder *r) {
     rope_pair tables = rope_tables(m, r);
     tn_weight embed = tn_matrix(r, 0, "embed_tokens.weight", "token_embd.weight", TN_ROWS_OF_FILE, n);
     tn_value x = r->embed(r, embed, sqrtf((float)n));
+    if (m->tower.n_layer) x = r->media(r, x, 0);
     for (uint32_t i = 0; i < m->n_layer; i++) {
         r->tap(r, x, i);
         x = layer(m, r, i, &tables, x);
@@ -198,12 +192,14 @@ static void gemma_record(void *instance, tn_recorder *r) {
 
 static const tn_family family = {
     .size = sizeof family,
-    .summary = "Gemma 2 and 3, text",
+    .summary = "Gemma 2 and 3, text and images",
     .probe = gemma_probe,
     .create = gemma_create,
     .describe = gemma_describe,
     .record = gemma_record,
     .destroy = gemma_destroy,
+    .vision = gemma_vision,
+    .record_vision = gemma_record_vision,
 };
 
 static const void *get_factory(const tn_host *host, const char *factory_id) {

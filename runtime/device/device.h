@@ -31,6 +31,7 @@ typedef struct tn_exec_config {
     uint32_t max_tokens;              /* T of one step */
     uint32_t max_seqs;                /* sequences in one step */
     uint32_t max_rows;                /* R of one step */
+    uint32_t max_kept;                /* towers: rows of a picture, a multiple of the program's fold */
     uint32_t page_tokens;             /* tokens of a KV page, a power of two */
     uint32_t n_page[TN_CACHE_GROUPS]; /* pages in each group's pool; memory is touched when one is first
                                          written */
@@ -55,14 +56,55 @@ typedef struct tn_step_seq {
     uint32_t n_page;
 } tn_step_seq;
 
+/* Tokens of a step that stand for rows of media. */
+typedef struct tn_step_media {
+    uint32_t first_token, n_token;
+    const float *rows[TN_OUTPUT_PARTS]; /* of each part, [n_token, n_embd] */
+} tn_step_media;
+
+/* What rows see that do not see their past alone: positions first[t] .. end[t]; end[t] 0: row t sees its
+ * past. first and end are the same for neighbouring rows that see the same. */
+typedef struct tn_step_sees {
+    const uint32_t *first, *end; /* [n_token], or NULL */
+} tn_step_sees;
+
 typedef struct tn_step {
     uint32_t n_token, n_seq, n_row;
-    const int32_t *ids;      /* [n_token], each below the rows of the embedding */
-    const uint32_t *pos;     /* [n_token] */
-    const uint32_t *seq;     /* [n_token]: index into seqs */
-    const tn_step_seq *seqs; /* [n_seq] */
-    const uint32_t *rows;    /* [n_row]: the tokens of the step whose logits are wanted, ascending */
+    const int32_t *ids;         /* [n_token], each below the rows of the embedding */
+    const uint32_t *pos;        /* [n_token] */
+    const uint32_t *seq;        /* [n_token]: index into seqs */
+    const tn_step_seq *seqs;    /* [n_seq] */
+    const uint32_t *rows;       /* [n_row]: the tokens of the step whose logits are wanted, ascending */
+    const uint32_t (*coord)[3]; /* [n_token]: for rope tables with axes; NULL: pos on all of them */
+    /* Of TN_SEES_PAST, where the positions lie within the step or before it; of TN_SEES_FRAME and
+     * TN_SEES_WINDOW, where they are rows of the picture. */
+    tn_step_sees sees[3];
+    const tn_step_media *media; /* [n_media], ascending */
+    uint32_t n_media;
+    /* Of a tower: rows first_row .. first_row + n_token, which are multiples of the program's fold, go
+     * through a stage; one sequence, whose pages hold all rows. */
+    uint32_t stage, first_row;
+    const float *input; /* [n_token, n_input] */
+    const uint32_t (*mix_index)[4];
+    const float (*mix_weight)[4]; /* [n_token] */
 } tn_step;
+
+/* Positions that row t of a step sees: *first .. *end. */
+static inline void tn_step_row_sees(const tn_step *s, const tn_attention_desc *a, uint32_t t, uint32_t *first,
+                                    uint32_t *end) {
+    const tn_step_sees *sees = &s->sees[a->sees];
+    uint32_t pos = s->pos[t];
+    *first = a->window && pos >= a->window ? pos - a->window + 1 : 0;
+    *end = pos + 1;
+    if (!sees->end || !sees->end[t]) return;
+    *end = sees->end[t];
+    if (a->sees != TN_SEES_PAST || (a->window && sees->first[t] < *first)) *first = sees->first[t];
+}
+
+/* Rows that a slot must have room for. */
+static inline uint32_t tn_slot_rows(const tn_exec_config *c, const tn_slot *slot) {
+    return tn_rows_count(slot->rows, slot->kept ? c->max_kept : c->max_tokens, c->max_rows);
+}
 
 /* What an exec holds, in bytes. */
 typedef struct tn_exec_size {
@@ -116,6 +158,9 @@ typedef struct tn_device_class {
     /* Tap `index` of the last step, [T or R, cols] F32. TN_EINVAL without taps. Borrowed until the next step.
      */
     int (*tap)(tn_exec *x, uint32_t index, const float **ret, tn_error *err);
+    /* Part `part` of a tower's output for all rows that went through the last stage since it began: [rows /
+     * fold, n_embd] F32, waiting for them if need be. Borrowed until the next step. NULL: no towers here. */
+    int (*output)(tn_exec *x, uint32_t part, const float **ret, tn_error *err);
     /* Page `to` of a group gets the contents of page `from`. In order with steps. */
     void (*copy_page)(tn_exec *x, uint32_t group, uint32_t from, uint32_t to);
     /* Nobody wants what is in the page: its memory goes back to the system until it is written again. */

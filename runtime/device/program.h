@@ -25,6 +25,14 @@ typedef enum tn_op_kind {
     TN_OP_SOFTCAP, /* out = f * tanh(in0 / f) */
     TN_OP_OUTPUT_ROWS, /* out[r] = in0[row[r]] */
     TN_OP_TAP,         /* in0 is kept as tap `index` when the exec was lowered with taps */
+    TN_OP_LAYER_NORM,  /* out = (in0 - mean) / sqrt(variance + f) * w (+ bias), per row */
+    TN_OP_ACTIVATE,    /* out = act(in0) */
+    TN_OP_MEDIA,       /* out[t] = in0[t], or of a token of media its row of part `index`, or both added */
+    TN_OP_INPUT,       /* out[t] = the step's input row */
+    TN_OP_MIX,         /* out[t] = sum over 4 of mix_weight[t][i] * w[mix_index[t][i]] */
+    TN_OP_FOLD,        /* out[t] = in0[n t], ..., in0[n t + n - 1], n = `group` */
+    TN_OP_MEAN,        /* out[t] = the mean of those */
+    TN_N_OP
 } tn_op_kind;
 
 /* Values, weights and rope tables are numbered from 1; 0 is none. in, out index tn_program.values, and so on.
@@ -39,6 +47,7 @@ typedef struct tn_op {
     uint32_t activation; /* enum tn_activation */
     uint32_t index;      /* of a tap; of a column */
     uint32_t state;      /* where its state starts in that of its layer, F32 elements */
+    uint32_t stage;      /* of a tower, ascending */
     float f;             /* eps, factor or cap */
     union {
         tn_attention_desc attention;
@@ -74,12 +83,20 @@ typedef struct tn_value_info {
     uint32_t rows; /* enum tn_rows */
     uint32_t cols;
     uint32_t slot; /* index into tn_program.slots */
+    bool kept;     /* a later stage reads it, or the host */
 } tn_value_info;
 
 typedef struct tn_slot {
     uint32_t rows; /* enum tn_rows */
-    uint32_t cols; /* the widest value that lives here */
+    uint32_t cols; /* the widest value that lives here; of kept ones the only width */
+    bool kept;     /* it has all rows of the picture, not those of a step */
 } tn_slot;
+
+/* How many rows `rows` stands for. */
+static inline uint32_t tn_rows_count(uint32_t rows, uint32_t n_token, uint32_t n_row) {
+    if (rows == TN_ROWS_OUTPUT) return n_row;
+    return rows >> 8 ? n_token / (rows >> 8) : n_token;
+}
 
 /* Rows first_row .. first_row + rows of a tensor, taken as [rows, cols]. Vectors have rows 1. */
 typedef struct tn_weight_info {
@@ -88,6 +105,8 @@ typedef struct tn_weight_info {
     uint32_t rows, cols;
     bool add_one; /* the vector's values are stored minus one */
     bool neg_exp; /* w = -exp(what is stored) */
+    tn_tensor *view; /* owned: what `tensor` points to where the file's shape is another; its data are borrowed
+                        from the file, or follow it */
     char *name;   /* as in the checkpoint */
     char *gguf;   /* as in GGUF files; NULL where these have none */
 } tn_weight_info;
@@ -102,6 +121,7 @@ typedef struct tn_rope_info {
     uint32_t long_from; /* tokens */
     float *inv_freq[2]; /* [n_dims / 2] */
     float mscale[2];
+    uint8_t *axis; /* [n_dims / 2]: the coordinate that counts instead of the position; NULL: none does */
 } tn_rope_info;
 
 /* What a layer keeps between steps. Attention: per token k and v of n_head_kv * head_dim elements each.
@@ -122,8 +142,12 @@ typedef struct tn_cache_group {
     uint32_t n_layer;
 } tn_cache_group;
 
-enum { TN_CACHE_GROUPS = 8 }; /* of a program at most */
+enum { TN_CACHE_GROUPS = 8, TN_OUTPUT_PARTS = 8 }; /* of a program at most */
 
+/* A tower's program is cut into stages: an attention looks at rows of the whole picture, so these must have
+ * been through all that comes before it. Within a stage rows do not know of each other, and any number of
+ * them can be taken at a time; an attention stores keys and values in the stage before its own. A text
+ * program has one stage. */
 typedef struct tn_program {
     uint32_t n_op, n_value, n_slot, n_weight, n_rope, n_layer, n_tap;
     tn_op *ops;
@@ -134,8 +158,14 @@ typedef struct tn_program {
     tn_cache_info *caches;   /* [n_layer] */
     uint32_t n_group;
     tn_cache_group groups[TN_CACHE_GROUPS];
-    tn_value logits; /* [R, n_vocab] */
+    tn_value logits; /* [R, n_vocab]; of a tower 0 */
     uint32_t n_vocab, n_embd;
+    bool is_tower;
+    uint32_t n_stage;
+    uint32_t n_input;                  /* columns of the input */
+    uint32_t fold;                     /* rows that become one of the output */
+    uint32_t n_output;                 /* parts */
+    tn_value outputs[TN_OUTPUT_PARTS]; /* [T / fold, n_embd] */
 } tn_program;
 
 #endif

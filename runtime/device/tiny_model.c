@@ -122,6 +122,7 @@ void tn_tiny_model_init(tn_tiny_model *m) {
                               .weights = m->weights,
                               .ropes = m->ropes,
                               .caches = m->caches,
+                              .n_stage = 1,
                               .n_rope = 2,
                               .n_layer = TN_TINY_LAYER,
                               .n_group = TN_TINY_LAYER,

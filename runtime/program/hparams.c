@@ -88,10 +88,24 @@ static json_t *json_path(json_t *at, const char *path) {
     return at;
 }
 
+/* Files beside config.json, by the first word of a path; NULL: it is of config.json. */
+static const char *other_file(const tn_hparams *h, const char *hf, json_t **ret) {
+    static const char *const words[] = {"preprocessor.", "video_preprocessor."};
+    for (int i = 0; i < 2; i++) {
+        if (strncmp(hf, words[i], strlen(words[i])) != 0) continue;
+        *ret = tn_checkpoint_processor_config(h->ckpt, i == 1);
+        return hf + strlen(words[i]);
+    }
+    return NULL;
+}
+
 static hp_value look_up(const tn_hparams *h, const char *hf, const char *gguf) {
     char key[MAX_KEY];
+    json_t *other;
     if (h->config) {
         if (!hf) return (hp_value){.kind = HP_NONE};
+        const char *rest = other_file(h, hf, &other);
+        if (rest) return from_json(json_path(other, rest));
         hp_value v = from_json(json_path(h->config, hf));
         if (v.kind == HP_NONE) v = from_json(json_path(json_object_get(h->config, "text_config"), hf));
         return v;

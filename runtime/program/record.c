@@ -9,7 +9,7 @@
 #include "program/rope.h"
 
 enum { MAX_OPS = 1 << 18, MAX_NAME = 256, MAX_LAYER = 4096, MAX_COLS = 1 << 24 };
-enum { MAX_STATE = 1 << 28, MAX_HEAD = 4096 };
+enum { MAX_STATE = 1 << 28, MAX_HEAD = 4096, MAX_FOLD = 256 };
 
 typedef struct recording {
     tn_recorder api; /* first: the family hands it back */
@@ -18,15 +18,36 @@ typedef struct recording {
     tn_error *err;
     int status;
     uint32_t op_cap, value_cap, weight_cap, rope_cap;
+    uint32_t stage; /* of the operations being recorded */
 } recording;
 
 static recording *self(tn_recorder *r) {
     return r->ctx;
 }
 
-static const char *const op_names[] = {"embed", "linear",     "rms_norm",    "rope", "attention",
-                                       "conv",  "delta_rule", "slice",       "glu",  "add",
-                                       "scale", "softcap",    "output_rows", "tap"};
+static const char *const op_names[TN_N_OP] = {
+    [TN_OP_EMBED] = "embed",
+    [TN_OP_LINEAR] = "linear",
+    [TN_OP_RMS_NORM] = "rms_norm",
+    [TN_OP_ROPE] = "rope",
+    [TN_OP_ATTENTION] = "attention",
+    [TN_OP_CONV] = "conv",
+    [TN_OP_DELTA_RULE] = "delta_rule",
+    [TN_OP_SLICE] = "slice",
+    [TN_OP_GLU] = "glu",
+    [TN_OP_ADD] = "add",
+    [TN_OP_SCALE] = "scale",
+    [TN_OP_SOFTCAP] = "softcap",
+    [TN_OP_OUTPUT_ROWS] = "output_rows",
+    [TN_OP_TAP] = "tap",
+    [TN_OP_LAYER_NORM] = "layer_norm",
+    [TN_OP_ACTIVATE] = "activate",
+    [TN_OP_MEDIA] = "media",
+    [TN_OP_INPUT] = "input",
+    [TN_OP_MIX] = "mix",
+    [TN_OP_FOLD] = "fold",
+    [TN_OP_MEAN] = "mean",
+};
 
 const char *tn_op_name(tn_op_kind kind) {
     return op_names[kind];
@@ -77,10 +98,21 @@ static const tn_weight_info *weight_info(recording *r, tn_op_kind op, tn_weight 
     return &r->p->weights[w];
 }
 
+/* Some operations are for one kind of program. */
+static bool has_place(recording *r, tn_op_kind op) {
+    bool for_towers = op == TN_OP_INPUT || op == TN_OP_MIX || op == TN_OP_FOLD || op == TN_OP_MEAN;
+    bool for_text = op == TN_OP_CONV || op == TN_OP_DELTA_RULE || op == TN_OP_OUTPUT_ROWS ||
+                    op == TN_OP_MEDIA || op == TN_OP_EMBED;
+    if (r->p->is_tower ? for_text : for_towers)
+        return fail(r, TN_EMODULE, "%s has no place in a %s", op_names[op],
+                    r->p->is_tower ? "tower" : "text program");
+    return true;
+}
+
 /* Appends op with a new value of this shape (cols 0: none) and returns the value. */
 static tn_value append(recording *r, tn_op op, uint32_t rows, uint64_t cols) {
     tn_program *p = r->p;
-    if (r->status) return 0;
+    if (r->status || !has_place(r, op.kind)) return 0;
     if (cols > MAX_COLS)
         return fail(r, TN_ELIMIT, "%s: %llu columns, the limit is %d", op_names[op.kind],
                     (unsigned long long)cols, MAX_COLS);
@@ -90,6 +122,7 @@ static tn_value append(recording *r, tn_op op, uint32_t rows, uint64_t cols) {
         p->values[++p->n_value] = (tn_value_info){.rows = rows, .cols = (uint32_t)cols};
         op.out = p->n_value;
     }
+    op.stage = r->stage;
     p->ops[p->n_op++] = op;
     return op.out;
 }
@@ -137,16 +170,53 @@ static tn_weight find_weight(const tn_program *p, const tn_weight_info *want) {
     return 0;
 }
 
-static tn_weight rec_weight(tn_recorder *api, const tn_weight_desc *w, uint32_t layer) {
-    recording *r = self(api);
-    char hf[MAX_NAME] = "", gguf[MAX_NAME] = "", shape[96];
-    if (r->status) return 0;
-    if ((w->hf && !layer_name(w->hf, layer, hf)) || (w->gguf && !layer_name(w->gguf, layer, gguf)))
-        return fail(r, TN_EMODULE, "a weight's name is longer than %d characters", MAX_NAME);
-    const char *name = r->h->config ? hf : gguf;
-    const tn_tensor *t = tn_hparams_tensor(r->h->ckpt, w->hf ? hf : NULL, w->gguf ? gguf : NULL);
-    if (!t && (w->flags & TN_WEIGHT_OPTIONAL)) return 0;
-    if (!t) return fail(r, TN_EFORMAT, "tensor %s is missing", *name ? name : w->hf ? w->hf : "(unnamed)");
+static bool is_plain(tn_type type) {
+    return type == TN_TYPE_F32 || type == TN_TYPE_F16 || type == TN_TYPE_BF16;
+}
+
+/* [d0, d1, ...] as [d0, d1 * ...]. */
+static tn_tensor *flat_view(const tn_tensor *t) {
+    tn_tensor *view = malloc(sizeof *view);
+    if (!view) return NULL;
+    *view = *t;
+    view->n_dim = 2;
+    view->dim[1] = 1;
+    for (uint32_t i = 1; i < t->n_dim; i++) view->dim[1] *= t->dim[i];
+    return view;
+}
+
+/* [cols, rows] as a copy [rows, cols] behind the view. */
+static tn_tensor *transposed_view(const tn_tensor *t) {
+    const size_t n_row = t->dim[1], n_col = t->dim[0], size = tn_type_info_get(t->type)->block_bytes;
+    tn_tensor *view = malloc(sizeof *view + n_row * n_col * size);
+    if (!view) return NULL;
+    uint8_t *to = (uint8_t *)(view + 1);
+    *view = *t;
+    view->dim[0] = n_row;
+    view->dim[1] = n_col;
+    view->data = to;
+    for (size_t i = 0; i < n_row; i++)
+        for (size_t j = 0; j < n_col; j++, to += size) memcpy(to, t->data + (j * n_row + i) * size, size);
+    return view;
+}
+
+/* The tensor as the flags want to see it; *view is owned by the caller, NULL where that is how it is. */
+static const tn_tensor *seen_as(recording *r, const tn_tensor *t, uint32_t flags, tn_tensor **view) {
+    bool transposed = (flags & TN_WEIGHT_TRANSPOSED_HF) && r->h->config;
+    *view = NULL;
+    if (!transposed && (!(flags & TN_WEIGHT_FLAT) || t->n_dim <= 2)) return t;
+    if (!is_plain(t->type) || (transposed && t->n_dim != 2)) {
+        fail(r, TN_ENOTSUP, "tensor %s has the type %s, which cannot be reshaped", t->name,
+             tn_type_info_get(t->type)->name);
+        return NULL;
+    }
+    *view = transposed ? transposed_view(t) : flat_view(t);
+    if (!*view) fail(r, TN_ENOMEM, "out of memory");
+    return *view;
+}
+
+static bool check_weight(recording *r, const tn_tensor *t, const tn_weight_desc *w) {
+    char shape[96];
     shape_text(t, shape, sizeof shape);
     if (!shape_fits(t, w)) {
         if (w->rows == 0) return fail(r, TN_EFORMAT, "tensor %s is %s, not [%u]", t->name, shape, w->cols);
@@ -158,7 +228,27 @@ static tn_weight rec_weight(tn_recorder *api, const tn_weight_desc *w, uint32_t 
     if (!type_is_weight(t->type))
         return fail(r, TN_EFORMAT, "tensor %s has the type %s, which weights cannot have", t->name,
                     tn_type_info_get(t->type)->name);
+    return true;
+}
+
+static tn_weight rec_weight(tn_recorder *api, const tn_weight_desc *w, uint32_t layer) {
+    recording *r = self(api);
+    char hf[MAX_NAME] = "", gguf[MAX_NAME] = "";
+    if (r->status) return 0;
+    if ((w->hf && !layer_name(w->hf, layer, hf)) || (w->gguf && !layer_name(w->gguf, layer, gguf)))
+        return fail(r, TN_EMODULE, "a weight's name is longer than %d characters", MAX_NAME);
+    const char *name = r->h->config ? hf : gguf;
+    const tn_tensor *t = tn_hparams_tensor(r->h->ckpt, w->hf ? hf : NULL, w->gguf ? gguf : NULL);
+    if (!t && (w->flags & TN_WEIGHT_OPTIONAL)) return 0;
+    if (!t) return fail(r, TN_EFORMAT, "tensor %s is missing", *name ? name : w->hf ? w->hf : "(unnamed)");
+    tn_tensor *view;
+    t = seen_as(r, t, w->flags, &view);
+    if (!t || !check_weight(r, t, w)) {
+        free(view);
+        return 0;
+    }
     tn_weight_info info = {.tensor = t,
+                           .view = view,
                            .first_row = w->fused_rows ? w->first_row : 0,
                            .rows = rows_of(t, w),
                            .cols = w->cols,
@@ -166,7 +256,10 @@ static tn_weight rec_weight(tn_recorder *api, const tn_weight_desc *w, uint32_t 
                            .neg_exp = (w->flags & TN_WEIGHT_NEG_EXP_HF) && r->h->config};
     tn_weight known = find_weight(r->p, &info);
     if (known) return known;
-    if (!grow(r, &r->p->weights, r->p->n_weight + 1, &r->weight_cap, sizeof info)) return 0;
+    if (!grow(r, &r->p->weights, r->p->n_weight + 1, &r->weight_cap, sizeof info)) {
+        free(view);
+        return 0;
+    }
     info.name = strdup(t->name);
     info.gguf = w->gguf ? strdup(gguf) : NULL;
     r->p->weights[++r->p->n_weight] = info;
@@ -289,6 +382,22 @@ static bool check_attention(recording *r, const tn_attention_desc *a, uint32_t q
         return fail(r, TN_EMODULE, "attention: q has %u columns for %u heads of %u", q_cols, a->n_head,
                     a->head_dim);
     if (!isfinite(a->scale) || !(a->softcap >= 0)) return fail(r, TN_EFORMAT, "attention: scale or softcap");
+    if (r->p->is_tower ? a->sees != TN_SEES_FRAME && a->sees != TN_SEES_WINDOW : a->sees != TN_SEES_PAST)
+        return fail(r, TN_EMODULE, "attention: it sees %u, which a %s has not", a->sees,
+                    r->p->is_tower ? "tower" : "text program");
+    return true;
+}
+
+/* All attentions of a tower use the same room for keys and values, one after the other. */
+static bool keep_for_stage(recording *r, tn_attention_desc *a) {
+    a->layer = a->window = 0;
+    tn_cache_info *c = cache_slot(r, TN_OP_ATTENTION, 0);
+    if (!c) return false;
+    if (c->head_dim && (c->n_head_kv != a->n_head_kv || c->head_dim != a->head_dim))
+        return fail(r, TN_EMODULE, "attention: %u heads of %u after %u heads of %u", a->n_head_kv,
+                    a->head_dim, c->n_head_kv, c->head_dim);
+    *c = (tn_cache_info){.n_head_kv = a->n_head_kv, .head_dim = a->head_dim};
+    r->stage++;
     return true;
 }
 
@@ -310,17 +419,17 @@ static tn_value rec_attention(tn_recorder *api, tn_value q, tn_value k, tn_value
     const tn_value_info *qi = value(r, TN_OP_ATTENTION, q);
     if (!qi || !check_attention(r, a, qi->cols)) return 0;
     uint64_t kv_cols = (uint64_t)a->n_head_kv * a->head_dim;
+    tn_op op = {.kind = TN_OP_ATTENTION, .in = {q, k, v}, .attention = *a};
     if (!check_tokens(r, TN_OP_ATTENTION, "q", qi, qi->cols)) return 0;
-    if (k || v) {
+    if (k || v || r->p->is_tower) {
         if (!check_tokens(r, TN_OP_ATTENTION, "k", value(r, TN_OP_ATTENTION, k), kv_cols) ||
             !check_tokens(r, TN_OP_ATTENTION, "v", value(r, TN_OP_ATTENTION, v), kv_cols) ||
-            !store_keys(r, a))
+            !(r->p->is_tower ? keep_for_stage(r, &op.attention) : store_keys(r, a)))
             return 0;
     } else if (!share_keys(r, a)) {
         return 0;
     }
-    return append(r, (tn_op){.kind = TN_OP_ATTENTION, .in = {q, k, v}, .attention = *a}, TN_ROWS_TOKEN,
-                  qi->cols);
+    return append(r, op, TN_ROWS_TOKEN, qi->cols);
 }
 
 /* Room for n elements in the state of a layer; *ret: where it starts. */
@@ -405,7 +514,7 @@ static tn_value same_shape(recording *r, tn_op op) {
 
 static tn_value rec_glu(tn_recorder *api, tn_value gate, tn_value up, uint32_t act) {
     recording *r = self(api);
-    if (act < TN_ACT_SILU || act > TN_ACT_SIGMOID) return fail(r, TN_EMODULE, "glu: activation %u", act);
+    if (act < TN_ACT_SILU || act > TN_ACT_GELU_QUICK) return fail(r, TN_EMODULE, "glu: activation %u", act);
     return same_shape(r, (tn_op){.kind = TN_OP_GLU, .in = {gate, up}, .activation = act});
 }
 
@@ -461,6 +570,80 @@ static void rec_tap(tn_recorder *api, tn_value x, uint32_t index) {
     append(r, (tn_op){.kind = TN_OP_TAP, .in = {x}, .index = index}, 0, 0);
 }
 
+static tn_value rec_layer_norm(tn_recorder *api, tn_value x, tn_weight w, tn_weight bias, float eps) {
+    recording *r = self(api);
+    const tn_op_kind kind = TN_OP_LAYER_NORM;
+    const tn_value_info *xi = value(r, kind, x);
+    if (!xi || !check_elements(r, kind, w, xi->cols) || (bias && !check_elements(r, kind, bias, xi->cols)))
+        return 0;
+    if (!(eps >= 0)) return fail(r, TN_EFORMAT, "layer_norm: eps is %g", (double)eps);
+    return append(r, (tn_op){.kind = kind, .in = {x}, .w = w, .bias = bias, .group = xi->cols, .f = eps},
+                  xi->rows, xi->cols);
+}
+
+static tn_value rec_activate(tn_recorder *api, tn_value x, uint32_t act) {
+    recording *r = self(api);
+    if (act < TN_ACT_SILU || act > TN_ACT_GELU_QUICK)
+        return fail(r, TN_EMODULE, "activate: activation %u", act);
+    return one_input(r, (tn_op){.kind = TN_OP_ACTIVATE, .in = {x}, .activation = act});
+}
+
+static tn_value rec_media(tn_recorder *api, tn_value x, uint32_t part) {
+    recording *r = self(api);
+    const tn_value_info *xi = value(r, TN_OP_MEDIA, x);
+    if (!check_tokens(r, TN_OP_MEDIA, "x", xi, r->p->n_embd)) return 0;
+    if (part >= TN_OUTPUT_PARTS)
+        return fail(r, TN_ELIMIT, "media: part %u, the limit is %d", part, TN_OUTPUT_PARTS);
+    return append(r, (tn_op){.kind = TN_OP_MEDIA, .in = {x}, .index = part}, xi->rows, xi->cols);
+}
+
+static tn_value rec_input(tn_recorder *api, uint32_t cols) {
+    recording *r = self(api);
+    if (r->status) return 0;
+    if (r->p->n_input || !cols) return fail(r, TN_EMODULE, "input: %u columns, or recorded twice", cols);
+    r->p->n_input = cols;
+    return append(r, (tn_op){.kind = TN_OP_INPUT}, TN_ROWS_TOKEN, cols);
+}
+
+static tn_value rec_mix(tn_recorder *api, tn_weight table) {
+    recording *r = self(api);
+    const tn_weight_info *wi = weight_info(r, TN_OP_MIX, table);
+    return wi ? append(r, (tn_op){.kind = TN_OP_MIX, .w = table}, TN_ROWS_TOKEN, wi->cols) : 0;
+}
+
+/* n rows become one. */
+static tn_value join_rows(recording *r, tn_op_kind kind, tn_value x, uint32_t n, bool side_by_side) {
+    const tn_value_info *xi = value(r, kind, x);
+    if (!xi) return 0;
+    uint64_t fold = (uint64_t)n * (xi->rows >> 8 ? xi->rows >> 8 : 1);
+    if (n < 1 || fold > MAX_FOLD)
+        return fail(r, TN_EFORMAT, "%s: %llu rows become one, the limit is %d", op_names[kind],
+                    (unsigned long long)fold, MAX_FOLD);
+    if (fold > r->p->fold) r->p->fold = (uint32_t)fold;
+    return append(r, (tn_op){.kind = kind, .in = {x}, .group = n}, TN_ROWS_FOLDED(fold),
+                  side_by_side ? (uint64_t)n * xi->cols : xi->cols);
+}
+static tn_value rec_fold(tn_recorder *api, tn_value x, uint32_t n) {
+    return join_rows(self(api), TN_OP_FOLD, x, n, true);
+}
+static tn_value rec_mean(tn_recorder *api, tn_value x, uint32_t n) {
+    return join_rows(self(api), TN_OP_MEAN, x, n, false);
+}
+
+static void rec_output(tn_recorder *api, tn_value x, uint32_t part) {
+    recording *r = self(api);
+    tn_program *p = r->p;
+    const tn_value_info *xi = value(r, TN_OP_LINEAR, x);
+    if (!xi) return;
+    if (!p->is_tower || part >= TN_OUTPUT_PARTS || p->outputs[part]) {
+        fail(r, TN_EMODULE, "output: part %u of a %s, or recorded twice", part,
+             p->is_tower ? "tower" : "text program");
+        return;
+    }
+    p->outputs[part] = x;
+    if (part >= p->n_output) p->n_output = part + 1;
+}
+
 bool tn_program_group_caches(tn_program *p) {
     p->n_group = 0;
     for (int state = 0; state < 2; state++) { /* states come last */
@@ -480,10 +663,27 @@ bool tn_program_group_caches(tn_program *p) {
     return true;
 }
 
+/* All parts are there, of one width, with the rows that the last fold left. */
+static bool check_outputs(recording *r) {
+    tn_program *p = r->p;
+    if (!p->n_output) return fail(r, TN_EMODULE, "the tower has no output");
+    for (uint32_t i = 0; i < p->n_output; i++) {
+        const tn_value_info *v = &p->values[p->outputs[i]];
+        uint32_t rows = p->fold > 1 ? TN_ROWS_FOLDED(p->fold) : TN_ROWS_TOKEN;
+        if (!p->outputs[i]) return fail(r, TN_EMODULE, "output: part %u is missing", i);
+        if (v->rows != rows || v->cols != p->values[p->outputs[0]].cols)
+            return fail(r, TN_EMODULE, "output: part %u has other rows or columns", i);
+    }
+    p->n_embd = p->values[p->outputs[0]].cols;
+    return true;
+}
+
 static int finish(recording *r) {
     tn_program *p = r->p;
+    p->n_stage = r->stage + 1;
     if (!r->status) r->status = tn_hparams_status(r->h, r->err);
-    if (!r->status && !p->logits) fail(r, TN_EMODULE, "the program has no logits");
+    if (!r->status && p->is_tower) check_outputs(r);
+    if (!r->status && !p->is_tower && !p->logits) fail(r, TN_EMODULE, "the program has no logits");
     for (uint32_t i = 0; !r->status && i < p->n_layer; i++)
         if (!p->caches[i].head_dim && !p->caches[i].n_state)
             fail(r, TN_EMODULE, "layer %u keeps nothing: no attention, no recurrent state", i);
@@ -493,8 +693,8 @@ static int finish(recording *r) {
     return r->status;
 }
 
-int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
-                      tn_error *err) {
+static int record(void (*recorder)(void *, tn_recorder *), void *instance, tn_hparams *h, bool is_tower,
+                  tn_program **ret, tn_error *err) {
     recording r = {.h = h, .err = err};
     r.api = (tn_recorder){
         .size = sizeof(tn_recorder),
@@ -516,10 +716,20 @@ int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn
         .output_rows = rec_output_rows,
         .logits = rec_logits,
         .tap = rec_tap,
+        .layer_norm = rec_layer_norm,
+        .activate = rec_activate,
+        .media = rec_media,
+        .input = rec_input,
+        .mix = rec_mix,
+        .fold = rec_fold,
+        .mean = rec_mean,
+        .output = rec_output,
     };
     r.p = calloc(1, sizeof *r.p);
     if (!r.p) return tn_fail(err, TN_ENOMEM, "out of memory");
-    family->record(instance, &r.api);
+    r.p->is_tower = is_tower;
+    r.p->fold = 1;
+    recorder(instance, &r.api);
     int rc = finish(&r);
     if (rc) {
         tn_program_free(r.p);
@@ -529,11 +739,22 @@ int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn
     return 0;
 }
 
+int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
+                      tn_error *err) {
+    return record(family->record, instance, h, false, ret, err);
+}
+
+int tn_program_record_tower(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
+                            tn_error *err) {
+    return record(family->record_vision, instance, h, true, ret, err);
+}
+
 void tn_program_free(tn_program *p) {
     if (!p) return;
     for (uint32_t i = 1; i <= p->n_weight; i++) {
         free(p->weights[i].name);
         free(p->weights[i].gguf);
+        free(p->weights[i].view);
     }
     for (uint32_t i = 1; i <= p->n_rope; i++) tn_rope_fini(&p->ropes[i]);
     free(p->ops);

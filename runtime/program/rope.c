@@ -69,6 +69,7 @@ static const char *scaling_type(const rope_source *s, const tn_rope_desc *d) {
 
 static double theta_base(const rope_source *s, const tn_rope_desc *d) {
     double theta;
+    if (!d->hf_theta && !d->gguf_theta) return d->default_theta;
     bool own = section_is_own(s, d) || strcmp(s->section, "rope_parameters") == 0;
     if (own && number(s, "rope_theta", NULL, &theta)) return theta;
     if (tn_hparams_f64(s->h, d->hf_theta, d->gguf_theta, &theta)) return theta;
@@ -213,6 +214,36 @@ static int scale(const rope_source *s, const tn_rope_desc *d, double theta, tn_r
     return 0;
 }
 
+/* The pair's coordinate; of TN_AXES_SECTIONS and TN_AXES_INTERLEAVED. */
+static uint8_t axis_of(const tn_rope_desc *d, uint32_t pair) {
+    const uint32_t *n = d->section;
+    if (d->axes == TN_AXES_SECTIONS) return pair < n[0] ? 0 : pair < n[0] + n[1] ? 1 : 2;
+    uint32_t axis = pair % 3;
+    return (uint8_t)(axis && pair < 3 * n[axis] ? axis : 0);
+}
+
+/* Fills r->axis; TN_AXES_HALVES: the frequencies too, those of the first half having been made for n_dims
+ * / 2.
+ */
+static int add_axes(const tn_rope_desc *d, tn_rope_info *r, tn_error *err) {
+    uint32_t n_pair = r->n_dims / 2;
+    const uint32_t *n = d->section;
+    if (d->axes > TN_AXES_HALVES) return tn_fail(err, TN_EMODULE, "rope axes %u do not exist", d->axes);
+    if (d->axes == TN_AXES_HALVES && n_pair % 2)
+        return tn_fail(err, TN_EFORMAT, "%u rotary dimensions for two axes: no multiple of 4", r->n_dims);
+    if (d->axes != TN_AXES_HALVES && (uint64_t)n[0] + n[1] + n[2] != n_pair)
+        return tn_fail(err, TN_EFORMAT, "mrope_section is %u, %u, %u: not %u pairs", n[0], n[1], n[2],
+                       n_pair);
+    r->axis = malloc(n_pair);
+    if (!r->axis) return tn_fail(err, TN_ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < n_pair; i++) {
+        r->axis[i] = d->axes == TN_AXES_HALVES ? 1 + (i >= n_pair / 2) : axis_of(d, i);
+        for (int v = 0; d->axes == TN_AXES_HALVES && v < 2; v++)
+            if (i >= n_pair / 2) r->inv_freq[v][i] = r->inv_freq[v][i - n_pair / 2];
+    }
+    return 0;
+}
+
 int tn_rope_build(tn_hparams *h, const tn_rope_desc *d, tn_rope_info *ret, tn_error *err) {
     rope_source s = {.h = h};
     *ret = (tn_rope_info){.style = d->style, .n_dims = d->n_dims, .n_variant = 1, .mscale = {1, 1}};
@@ -228,7 +259,10 @@ int tn_rope_build(tn_hparams *h, const tn_rope_desc *d, tn_rope_info *ret, tn_er
         ret->inv_freq[v] = calloc(d->n_dims / 2, sizeof(float));
         if (!ret->inv_freq[v]) return tn_fail(err, TN_ENOMEM, "out of memory");
     }
+    if (d->axes == TN_AXES_HALVES) ret->n_dims /= 2;
     int rc = scale(&s, d, theta, ret, err);
+    ret->n_dims = d->n_dims;
+    if (rc == 0 && d->axes) rc = add_axes(d, ret, err);
     if (rc == 0) rc = tn_hparams_status(h, err);
     for (uint32_t v = 0; rc == 0 && v < ret->n_variant; v++)
         for (uint32_t i = 0; i < d->n_dims / 2; i++)
@@ -240,5 +274,6 @@ int tn_rope_build(tn_hparams *h, const tn_rope_desc *d, tn_rope_info *ret, tn_er
 void tn_rope_fini(tn_rope_info *rope) {
     free(rope->inv_freq[0]);
     free(rope->inv_freq[1]);
+    free(rope->axis);
     *rope = (tn_rope_info){0};
 }

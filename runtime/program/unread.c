@@ -11,16 +11,20 @@
 enum { MAX_NAMED = 5 };
 
 static int by_address(const void *a, const void *b) {
-    uintptr_t x = (uintptr_t)(*(const tn_tensor *const *)a), y = (uintptr_t)(*(const tn_tensor *const *)b);
+    uintptr_t x = (uintptr_t)(*(const uint8_t *const *)a), y = (uintptr_t)(*(const uint8_t *const *)b);
     return (x > y) - (x < y);
 }
 
-/* The tensors that the program's weights name, in order of address; NULL when memory is short. */
-static const tn_tensor **named_tensors(const tn_program *p) {
-    const tn_tensor **named = calloc(p->n_weight + 1, sizeof *named);
+/* Where the data of the tensors that the programs' weights name begin, in order; NULL when memory is short.
+ */
+static const uint8_t **named_data(const tn_program *p, const tn_program *tower, size_t *n) {
+    *n = p->n_weight + (tower ? tower->n_weight : 0);
+    const uint8_t **named = calloc(*n + 1, sizeof *named);
     if (!named) return NULL;
-    for (uint32_t i = 0; i < p->n_weight; i++) named[i] = p->weights[i + 1].tensor;
-    qsort(named, p->n_weight, sizeof *named, by_address);
+    for (uint32_t i = 0; i < p->n_weight; i++) named[i] = p->weights[i + 1].tensor->data;
+    for (uint32_t i = 0; tower && i < tower->n_weight; i++)
+        named[p->n_weight + i] = tower->weights[i + 1].tensor->data;
+    qsort(named, *n, sizeof *named, by_address);
     return named;
 }
 
@@ -29,16 +33,17 @@ static bool is_of_rope(const tn_tensor *t) {
     return strncmp(t->name, "rope_f", 6) == 0;
 }
 
-void tn_program_log_unread(const tn_program *p, const tn_checkpoint *c) {
+void tn_program_log_unread(const tn_program *p, const tn_program *tower, const tn_checkpoint *c) {
     if (!tn_log_enabled(TN_LOG_INFO)) return;
-    const tn_tensor **named = named_tensors(p);
+    size_t n_named;
+    const uint8_t **named = named_data(p, tower, &n_named);
     if (!named) return;
     uint64_t n = tn_checkpoint_tensor_count(c), unread = 0;
     tn_buf names;
     tn_buf_init(&names, 2048);
     for (uint64_t i = 0; i < n; i++) {
         const tn_tensor *t = tn_checkpoint_tensor_at(c, i);
-        if (is_of_rope(t) || bsearch(&t, named, p->n_weight, sizeof *named, by_address)) continue;
+        if (is_of_rope(t) || bsearch(&t->data, named, n_named, sizeof *named, by_address)) continue;
         if (unread < MAX_NAMED) tn_buf_addf(&names, "%s%s", unread ? ", " : "", t->name);
         unread++;
     }

@@ -21,7 +21,7 @@ static bool goes_first(const tn_engine *e, const tn_seq *a, const tn_seq *b) {
 static tn_seq *next_seq(tn_engine *e, bool decoding) {
     tn_seq *best = NULL;
     for (tn_seq *s = e->seqs; s; s = s->next) {
-        if (s->finish || s->looked_at == e->stats.n_step ||
+        if (s->finish || s->waits || s->looked_at == e->stats.n_step ||
             (s->admitted && tn_seq_is_decoding(s)) != decoding)
             continue;
         if (!best || !goes_first(e, best, s)) best = s;
@@ -142,6 +142,7 @@ static void add_to_step(tn_engine *e, tn_seq *s, uint32_t n) {
         e->pos[st->n_token + i] = past + i;
         e->seq[st->n_token + i] = st->n_seq;
     }
+    if (e->coord || e->media) tn_engine_media_step(e, s, n);
     for (uint32_t i = 0; i < s->step_rows; i++) e->rows[st->n_row + i] = st->n_token + n - s->step_rows + i;
     e->step_seqs[st->n_seq] = (tn_step_seq){.first_token = st->n_token,
                                             .n_token = n,
@@ -184,7 +185,8 @@ static void join(tn_engine *e, tn_seq *s, uint32_t n) {
     n = paid;
     if (s->config.all_logits && n > row_room) n = row_room;
     if (n && rows_wanted(s, n) > row_room) n--; /* the last token waits for a row */
-    if (n) n = tn_chain_grow(e->kv, s->chain, s->keys, s->n_ids, n);
+    if (n) n = tn_engine_whole_pictures(e, s, n, room);
+    if (n) n = tn_engine_whole_pictures(e, s, tn_chain_grow(e->kv, s->chain, s->keys, s->n_ids, n), 0);
     if (n == 0) return;
     spend(e, s, n);
     add_to_step(e, s, n);
@@ -207,7 +209,14 @@ static int join_by_force(tn_engine *e, tn_seq *s, uint32_t n, tn_error *err) {
 }
 
 static void reset(tn_engine *e) {
-    e->step = (tn_step){.ids = e->ids, .pos = e->pos, .seq = e->seq, .seqs = e->step_seqs, .rows = e->rows};
+    e->step = (tn_step){.ids = e->ids,
+                        .pos = e->pos,
+                        .seq = e->seq,
+                        .seqs = e->step_seqs,
+                        .rows = e->rows,
+                        .coord = (const uint32_t(*)[3])e->coord,
+                        .sees = {[TN_SEES_PAST] = {e->see_first, e->see_end}},
+                        .media = e->media};
     e->now_ns = tn_clock_ns();
     e->starved = e->is_full = false;
     e->budget = e->m->config.max_tokens;

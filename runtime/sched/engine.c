@@ -20,7 +20,7 @@ static int arrays_new(tn_engine *e, tn_error *err) {
     e->step_seqs = calloc(c->max_seqs, sizeof *e->step_seqs);
     e->members = calloc(c->max_seqs, sizeof(tn_seq *));
     bool ok = e->ids && e->pos && e->seq && e->rows && e->step_seqs && e->members;
-    return ok ? 0 : tn_fail(err, TN_ENOMEM, "out of memory");
+    return ok ? tn_engine_media_new(e, err) : tn_fail(err, TN_ENOMEM, "out of memory");
 }
 
 int tn_engine_new(tn_model *m, const tn_engine_config *config, tn_engine **ret, tn_error *err) {
@@ -61,6 +61,7 @@ void tn_engine_free(tn_engine *e) {
     free(e->rows);
     free(e->step_seqs);
     free(e->members);
+    tn_engine_media_free(e);
     free(e);
 }
 
@@ -131,8 +132,8 @@ static bool roles_matter(const tn_engine *e) {
     return e->m->device->cls->has_roles && !e->config.mix_roles;
 }
 
-static int32_t generated_key(const tn_seq *s, int32_t id) {
-    return s->keys == s->ids ? id : id ^ INT32_MIN;
+static int32_t generated_key(const tn_engine *e, int32_t id) {
+    return roles_matter(e) ? id ^ INT32_MIN : id;
 }
 
 static int seq_init(tn_engine *e, tn_seq *s, tn_error *err) {
@@ -146,7 +147,8 @@ static int seq_init(tn_engine *e, tn_seq *s, tn_error *err) {
     s->arrived_ns = tn_clock_ns();
     s->rope_variant = rope_variant(e->m->program, c->n_prompt);
     s->ids = malloc(((size_t)s->n_max + 1) * sizeof *s->ids);
-    s->keys = roles_matter(e) ? malloc(((size_t)s->n_max + 1) * sizeof *s->keys) : s->ids;
+    s->waits = c->n_media > 0;
+    s->keys = roles_matter(e) || c->n_media ? malloc(((size_t)s->n_max + 1) * sizeof *s->keys) : s->ids;
     s->client = client_of(e, c->client);
     s->watch = c->sampling.repetition.max_pattern ? malloc(sizeof *s->watch) : NULL;
     if (!s->ids || !s->keys || !s->client || (c->sampling.repetition.max_pattern && !s->watch))
@@ -154,6 +156,7 @@ static int seq_init(tn_engine *e, tn_seq *s, tn_error *err) {
     if (s->watch) tn_repeat_init(s->watch, &c->sampling.repetition);
     memcpy(s->ids, c->prompt, c->n_prompt * sizeof *s->ids);
     memcpy(s->keys, s->ids, c->n_prompt * sizeof *s->ids);
+    tn_engine_media_keys(s);
     tn_chain_config chain = {.salt = c->salt,
                              .n_salt = c->n_salt,
                              .variant = s->rope_variant,
@@ -164,6 +167,7 @@ static int seq_init(tn_engine *e, tn_seq *s, tn_error *err) {
 
 int tn_engine_add(tn_engine *e, const tn_seq_config *c, tn_seq **ret, tn_error *err) {
     int rc = tn_engine_check(e->m, c->prompt, c->n_prompt, err);
+    if (!rc) rc = tn_engine_check_media(e->m, c->media, c->n_media, c->n_prompt, err);
     if (rc) return rc;
     tn_seq *s = calloc(1, sizeof *s), **at = &e->seqs;
     if (!s) return tn_fail(err, TN_ENOMEM, "out of memory");
@@ -200,6 +204,14 @@ tn_finish tn_seq_finish(const tn_seq *s) {
     return s->finish;
 }
 
+const tn_error *tn_seq_error(const tn_seq *s) {
+    static const tn_error none;
+    for (uint32_t i = 0; i < s->config.n_media; i++)
+        if (tn_media_entry_state(s->config.media[i].entry) == TN_MEDIA_FAILED)
+            return tn_media_entry_error(s->config.media[i].entry);
+    return &none;
+}
+
 tn_seq_info tn_seq_get_info(const tn_seq *s) {
     return (tn_seq_info){.running = s->admitted,
                          .n_past = s->finish ? s->n_ids - 1 : s->chain->n_past,
@@ -229,7 +241,7 @@ static void choose(tn_engine *e, tn_seq *s, const float *logits) {
         return;
     }
     s->ids[s->n_ids] = token.id;
-    s->keys[s->n_ids++] = generated_key(s, token.id);
+    s->keys[s->n_ids++] = generated_key(e, token.id);
     e->stats.n_generated++;
     bool loops = s->watch && tn_repeat_push(s->watch, token.id);
     if (c->on_token && !c->on_token(c->ctx, &token))
@@ -260,16 +272,33 @@ static void deliver(tn_engine *e, tn_seq *s, const float *logits) {
         finish(e, s, TN_FINISH_LENGTH);
 }
 
+/* Sequences whose pictures could not be encoded end. */
+static void fail_blind(tn_engine *e) {
+    for (tn_seq *s = e->seqs; s; s = s->next)
+        for (uint32_t i = 0; !s->finish && i < s->config.n_media; i++)
+            if (tn_media_entry_state(s->config.media[i].entry) == TN_MEDIA_FAILED)
+                finish(e, s, TN_FINISH_FAILED);
+}
+
+/* The mean of late; a step without prompt says less. */
+static void note_time(tn_engine *e, double seconds) {
+    if (e->is_full || e->step_s < seconds) e->step_s += (seconds - e->step_s) / 4;
+}
+
 int tn_engine_step(tn_engine *e, bool *ret_busy, tn_error *err) {
     const float *logits = NULL;
     const tn_device_class *cls = e->m->exec->cls;
+    bool encoded = tn_engine_encode(e);
+    if (encoded) fail_blind(e);
+    double start = tn_clock_s();
     int rc = tn_engine_build(e, err);
-    *ret_busy = e->step.n_token > 0;
-    if (rc || !*ret_busy) return rc;
+    *ret_busy = encoded || e->step.n_token > 0;
+    if (rc || e->step.n_token == 0) return rc;
     rc = cls->step(e->m->exec, &e->step, err);
     /* Without rows nothing is waited for: a GPU still runs this step while the next one is put together. */
     if (!rc && e->step.n_row) rc = cls->logits(e->m->exec, &logits, err);
     for (uint32_t i = 0; !rc && i < e->step.n_seq; i++) deliver(e, e->members[i], logits);
+    note_time(e, tn_clock_s() - start);
     return rc;
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/budget.h"
 #include "cache/kv.h"
+#include "media/store.h"
 #include "sched/model.h"
 #include "sched/sampler.h"
 
@@ -27,13 +28,26 @@ typedef enum tn_finish {
     TN_FINISH_STOP,       /* an end token, or the callback asked for it */
     TN_FINISH_LENGTH,     /* max_new, or the context is full */
     TN_FINISH_REPETITION, /* the answer loops: sampling.repetition */
+    TN_FINISH_FAILED,     /* a picture could not be encoded: tn_seq_error */
 } tn_finish;
+
+/* Tokens of a prompt that stand for rows of a picture, from first_row on. */
+typedef struct tn_seq_media {
+    uint32_t first_token, n_token, first_row;
+    tn_media_entry *entry; /* borrowed, held by somebody until the sequence is removed */
+} tn_seq_media;
 
 /* What to do with a sequence. Pointers are borrowed until the sequence is removed; callbacks run inside
  * tn_engine_step. */
 typedef struct tn_seq_config {
     const int32_t *prompt; /* [n_prompt], n_prompt >= 1, each below the vocabulary */
     uint32_t n_prompt;
+    const tn_seq_media *media; /* [n_media], ascending; the sequence waits until all are encoded */
+    uint32_t n_media;
+    /* [n_prompt]: where tokens stand for rope tables with axes; what follows the prompt stands at next_coord
+     * and after. NULL: at their positions. */
+    const uint32_t (*coord)[3];
+    uint32_t next_coord;
     uint32_t max_new; /* tokens to generate; 0: only run the prompt */
     tn_sampling sampling;
     bool ignore_end;         /* end tokens do not end it */
@@ -78,7 +92,12 @@ void tn_engine_free(tn_engine *e);
  * than the context: both numbers). [any thread] */
 int tn_engine_check(const tn_model *m, const int32_t *prompt, uint32_t n_prompt, tn_error *err);
 
-/* Takes a sequence; it waits for its turn. As tn_engine_check, TN_ENOMEM. */
+/* Whether the media of a sequence could: TN_EINVAL (the model sees nothing), TN_ELIMIT (a picture whose rows
+ * see each other does not fit a step), TN_EBUG (runs that overlap or end outside). [any thread] */
+int tn_engine_check_media(const tn_model *m, const tn_seq_media *media, uint32_t n_media, uint32_t n_prompt,
+                          tn_error *err);
+
+/* Takes a sequence; it waits for its turn. As tn_engine_check, tn_engine_check_media, TN_ENOMEM. */
 int tn_engine_add(tn_engine *e, const tn_seq_config *c, tn_seq **ret, tn_error *err);
 /* Ends a sequence at once and gives its pages back. */
 void tn_engine_remove(tn_engine *e, tn_seq *s);
@@ -108,11 +127,14 @@ typedef struct tn_engine_stats {
     uint64_t n_prompt, n_hit; /* prompt tokens computed; found in the index instead */
     uint64_t n_generated;     /* tokens chosen */
     uint64_t n_step_tokens;   /* computed, all sequences and kinds together */
+    uint64_t n_picture;       /* encoded */
     tn_kv_stats kv;
 } tn_engine_stats;
 tn_engine_stats tn_engine_get_stats(const tn_engine *e);
 
 tn_finish tn_seq_finish(const tn_seq *s);
+/* Why it failed. */
+const tn_error *tn_seq_error(const tn_seq *s);
 /* Where a sequence stands. */
 typedef struct tn_seq_info {
     bool running;         /* else it waits */

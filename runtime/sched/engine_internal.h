@@ -25,6 +25,7 @@ struct tn_seq {
     int32_t *keys; /* [n_max + 1]: what the index knows them by; ids themselves where roles do not matter */
     uint32_t n_ids, n_max; /* known; longest possible */
     uint32_t rope_variant;
+    bool waits; /* for pictures to be encoded */
     int64_t arrived_ns;
     uint64_t admitted_at; /* in order of admission */
     bool admitted;
@@ -52,6 +53,10 @@ struct tn_engine {
     tn_step step;
     int32_t *ids;
     uint32_t *pos, *seq, *rows;
+    uint32_t (*coord)[3];          /* NULL: no rope table has axes */
+    uint32_t *see_first, *see_end; /* NULL: all rows see their past alone */
+    tn_step_media *media;          /* [max_tokens]; NULL: it sees nothing */
+    double step_s;                 /* of late, a step that is as full as can be */
     tn_step_seq *step_seqs;
     tn_seq **members; /* [max_seqs]: whose entry step_seqs[i] is */
 };
@@ -61,6 +66,20 @@ struct tn_engine {
 int tn_engine_build(tn_engine *e, tn_error *err);
 /* Lets go of a sequence's pages; what is computed stays in the index. */
 void tn_engine_leave(tn_engine *e, tn_seq *s);
+
+/* pictures.c: arrays for the media of steps. TN_ENOMEM. */
+int tn_engine_media_new(tn_engine *e, tn_error *err);
+void tn_engine_media_free(tn_engine *e);
+/* What stands for the media of a sequence in the index. */
+void tn_engine_media_keys(tn_seq *s);
+/* How many of n tokens from the chain's end on s may take at once: pictures whose rows see each other are not
+ * cut; 0: not that many. room: the most that may be taken. */
+uint32_t tn_engine_whole_pictures(const tn_engine *e, const tn_seq *s, uint32_t n, uint32_t room);
+/* Tells the step of the media among n tokens of s that have just been added, from e->step.n_token on. */
+void tn_engine_media_step(tn_engine *e, const tn_seq *s, uint32_t n);
+/* Encodes pictures that sequences wait for, for about as long as a step takes. Whether there was anything to
+ * do. */
+bool tn_engine_encode(tn_engine *e);
 
 /* It has chosen a token before and computes the next one. */
 static inline bool tn_seq_is_decoding(const tn_seq *s) {

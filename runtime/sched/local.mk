@@ -6,8 +6,10 @@ libtenon_la_SOURCES += \
 	%D%/lanes.c %D%/lanes.h \
 	%D%/model.c %D%/model.h \
 	%D%/penalties.c %D%/penalties.h \
+	%D%/pictures.c \
 	%D%/repeat.c %D%/repeat.h \
 	%D%/row.c %D%/row.h %D%/row_weigh.h \
 	%D%/runner.c %D%/runner.h \
 	%D%/sampler.c %D%/sampler.h \
-	%D%/share.c %D%/share.h
+	%D%/share.c %D%/share.h \
+	%D%/tower.c %D%/tower.h

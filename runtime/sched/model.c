@@ -11,6 +11,7 @@
 #include "modules/option_table.h"
 #include "program/record.h"
 #include "program/unread.h"
+#include "sched/tower.h"
 
 enum { MAX_SEQS = 4096, MAX_STEP_TOKENS = 1 << 16, MAX_PAGES = 1 << 21, STATE_COPIES = 8 };
 
@@ -94,7 +95,8 @@ static int load_program(tn_registry *r, const tn_model_config *o, tn_model *m, t
     rc = choose_family(r, o, &h, m, err);
     if (!rc) rc = create_instance(r, o, &h, m, err);
     if (!rc) rc = tn_program_record(m->family, m->instance, &h, &m->program, err);
-    if (!rc) tn_program_log_unread(m->program, m->checkpoint);
+    if (!rc) rc = tn_tower_open(m->family, m->instance, &h, &m->tower, err);
+    if (!rc) tn_program_log_unread(m->program, m->tower ? m->tower->program : NULL, m->checkpoint);
     tn_hparams_fini(&h);
     return rc;
 }
@@ -227,9 +229,10 @@ static int size_pools(tn_model *m, tn_error *err) {
 static int measure(tn_model *m, tn_error *err) {
     tn_model_need n = {.file = tn_checkpoint_bytes(m->checkpoint)};
     int rc = m->device->cls->size(m->device, m->program, &m->config, &m->size, err);
+    if (!rc && m->tower) rc = tn_tower_size(m->tower, m->device, m->config.compute, err);
     if (rc) return rc;
-    n.weights = m->size.weights;
-    n.activations = m->size.activations;
+    n.weights = m->size.weights + (m->tower ? m->tower->size.weights : 0);
+    n.activations = m->size.activations + (m->tower ? m->tower->size.activations : 0);
     n.fixed = n.file + n.weights + n.activations;
     for (uint32_t g = 0; g < m->program->n_group; g++) {
         if (!m->program->groups[g].is_state) n.kv_token += m->size.page[g] / TN_PAGE_TOKENS;
@@ -301,6 +304,7 @@ int tn_model_lower(tn_model *m, tn_progress_fn progress, void *progress_ctx, tn_
     int rc = size_pools(m, err);
     if (!rc)
         rc = m->device->cls->lower(m->device, m->program, &m->config, progress, progress_ctx, &m->exec, err);
+    if (!rc && m->tower) rc = tn_tower_lower(m->tower, m->device, progress, progress_ctx, err);
     return rc ? tn_error_prefix(err, rc, "%s", tn_checkpoint_path(m->checkpoint)) : 0;
 }
 
@@ -418,6 +422,7 @@ double tn_model_recommended(const tn_model *m, const char *name, double def) {
 
 void tn_model_free(tn_model *m) {
     if (!m) return;
+    tn_tower_free(m->tower);
     if (m->exec) m->exec->cls->exec_free(m->exec);
     if (m->device) m->device->cls->close(m->device);
     tn_program_free(m->program);

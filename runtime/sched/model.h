@@ -57,6 +57,8 @@ typedef struct tn_model_room {
     uint64_t kv_sequence; /* the longest sequence of any other model: it must go on fitting */
 } tn_model_room;
 
+typedef struct tn_tower tn_tower; /* sched/tower.h */
+
 typedef struct tn_model {
     tn_checkpoint *checkpoint;
     const tn_family *family;
@@ -66,6 +68,7 @@ typedef struct tn_model {
     tn_option_value *module_options; /* the module's options, checked; NULL when it has none */
     tn_model_info info;
     tn_program *program;
+    tn_tower *tower; /* NULL: it sees nothing */
     tn_device *device;
     tn_exec *exec;
     tn_exec_config config;

@@ -31,6 +31,8 @@ struct tn_job {
     int32_t *prompt, *stop_ids, *breakers;
     tn_logit_bias *bias;
     void *salt;
+    tn_seq_media *media; /* entries held */
+    uint32_t (*coord)[3];
     uint32_t max_tokens;
     int32_t *ids;                        /* [max_tokens] */
     float *logprobs;                     /* [max_tokens, 1 + n_top]: the chosen one's, then the best */
@@ -77,6 +79,9 @@ struct tn_runner {
 
 static void unref(tn_job *j) {
     if (atomic_fetch_sub_explicit(&j->refs, 1, memory_order_acq_rel) != 1) return;
+    for (uint32_t i = 0; j->media && i < j->config.n_media; i++) tn_media_release(j->media[i].entry);
+    free(j->media);
+    free(j->coord);
     free(j->prompt);
     free(j->stop_ids);
     free(j->bias);
@@ -101,7 +106,10 @@ static bool allocate(tn_job *j, const tn_job_config *c) {
     j->bias = copy(c->sampling.bias, c->sampling.n_bias, sizeof *j->bias);
     j->breakers = copy(c->sampling.dry_breakers, c->sampling.n_dry_breakers, sizeof *j->breakers);
     j->salt = copy(c->salt, c->n_salt, 1);
+    j->coord = c->coord ? copy(c->coord, c->n_prompt, sizeof *j->coord) : NULL;
+    j->media = copy(c->media, c->n_media, sizeof *j->media);
     j->ids = calloc(n + 1, sizeof *j->ids);
+    if (!j->media || (c->coord && !j->coord)) return false;
     if (c->sampling.logprobs) {
         j->logprobs = calloc(n * (1 + top) + 1, sizeof *j->logprobs);
         j->top_ids = calloc(n * top + 1, sizeof *j->top_ids);
@@ -113,6 +121,7 @@ static bool allocate(tn_job *j, const tn_job_config *c) {
 static int check(const tn_job_config *c, tn_error *err) {
     const tn_model *m = c->lane->model;
     int rc = tn_engine_check(m, c->prompt, c->n_prompt, err);
+    if (!rc) rc = tn_engine_check_media(m, c->media, c->n_media, c->n_prompt, err);
     if (rc) return rc;
     if (c->n_ctx && c->n_prompt > c->n_ctx)
         return tn_fail(err, TN_ELIMIT, "the prompt has %u tokens, the request's own limit is %u", c->n_prompt,
@@ -143,6 +152,9 @@ static int new_job(tn_runner *r, const tn_job_config *c, tn_job **ret, tn_error 
     j->runner = r;
     j->submitted_ns = tn_clock_ns();
     j->config = *c;
+    for (uint32_t i = 0; i < c->n_media; i++) tn_media_hold(j->media[i].entry);
+    j->config.media = j->media;
+    j->config.coord = (const uint32_t(*)[3])j->coord;
     j->makes_news = c->owner != NULL;
     j->config.prompt = j->prompt;
     j->config.stop_ids = j->stop_ids;
@@ -319,6 +331,10 @@ static void start(tn_job *j) {
     const tn_job_config *c = &j->config;
     tn_seq_config seq = {.prompt = c->prompt,
                          .n_prompt = c->n_prompt,
+                         .media = c->media,
+                         .n_media = c->n_media,
+                         .coord = c->coord,
+                         .next_coord = c->next_coord,
                          .max_new = c->max_new,
                          .sampling = c->sampling,
                          .ignore_end = c->ignore_end,
@@ -349,7 +365,7 @@ static mail *take_inbox(tn_runner *r) {
 }
 
 /* The final state of j, or TN_JOB_RUNNING while it goes on. */
-static tn_job_state settle(tn_runner *r, const tn_job *j) {
+static tn_job_state settle(tn_runner *r, tn_job *j) {
     if (!j->seq) return TN_JOB_FAILED;
     if (atomic_load(&r->stop) || atomic_load_explicit(&j->cancelled, memory_order_acquire))
         return TN_JOB_CANCELLED;
@@ -358,6 +374,7 @@ static tn_job_state settle(tn_runner *r, const tn_job *j) {
     case TN_FINISH_STOP: return TN_JOB_STOPPED;
     case TN_FINISH_REPETITION: return TN_JOB_REPETITION;
     case TN_FINISH_LENGTH: break;
+    case TN_FINISH_FAILED: j->error = *tn_seq_error(j->seq); return TN_JOB_FAILED;
     }
     return TN_JOB_LENGTH;
 }

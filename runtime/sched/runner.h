@@ -50,6 +50,10 @@ typedef struct tn_job_config {
     tn_lane *lane;         /* whose model runs it */
     const int32_t *prompt; /* [n_prompt] */
     uint32_t n_prompt;
+    const tn_seq_media *media; /* [n_media]; the job holds their entries */
+    uint32_t n_media;
+    const uint32_t (*coord)[3]; /* [n_prompt] or NULL, and next_coord, as in tn_seq_config */
+    uint32_t next_coord;
     uint32_t max_new; /* cut to what the context leaves; 0: only run the prompt */
     tn_sampling sampling;
     bool ignore_end;

@@ -14,8 +14,8 @@ enum { MAX_CONFIG_BYTES = 16 << 20 };
 
 struct tn_checkpoint {
     char *path;
-    json_t *config, *generation; /* or NULL */
-    tn_gguf *gguf;               /* or NULL, then: */
+    json_t *config, *generation, *image_processor, *video_processor; /* or NULL */
+    tn_gguf *gguf;                                                   /* or NULL, then: */
     tn_shards shards;
     tn_tensor
         *tensors; /* [n_tensors], copies of the files' with quantised weights joined; names are the files' */
@@ -49,8 +49,10 @@ static int load_configs(tn_checkpoint *c, tn_error *err) {
             c->path);
     if (rc) return rc;
     rc = load_object(c, "generation_config.json", &c->generation, err);
-    if (rc == TN_ENOENT) return 0;
-    return rc;
+    if (rc == 0 || rc == TN_ENOENT) rc = load_object(c, "preprocessor_config.json", &c->image_processor, err);
+    if (rc == 0 || rc == TN_ENOENT)
+        rc = load_object(c, "video_preprocessor_config.json", &c->video_processor, err);
+    return rc == TN_ENOENT ? 0 : rc;
 }
 
 /* names for tensors[0 .. n_tensors). */
@@ -125,6 +127,8 @@ void tn_checkpoint_close(tn_checkpoint *c) {
     tn_gguf_close(c->gguf);
     json_decref(c->config);
     json_decref(c->generation);
+    json_decref(c->image_processor);
+    json_decref(c->video_processor);
     free(c->path);
     free(c);
 }
@@ -143,6 +147,10 @@ const tn_gguf *tn_checkpoint_gguf(const tn_checkpoint *c) {
 
 json_t *tn_checkpoint_generation_config(const tn_checkpoint *c) {
     return c->generation;
+}
+
+json_t *tn_checkpoint_processor_config(const tn_checkpoint *c, bool video) {
+    return video ? c->video_processor : c->image_processor;
 }
 
 uint64_t tn_checkpoint_tensor_count(const tn_checkpoint *c) {

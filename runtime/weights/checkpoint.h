@@ -32,6 +32,8 @@ json_t *tn_checkpoint_config(const tn_checkpoint *c);
 const tn_gguf *tn_checkpoint_gguf(const tn_checkpoint *c);
 /* generation_config.json (borrowed), or NULL where absent. */
 json_t *tn_checkpoint_generation_config(const tn_checkpoint *c);
+/* preprocessor_config.json or video_preprocessor_config.json (borrowed), or NULL where absent. */
+json_t *tn_checkpoint_processor_config(const tn_checkpoint *c, bool video);
 
 /* at: NULL past the end; find: NULL where absent. */
 uint64_t tn_checkpoint_tensor_count(const tn_checkpoint *c);

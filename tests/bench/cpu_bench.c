@@ -65,7 +65,7 @@ static void bench_linear(tn_device *d, tn_type type, tn_compute compute, uint64_
     tn_tensor first = tensor_random(&r, type, N, K, 4, 64);
     uint32_t n = (uint32_t)(total / first.bytes) + 1;
     tn_tensor *w = calloc(n, sizeof *w);
-    tn_program p = {.n_op = n + 1, .n_value = n + 1, .n_slot = 2, .n_weight = n + 1};
+    tn_program p = {.n_stage = 1, .n_op = n + 1, .n_value = n + 1, .n_slot = 2, .n_weight = n + 1};
     p.ops = calloc(p.n_op, sizeof *p.ops);
     p.values = calloc(p.n_value + 1, sizeof *p.values);
     p.weights = calloc(p.n_weight + 1, sizeof *p.weights);
@@ -133,7 +133,13 @@ static tn_program attention_program(const attention_shape *s, tn_tensor *embd) {
     uint32_t cols = s->n_head * s->head_dim, n = s->n_layer;
     rng r = {1};
     *embd = tensor_random(&r, TN_TYPE_F32, 2, cols, 0, 0);
-    tn_program p = {.n_op = 1 + n, .n_value = 2 + n, .n_slot = 2, .n_weight = 1, .n_layer = n, .n_group = 1};
+    tn_program p = {.n_stage = 1,
+                    .n_op = 1 + n,
+                    .n_value = 2 + n,
+                    .n_slot = 2,
+                    .n_weight = 1,
+                    .n_layer = n,
+                    .n_group = 1};
     p.ops = calloc(p.n_op, sizeof *p.ops);
     p.values = calloc(p.n_value + 1, sizeof *p.values);
     p.caches = calloc(n, sizeof *p.caches);

@@ -335,6 +335,7 @@ void cpu_model_init(cpu_model *m, const cpu_model_shape *shape, uint64_t seed) {
     p->weights = calloc(MOST, sizeof *p->weights);
     p->ropes = calloc(2, sizeof *p->ropes);
     p->caches = calloc(2, sizeof *p->caches);
+    p->n_stage = 1;
     make_rope(m);
     tn_weight embd = weight(&k, shape->type, shape->n_vocab, shape->n_embd);
     tn_value x = emit(&k, (tn_op){.kind = TN_OP_EMBED,

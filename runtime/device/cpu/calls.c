@@ -19,7 +19,8 @@ void tn_cpu_run_rope_table(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t 
             s->seqs[s->seq[t]].rope_variant < c->rope->n_variant ? s->seqs[s->seq[t]].rope_variant : 0;
         float *cs = c->table + t * 2 * c->n_pair;
         for (uint32_t i = 0; i < c->n_pair; i++) {
-            float angle = (float)s->pos[t] * c->rope->inv_freq[v][i];
+            uint32_t at = c->rope->axis && s->coord ? s->coord[t][c->rope->axis[i]] : s->pos[t];
+            float angle = (float)at * c->rope->inv_freq[v][i];
             cs[i] = cosf(angle) * c->rope->mscale[v];
             cs[c->n_pair + i] = sinf(angle) * c->rope->mscale[v];
         }
@@ -111,6 +112,66 @@ void tn_cpu_run_rms_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t me
     }
 }
 
+void tn_cpu_run_layer_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
+        size_t row = w.row * c->cols;
+        x->device->kernels->layer_norm(c->out + row, c->in[0] + row, c->w, c->bias, c->cols, c->f);
+    }
+}
+
+void tn_cpu_run_input(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);)
+        memcpy(c->out + w.row * c->cols, x->step.input + w.row * c->cols, c->cols * sizeof(float));
+}
+
+void tn_cpu_run_mix(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
+        float *y = c->out + w.row * c->cols;
+        const float *rows[4], *by = x->step.mix_weight[w.row];
+        for (int i = 0; i < 4; i++) rows[i] = c->w + (size_t)x->step.mix_index[w.row][i] * c->cols;
+        for (uint32_t k = 0; k < c->cols; k++)
+            y[k] =
+                fmaf(by[3], rows[3][k], fmaf(by[2], rows[2][k], fmaf(by[1], rows[1][k], by[0] * rows[0][k])));
+    }
+}
+
+/* Rows that follow each other lie so in memory. */
+void tn_cpu_run_fold(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    tn_range r = tn_team_share((uint64_t)tn_cpu_rows(x, c->rows) * c->cols, 64, member, n_member);
+    memcpy(c->out + r.first, c->in[0] + r.first, (r.end - r.first) * sizeof(float));
+}
+
+void tn_cpu_run_mean(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    tn_range r = tn_team_share(tn_cpu_rows(x, c->rows) / c->group, 1, member, n_member);
+    for (uint64_t t = r.first; t < r.end; t++) {
+        const float *from = c->in[0] + t * c->group * c->cols;
+        float *y = c->out + t * c->cols;
+        memcpy(y, from, c->cols * sizeof *y);
+        for (uint32_t i = 1; i < c->group; i++)
+            x->device->kernels->add(y, y, from + (size_t)i * c->cols, c->cols);
+        x->device->kernels->scale(y, y, c->cols, 1.0f / (float)c->group);
+    }
+}
+
+/* The media run that row t is part of, or NULL. Runs ascend, as rows do that ask. */
+static const tn_step_media *media_at(const tn_step *s, uint32_t t, uint32_t *next) {
+    while (*next < s->n_media && t >= s->media[*next].first_token + s->media[*next].n_token) ++*next;
+    return *next < s->n_media && t >= s->media[*next].first_token ? &s->media[*next] : NULL;
+}
+
+void tn_cpu_run_media(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    uint32_t next = 0;
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
+        size_t at = w.row * c->cols + w.cols.first, n = w.cols.end - w.cols.first;
+        const tn_step_media *m = media_at(&x->step, (uint32_t)w.row, &next);
+        const float *row = m ? m->rows[c->first] + (w.row - m->first_token) * c->cols + w.cols.first : NULL;
+        if (m && c->first)
+            x->device->kernels->add(c->out + at, c->in[0] + at, row, n);
+        else if (c->out != c->in[0] || m)
+            memmove(c->out + at, m ? row : c->in[0] + at, n * sizeof(float));
+    }
+}
+
 void tn_cpu_run_rope(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
     for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
         const float *cs = c->w + w.row * 2 * c->n_pair;
@@ -143,19 +204,35 @@ typedef struct items {
     uint64_t n_float; /* its partial results */
 } items;
 
+/* How many of the next `most` rows see as the first of them does; and what that is. */
+static uint32_t rows_alike(const tn_step_sees *s, size_t row, uint32_t most, uint32_t *first, uint32_t *end) {
+    uint32_t n = 1;
+    *first = *end = 0;
+    if (!s->end) return most;
+    *end = s->end[row];
+    if (*end) *first = s->first[row];
+    while (n < most && s->end[row + n] == *end) n++;
+    return n;
+}
+
 static bool items_next(items *it) {
     const tn_attention_desc *d = &it->c->attention.desc;
-    uint32_t most = tn_cpu_attention_rows(d), cols = d->n_head * d->head_dim;
+    uint32_t most = tn_cpu_attention_rows(d), cols = d->n_head * d->head_dim, first, end;
     if (it->seq == it->x->step.n_seq) return false;
     const tn_step_seq *seq = &it->x->step.seqs[it->seq];
     size_t row = seq->first_token + it->token;
+    if (most > seq->n_token - it->token) most = seq->n_token - it->token;
+    most = rows_alike(&it->x->step.sees[d->sees], row, most, &first, &end);
+    if (d->sees == TN_SEES_PAST && !d->window) first = 0;
     it->item = (tn_cpu_attention_item){
         .q = it->c->in[0] + row * cols,
         .out = it->c->out + row * cols,
         .pages = seq->pages[it->c->attention.cache.group],
         .pos = seq->first_pos + it->token,
-        .n_row = seq->n_token - it->token < most ? seq->n_token - it->token : most,
+        .n_row = most,
         .head_kv = it->head,
+        .first = first,
+        .end = end,
     };
     it->spans = tn_cpu_attention_spans(d, &it->item);
     it->n_float = (it->spans.end - it->spans.first) * it->item.n_row * (d->n_head / d->n_head_kv) *
@@ -170,11 +247,9 @@ static bool items_next(items *it) {
 }
 
 bool tn_cpu_attention_shared(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t n_member) {
-    const tn_attention_desc *d = &c->attention.desc;
-    uint64_t n_item = 0, n_unit = 0, n_float = 0, most = tn_cpu_attention_rows(d);
+    uint64_t n_item = 0, n_unit = 0, n_float = 0;
     if (!x->parts || n_member == 1) return false;
-    for (uint32_t i = 0; i < x->step.n_seq; i++)
-        n_item += (x->step.seqs[i].n_token + most - 1) / most * d->n_head_kv;
+    for (items it = {.x = x, .c = c}; items_next(&it);) n_item++;
     uint64_t rounds = (n_item + n_member - 1) / n_member;
     if (5 * n_item >= 4 * rounds * n_member) return false; /* a fifth idle is as much as sharing costs */
     for (items it = {.x = x, .c = c}; items_next(&it);) {
@@ -290,7 +365,8 @@ void tn_cpu_run_slice(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t membe
 void tn_cpu_run_glu(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
     for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
         size_t at = w.row * c->cols + w.cols.first, n = w.cols.end - w.cols.first;
-        x->device->kernels->glu(c->out + at, c->in[0] + at, c->in[1] + at, n, c->activation);
+        const float *up = c->in[1] ? c->in[1] + at : NULL;
+        x->device->kernels->glu(c->out + at, c->in[0] + at, up, n, c->activation);
     }
 }
 void tn_cpu_run_add(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {

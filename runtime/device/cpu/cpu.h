@@ -62,15 +62,17 @@ struct tn_cpu_call {
     tn_cpu_run run;
     bool barrier;   /* before it */
     tn_cpu_cut cut; /* of its output; inputs of other widths (attention's) have as many units */
-    uint32_t rows;  /* enum tn_rows */
-    uint32_t cols;  /* of in[0], or of out where there is none */
+    uint32_t stage; /* of a tower, in which it runs */
+    uint32_t rows;  /* enum tn_rows: of in[0], or of out where there is none */
+    uint32_t cols;  /* likewise */
     uint32_t group, n_pair, style, activation;
     uint32_t first, n; /* columns of a slice */
     float f;
     const float *in[3];
     float *out;
-    const float *w; /* a norm's weights, or a rope table: [T][2 * n_pair] cosines, sines */
-    float *table;   /* the rope table to fill */
+    const float *w;    /* a norm's weights, or a rope table: [T][2 * n_pair] cosines, sines */
+    const float *bias; /* a layer norm's */
+    float *table;      /* the rope table to fill */
     const tn_rope_info *rope;
     uint32_t act;   /* which quantised rows: written, or read by linear_int8 */
     bool act_whole; /* they were not cut by columns, so each member may have its own: tn_cpu_act_own() */
@@ -87,6 +89,14 @@ struct tn_cpu_call {
     uint64_t profile_ops;   /* with them, a row */
 };
 
+/* A pointer of a call into a value that is kept from stage to stage: it follows the step's first row. */
+typedef struct tn_cpu_kept {
+    uint32_t call;
+    int which;   /* in[which]; 3: out */
+    float *base; /* of row 0 */
+    uint32_t rows, cols;
+} tn_cpu_kept;
+
 struct tn_cpu_exec {
     tn_exec base;
     tn_cpu_device *device;
@@ -94,6 +104,9 @@ struct tn_cpu_exec {
     tn_exec_config config;
     tn_cpu_call *calls;
     uint32_t n_call;
+    uint32_t *stage_calls; /* [n_stage + 1]: where the calls of each stage begin */
+    tn_cpu_kept *kept;     /* [n_kept] */
+    uint32_t n_kept;
 
     float **slots;         /* [n_slot] */
     float **vectors;       /* [n_weight + 1]: biases, norm and conv weights as F32, NULL for matrices */
@@ -106,6 +119,7 @@ struct tn_cpu_exec {
     const float *act_of[TN_CPU_ACTS]; /* while lowering: the slots they are of */
     bool act_whole[TN_CPU_ACTS], act_bf16[TN_CPU_ACTS];
     uint32_t act_last;
+    uint32_t stage; /* while lowering */
     tn_cpu_call
         norm;     /* while lowering: one that is taken when its value is quantised; normed: there is one */
     int32_t *own; /* per member TN_CPU_OWN_WORDS: the same, small ones, and a value before it is quantised */
@@ -124,7 +138,7 @@ struct tn_cpu_exec {
 };
 
 static inline uint32_t tn_cpu_rows(const tn_cpu_exec *x, uint32_t rows) {
-    return rows == TN_ROWS_OUTPUT ? x->step.n_row : x->step.n_token;
+    return tn_rows_count(rows, x->step.n_token, x->step.n_row);
 }
 static inline void *tn_cpu_scratch(const tn_cpu_exec *x, uint32_t member) {
     return x->scratch + member * x->scratch_bytes;
@@ -171,6 +185,12 @@ void tn_cpu_run_conv(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member
 void tn_cpu_run_delta_rule(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_slice(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_glu(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_layer_norm(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_input(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_mix(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_fold(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_mean(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_media(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_add(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_scale(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_softcap(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);

@@ -46,7 +46,7 @@ static bool is_cut_freely(tn_op_kind kind) {
     return kind == TN_OP_LINEAR || kind == TN_OP_SLICE;
 }
 static bool is_element_wise(tn_op_kind kind) {
-    return kind == TN_OP_GLU || kind == TN_OP_SCALE || kind == TN_OP_SOFTCAP;
+    return kind == TN_OP_GLU || kind == TN_OP_SCALE || kind == TN_OP_SOFTCAP || kind == TN_OP_ACTIVATE;
 }
 
 /* v, and what it is made of up to a matrix, cut into n_head pieces. */
@@ -103,12 +103,17 @@ tn_cpu_cut tn_cpu_cut_of(const tn_cpu_exec *x, const tn_op *op) {
     uint32_t width = x->widths[op->out], usual = width ? width : TN_CPU_PANEL_ROWS;
     switch (op->kind) {
     case TN_OP_EMBED:
+    case TN_OP_INPUT:
+    case TN_OP_MIX:
+    case TN_OP_LAYER_NORM:
     case TN_OP_OUTPUT_ROWS: return (tn_cpu_cut){values[op->out].cols, true};
     case TN_OP_RMS_NORM:
     case TN_OP_ROPE: return width ? (tn_cpu_cut){width, false} : (tn_cpu_cut){op->group, true};
     case TN_OP_ATTENTION: return (tn_cpu_cut){width, false};
     case TN_OP_LINEAR: return (tn_cpu_cut){usual, false};
     case TN_OP_GLU:
+    case TN_OP_ACTIVATE:
+    case TN_OP_MEDIA:
     case TN_OP_ADD:
     case TN_OP_SCALE:
     case TN_OP_SOFTCAP:
@@ -177,6 +182,8 @@ static touches touches_of(const tn_cpu_exec *x, const tn_cpu_call *c) {
     if (c->run == tn_cpu_run_linear) return (touches){{whole(c->in[0])}, {{c->out, c->linear.rows, c->cut}}};
     if (c->run == tn_cpu_run_store || c->run == tn_cpu_run_attention) return cache_touches(x, c);
     if (c->run == tn_cpu_run_rows) return (touches){{whole(c->in[0])}, {{c->out, c->cols, c->cut}}};
+    if (c->run == tn_cpu_run_fold || c->run == tn_cpu_run_mean)
+        return (touches){{whole(c->in[0])}, {whole(c->out)}};
     if (c->run == tn_cpu_run_slice)
         return (touches){{whole(c->in[0])}, {{c->out, c->cols / c->group * c->n, c->cut}}};
     touches t = {.out = {{c->out, c->cols, c->cut}}};
@@ -208,6 +215,7 @@ int tn_cpu_place_barriers(tn_cpu_exec *x, tn_error *err) {
     for (uint32_t i = 0; i < x->n_call; i++) {
         tn_cpu_call *c = &x->calls[i];
         touches now = touches_of(x, c);
+        if (i && c->stage != c[-1].stage) t.n_read = t.n_written = 0; /* stages run by themselves */
         c->barrier = x->device->plain || needs_barrier(&t, &now);
         if (c->barrier) t.n_read = t.n_written = 0;
         for (int j = 0; j < READS; j++)

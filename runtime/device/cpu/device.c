@@ -36,10 +36,23 @@ static const char *cpu_describe(const tn_device *d) {
 
 static void run_calls(void *ctx, uint32_t member, uint32_t n_member) {
     const tn_cpu_exec *x = ctx;
-    for (uint32_t i = 0; i < x->n_call; i++) {
+    for (uint32_t i = x->stage_calls[x->step.stage]; i < x->stage_calls[x->step.stage + 1]; i++) {
         const tn_cpu_call *c = &x->calls[i];
         if (c->barrier) tn_team_barrier(x->device->team);
         c->run(x, c, member, n_member);
+    }
+}
+
+/* Kept values have all rows of a picture: calls look at those of the step. */
+static void follow_kept(tn_cpu_exec *x) {
+    for (uint32_t i = 0; i < x->n_kept; i++) {
+        const tn_cpu_kept *k = &x->kept[i];
+        tn_cpu_call *c = &x->calls[k->call];
+        float *at = k->base + (size_t)tn_rows_count(k->rows, x->step.first_row, 0) * k->cols;
+        if (k->which == 3)
+            c->out = at;
+        else
+            c->in[k->which] = at;
     }
 }
 
@@ -49,7 +62,11 @@ static int cpu_step(tn_exec *exec, const tn_step *s, tn_error *err) {
     if (s->n_token == 0 || s->n_token > c->max_tokens || s->n_seq > c->max_seqs || s->n_row > c->max_rows)
         return tn_fail(err, TN_EDEVICE, "a step of %u tokens, %u sequences, %u rows; lowered for %u, %u, %u",
                        s->n_token, s->n_seq, s->n_row, c->max_tokens, c->max_seqs, c->max_rows);
+    if (s->stage >= x->program->n_stage || (x->program->is_tower && s->first_row + s->n_token > c->max_kept))
+        return tn_fail(err, TN_EDEVICE, "stage %u of %u, rows to %u of %u", s->stage, x->program->n_stage,
+                       s->first_row + s->n_token, c->max_kept);
     x->step = *s;
+    follow_kept(x);
     if (x->profile)
         tn_cpu_step_profiled(x);
     else
@@ -71,6 +88,14 @@ static int cpu_tap(tn_exec *exec, uint32_t index, const float **ret, tn_error *e
         return tn_fail(err, TN_EINVAL, "tap %u of %u is not there (%s)", index, x->program->n_tap,
                        x->config.taps ? "the program does not set it" : "lowered without taps");
     *ret = x->taps[index];
+    return 0;
+}
+
+static int cpu_output(tn_exec *exec, uint32_t part, const float **ret, tn_error *err) {
+    const tn_cpu_exec *x = (const tn_cpu_exec *)exec;
+    const tn_program *p = x->program;
+    if (part >= p->n_output) return tn_fail(err, TN_EINVAL, "output %u of %u", part, p->n_output);
+    *ret = x->slots[p->values[p->outputs[part]].slot];
     return 0;
 }
 
@@ -107,6 +132,7 @@ const tn_device_class tn_device_cpu = {
     .step = cpu_step,
     .logits = cpu_logits,
     .tap = cpu_tap,
+    .output = cpu_output,
     .copy_page = cpu_copy_page,
     .discard_page = cpu_discard_page,
     .profile = tn_cpu_profile,

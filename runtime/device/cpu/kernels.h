@@ -102,12 +102,26 @@ typedef struct tn_cpu_attention_item {
     uint32_t pos;          /* of the first row */
     uint32_t n_row;        /* at most tn_cpu_attention_rows() */
     uint32_t head_kv;
+    /* end 0: rows see their past. Else they all see the positions up to it, from `first` on; with a window
+     * from where that begins, if that comes before. */
+    uint32_t first, end;
 } tn_cpu_attention_item;
+
+/* What row i of the item sees begins, and ends, at these positions. */
+static inline uint32_t tn_cpu_attention_first(const tn_attention_desc *d, const tn_cpu_attention_item *item,
+                                              uint32_t i) {
+    uint32_t pos = item->pos + i, first = d->window && pos >= d->window ? pos - d->window + 1 : 0;
+    bool whole = item->end && (d->window == 0 || item->first < first);
+    return whole ? item->first : first;
+}
+static inline uint32_t tn_cpu_attention_end(const tn_cpu_attention_item *item, uint32_t i) {
+    return item->end ? item->end : item->pos + i + 1;
+}
 
 /* The spans that the item's queries see, by index. */
 static inline tn_range tn_cpu_attention_spans(const tn_attention_desc *d, const tn_cpu_attention_item *item) {
-    uint32_t first = d->window && item->pos >= d->window ? item->pos - d->window + 1 : 0;
-    return (tn_range){first / TN_CPU_SPAN, (item->pos + item->n_row - 1) / TN_CPU_SPAN + 1};
+    uint32_t first = tn_cpu_attention_first(d, item, 0), end = tn_cpu_attention_end(item, item->n_row - 1);
+    return (tn_range){first / TN_CPU_SPAN, (end - 1) / TN_CPU_SPAN + 1};
 }
 
 /* Rows of an item at most: enough queries for bringing keys and values to scratch to pay. */
@@ -199,11 +213,13 @@ typedef struct tn_cpu_kernels {
 
     /* y = x / sqrt(mean(x^2) + eps) * w, one group of n columns. May be in place. */
     void (*rms_norm)(float *y, const float *x, const float *w, uint32_t n, float eps);
+    /* y = (x - mean) / sqrt(variance + eps) * w + bias (NULL: none) over n columns. May be in place. */
+    void (*layer_norm)(float *y, const float *x, const float *w, const float *bias, uint32_t n, float eps);
     /* One head: the first 2 * n_pair of its columns rotated, the rest copied. cos_sin: n_pair cosines, then
      * sines. */
     void (*rope)(float *y, const float *x, uint32_t head_dim, uint32_t n_pair, const float *cos_sin,
                  uint32_t style);
-    /* Element by element; y may be an input. */
+    /* Element by element; y may be an input. up NULL: the activation alone. */
     void (*glu)(float *y, const float *gate, const float *up, size_t n, uint32_t activation);
     void (*add)(float *y, const float *a, const float *b, size_t n);
     void (*scale)(float *y, const float *x, size_t n, float factor);

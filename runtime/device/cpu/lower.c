@@ -32,7 +32,7 @@ static int floats_new(tn_cpu_exec *x, uint64_t rows, uint64_t cols, float **ret,
 }
 
 static uint32_t rows_most(const tn_cpu_exec *x, uint32_t rows) {
-    return rows == TN_ROWS_OUTPUT ? x->config.max_rows : x->config.max_tokens;
+    return tn_rows_count(rows, x->config.max_tokens, x->config.max_rows);
 }
 
 /* Room for the largest input of a linear layer, quantised; and for small ones, for each member. */
@@ -59,7 +59,7 @@ static int act_new(tn_cpu_exec *x, tn_error *err) {
 static int slots_new(tn_cpu_exec *x, tn_error *err) {
     const tn_program *p = x->program;
     for (uint32_t i = 0; i < p->n_slot; i++) {
-        int rc = floats_new(x, rows_most(x, p->slots[i].rows), p->slots[i].cols, &x->slots[i], err);
+        int rc = floats_new(x, tn_slot_rows(&x->config, &p->slots[i]), p->slots[i].cols, &x->slots[i], err);
         if (rc) return rc;
     }
     for (uint32_t i = 1; i <= p->n_rope; i++) {
@@ -156,6 +156,7 @@ static void forget_act(tn_cpu_exec *x, const float *slot) {
 static void append(tn_cpu_exec *x, const tn_cpu_call *c, tn_cpu_run run) {
     forget_act(x, c->out);
     x->calls[x->n_call] = *c;
+    x->calls[x->n_call].stage = x->stage;
     x->calls[x->n_call++].run = run;
 }
 
@@ -330,8 +331,24 @@ static int lower_linear(tn_cpu_exec *x, const tn_op *op, tn_cpu_call *c, tn_erro
 static const tn_cpu_run simple_runs[] = {
     [TN_OP_GLU] = tn_cpu_run_glu,          [TN_OP_ADD] = tn_cpu_run_add,
     [TN_OP_SCALE] = tn_cpu_run_scale,      [TN_OP_SOFTCAP] = tn_cpu_run_softcap,
-    [TN_OP_OUTPUT_ROWS] = tn_cpu_run_rows,
+    [TN_OP_OUTPUT_ROWS] = tn_cpu_run_rows, [TN_OP_ACTIVATE] = tn_cpu_run_glu,
+    [TN_OP_INPUT] = tn_cpu_run_input,      [TN_OP_FOLD] = tn_cpu_run_fold,
+    [TN_OP_MEAN] = tn_cpu_run_mean,
 };
+
+/* Rope tables are made anew for the rows that are in the step; rounded rows are not there any more. */
+static void begin_stage(tn_cpu_exec *x, uint32_t stage) {
+    const tn_program *p = x->program;
+    if (x->n_call && stage == x->stage) return;
+    x->stage = stage;
+    x->stage_calls[stage] = x->n_call;
+    for (int i = 0; i < TN_CPU_ACTS; i++) x->act_of[i] = NULL;
+    for (uint32_t i = 1; i <= p->n_rope; i++) {
+        const tn_rope_info *r = &p->ropes[i];
+        tn_cpu_call c = {.rows = TN_ROWS_TOKEN, .n_pair = r->n_dims / 2, .table = x->tables[i], .rope = r};
+        append(x, &c, tn_cpu_run_rope_table);
+    }
+}
 
 static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
     const tn_program *p = x->program;
@@ -359,8 +376,22 @@ static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
     case TN_OP_ATTENTION:
         rc = lower_attention(x, op, &c, err);
         if (op->in[1]) append_store(x, &c);
+        begin_stage(x, op->stage);
         append(x, &c, tn_cpu_run_attention);
         return rc;
+    case TN_OP_LAYER_NORM:
+        rc = tn_cpu_weights_vector(x, op->w, &c.w, err);
+        if (rc == 0 && op->bias) rc = tn_cpu_weights_vector(x, op->bias, &c.bias, err);
+        append(x, &c, tn_cpu_run_layer_norm);
+        return rc;
+    case TN_OP_MIX:
+        rc = tn_cpu_weights_vector(x, op->w, &c.w, err);
+        append(x, &c, tn_cpu_run_mix);
+        return rc;
+    case TN_OP_MEDIA:
+        c.first = op->index;
+        append(x, &c, tn_cpu_run_media);
+        return 0;
     case TN_OP_CONV: return lower_conv(x, op, &c, err);
     case TN_OP_DELTA_RULE: return lower_delta_rule(x, op, &c, err);
     case TN_OP_SLICE:
@@ -376,19 +407,40 @@ static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
     }
 }
 
+/* The kept slot that begins at an address; NULL: none. */
+static const tn_slot *kept_slot(const tn_cpu_exec *x, const float *at) {
+    for (uint32_t i = 0; at && i < x->program->n_slot; i++)
+        if (x->program->slots[i].kept && x->slots[i] == at) return &x->program->slots[i];
+    return NULL;
+}
+
+/* Which pointers of calls lead into kept values. */
+static int find_kept(tn_cpu_exec *x, tn_error *err) {
+    if (!x->program->is_tower || x->dry) return 0;
+    x->kept = calloc(4 * (size_t)x->n_call, sizeof *x->kept);
+    if (!x->kept) return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u calls", x->n_call);
+    for (uint32_t i = 0; i < x->n_call; i++)
+        for (int j = 0; j < 4; j++) {
+            const float *at = j == 3 ? x->calls[i].out : x->calls[i].in[j];
+            const tn_slot *slot = kept_slot(x, at);
+            if (slot)
+                x->kept[x->n_kept++] = (tn_cpu_kept){i, j, (float *)(uintptr_t)at, slot->rows, slot->cols};
+        }
+    return 0;
+}
+
 static int calls_new(tn_cpu_exec *x, tn_error *err) {
     const tn_program *p = x->program;
-    for (uint32_t i = 1; i <= p->n_rope; i++) {
-        const tn_rope_info *r = &p->ropes[i];
-        tn_cpu_call c = {.rows = TN_ROWS_TOKEN, .n_pair = r->n_dims / 2, .table = x->tables[i], .rope = r};
-        append(x, &c, tn_cpu_run_rope_table);
-    }
     int rc = tn_cpu_cut_values(x, err);
     if (rc) return rc;
+    begin_stage(x, 0);
     for (uint32_t i = 0; i < p->n_op; i++) {
         rc = lower_op(x, &p->ops[i], err);
         if (rc) return rc;
     }
+    x->stage_calls[p->n_stage] = x->n_call;
+    rc = find_kept(x, err);
+    if (rc) return rc;
     float *scratch = NULL;
     rc = floats_new(x, tn_team_size(x->device->team), x->scratch_bytes / sizeof(float), &scratch, err);
     if (rc) return rc;
@@ -408,7 +460,8 @@ static int check_config(const tn_exec_config *c, tn_error *err) {
 
 static int tables_new(tn_cpu_exec *x, tn_error *err) {
     const tn_program *p = x->program;
-    size_t n_call = 2 * (size_t)p->n_op + p->n_rope + 1;
+    size_t n_call = 2 * (size_t)p->n_op + (size_t)p->n_rope * p->n_stage + 1;
+    x->stage_calls = calloc((size_t)p->n_stage + 1, sizeof *x->stage_calls);
     x->calls = calloc(n_call, sizeof *x->calls);
     x->slots = calloc((size_t)p->n_slot + 1, sizeof *x->slots);
     x->vectors = calloc((size_t)p->n_weight + 1, sizeof *x->vectors);
@@ -416,7 +469,8 @@ static int tables_new(tn_cpu_exec *x, tn_error *err) {
     x->tables = calloc((size_t)p->n_rope + 1, sizeof *x->tables);
     x->taps = calloc((size_t)p->n_tap + 1, sizeof *x->taps);
     x->widths = calloc((size_t)p->n_value + 1, sizeof *x->widths);
-    if (!x->calls || !x->slots || !x->vectors || !x->panels || !x->tables || !x->taps || !x->widths)
+    if (!x->calls || !x->slots || !x->vectors || !x->panels || !x->tables || !x->taps || !x->widths ||
+        !x->stage_calls)
         return tn_fail(err, TN_ENOMEM, "out of memory for a program of %u operations", p->n_op);
     return 0;
 }
@@ -475,6 +529,8 @@ void tn_cpu_exec_free(tn_exec *exec) {
     free_all(x->tables, (size_t)p->n_rope + 1);
     free_all(x->taps, p->n_tap);
     free(x->calls);
+    free(x->stage_calls);
+    free(x->kept);
     for (int i = 0; i < TN_CPU_ACTS; i++) free(x->act[i]);
     free(x->own);
     free(x->widths);

@@ -24,6 +24,12 @@ static const struct {
     {tn_cpu_run_delta_rule, "delta rule"},
     {tn_cpu_run_slice, "slice"},
     {tn_cpu_run_glu, "glu"},
+    {tn_cpu_run_layer_norm, "layer norm"},
+    {tn_cpu_run_input, "input"},
+    {tn_cpu_run_mix, "positions"},
+    {tn_cpu_run_fold, "fold"},
+    {tn_cpu_run_mean, "mean"},
+    {tn_cpu_run_media, "media"},
     {tn_cpu_run_add, "add"},
     {tn_cpu_run_scale, "scale"},
     {tn_cpu_run_softcap, "softcap"},
@@ -83,7 +89,7 @@ static void run_calls(void *ctx, uint32_t member, uint32_t n_member) {
     const tn_cpu_exec *x = ctx;
     tn_profile_row *row = NULL;
     double before = tn_clock_s(), after;
-    for (uint32_t i = 0; i < x->n_call; i++) {
+    for (uint32_t i = x->stage_calls[x->step.stage]; i < x->stage_calls[x->step.stage + 1]; i++) {
         const tn_cpu_call *c = &x->calls[i];
         if (c->barrier) tn_team_barrier(x->device->team);
         if (member != 0) {

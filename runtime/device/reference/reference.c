@@ -27,16 +27,15 @@ typedef struct ref_exec {
     const tn_step *step;
 } ref_exec;
 
-static uint32_t max_rows(const tn_exec_config *c, uint32_t rows) {
-    return rows == TN_ROWS_OUTPUT ? c->max_rows : c->max_tokens;
-}
-
 static uint32_t step_rows(const ref_exec *x, uint32_t rows) {
-    return rows == TN_ROWS_OUTPUT ? x->step->n_row : x->step->n_token;
+    return tn_rows_count(rows, x->step->n_token, x->step->n_row);
 }
 
+/* Of the step's rows. */
 static float *data(const ref_exec *x, tn_value v) {
-    return x->slots[x->p->values[v].slot];
+    const tn_value_info *info = &x->p->values[v];
+    size_t row = info->kept && x->step ? tn_rows_count(info->rows, x->step->first_row, 0) : 0;
+    return x->slots[info->slot] + row * info->cols;
 }
 
 static void weight_row(const ref_exec *x, tn_weight w, uint32_t row, float *ret) {
@@ -92,7 +91,8 @@ static void run_rope(ref_exec *x, const tn_op *op) {
         memmove(y, data(x, op->in[0]) + (size_t)t * cols, cols * sizeof *y);
         uint32_t variant = x->step->seqs[x->step->seq[t]].rope_variant;
         for (uint32_t h = 0; h < cols; h += op->group)
-            tn_ref_rope(y + h, table, variant < table->n_variant ? variant : 0, x->step->pos[t]);
+            tn_ref_rope(y + h, table, variant < table->n_variant ? variant : 0, x->step->pos[t],
+                        x->step->coord ? x->step->coord[t] : NULL);
     }
 }
 
@@ -134,8 +134,9 @@ static void store_kv(ref_exec *x, const tn_op *op) {
 static void run_attention(ref_exec *x, const tn_op *op) {
     const tn_attention_desc *a = &op->attention;
     float q[TN_REF_MAX_HEAD_DIM];
-    if (op->in[1]) store_kv(x, op);
-    for (uint32_t t = 0; t < x->step->n_token; t++)
+    uint32_t first, end;
+    for (uint32_t t = 0; t < x->step->n_token; t++) {
+        tn_step_row_sees(x->step, a, t, &first, &end);
         for (uint32_t h = 0; h < a->n_head; h++) {
             kv_head kv = {.x = x,
                           .s = &x->step->seqs[x->step->seq[t]],
@@ -144,9 +145,10 @@ static void run_attention(ref_exec *x, const tn_op *op) {
             size_t at = ((size_t)t * a->n_head + h) * a->head_dim;
             float *y = data(x, op->out) + at;
             tn_kv_type_turn(x->config.kv_type, data(x, op->in[0]) + at, a->head_dim, q);
-            tn_ref_attention(q, k_at, v_at, &kv, a, x->step->pos[t], x->scores, y);
+            tn_ref_attention(q, k_at, v_at, &kv, a, first, end, x->scores, y);
             tn_kv_type_turn(x->config.kv_type, y, a->head_dim, y);
         }
+    }
 }
 
 static size_t layer_page(const tn_program *p, const tn_exec_config *config, uint32_t layer);
@@ -213,6 +215,61 @@ static void run_slice(ref_exec *x, const tn_op *op) {
         memcpy(data(x, op->out) + i * n, data(x, op->in[0]) + i * op->group + op->index, n * sizeof(float));
 }
 
+static void run_layer_norm(ref_exec *x, const tn_op *op) {
+    const tn_value_info *v = &x->p->values[op->out];
+    size_t n = (size_t)step_rows(x, v->rows) * v->cols;
+    weight_rows(x, op->w, x->row);
+    if (op->bias) weight_rows(x, op->bias, x->bias);
+    for (size_t i = 0; i < n; i += v->cols)
+        tn_ref_layer_norm(data(x, op->in[0]) + i, x->row, op->bias ? x->bias : NULL, v->cols, op->f,
+                          data(x, op->out) + i);
+}
+
+static void run_input(ref_exec *x, const tn_op *op) {
+    memcpy(data(x, op->out), x->step->input, (size_t)x->step->n_token * x->p->n_input * sizeof(float));
+}
+
+static void run_mix(ref_exec *x, const tn_op *op) {
+    uint32_t cols = x->p->values[op->out].cols;
+    for (uint32_t t = 0; t < x->step->n_token; t++) {
+        float *y = data(x, op->out) + (size_t)t * cols;
+        memset(y, 0, cols * sizeof *y);
+        for (int i = 0; i < 4; i++) {
+            weight_row(x, op->w, x->step->mix_index[t][i], x->row);
+            for (uint32_t c = 0; c < cols; c++) y[c] += x->step->mix_weight[t][i] * x->row[c];
+        }
+    }
+}
+
+/* Rows that follow each other lie so in memory. */
+static void run_fold(ref_exec *x, const tn_op *op) {
+    const tn_value_info *v = &x->p->values[op->out];
+    memcpy(data(x, op->out), data(x, op->in[0]), (size_t)step_rows(x, v->rows) * v->cols * sizeof(float));
+}
+
+static void run_mean(ref_exec *x, const tn_op *op) {
+    const tn_value_info *v = &x->p->values[op->out];
+    for (uint32_t t = 0; t < step_rows(x, v->rows); t++)
+        for (uint32_t c = 0; c < v->cols; c++) {
+            double sum = 0;
+            for (size_t i = 0; i < op->group; i++)
+                sum += data(x, op->in[0])[((size_t)t * op->group + i) * v->cols + c];
+            data(x, op->out)[(size_t)t * v->cols + c] = (float)(sum / op->group);
+        }
+}
+
+static void run_media(ref_exec *x, const tn_op *op) {
+    const tn_step *s = x->step;
+    size_t cols = x->p->values[op->out].cols;
+    float *y = data(x, op->out);
+    memmove(y, data(x, op->in[0]), s->n_token * cols * sizeof *y);
+    for (uint32_t i = 0; i < s->n_media; i++) {
+        float *to = y + s->media[i].first_token * cols;
+        for (size_t k = 0; k < s->media[i].n_token * cols; k++)
+            to[k] = s->media[i].rows[op->index][k] + (op->index ? to[k] : 0);
+    }
+}
+
 static void run_elementwise(ref_exec *x, const tn_op *op) {
     const tn_value_info *v = &x->p->values[op->out];
     size_t n = (size_t)step_rows(x, v->rows) * v->cols;
@@ -220,6 +277,7 @@ static void run_elementwise(ref_exec *x, const tn_op *op) {
     float *y = data(x, op->out);
     for (size_t i = 0; i < n; i++) switch (op->kind) {
         case TN_OP_GLU: y[i] = tn_ref_glu(a[i], b[i], op->activation); break;
+        case TN_OP_ACTIVATE: y[i] = tn_ref_glu(a[i], 1, op->activation); break;
         case TN_OP_ADD: y[i] = a[i] + b[i]; break;
         case TN_OP_SCALE: y[i] = a[i] * op->f; break;
         case TN_OP_SOFTCAP: y[i] = (float)(op->f * __builtin_tanh(a[i] / op->f)); break;
@@ -241,30 +299,51 @@ static void run_tap(ref_exec *x, const tn_op *op) {
                (size_t)step_rows(x, v->rows) * v->cols * sizeof(float));
 }
 
+static void run_op(ref_exec *x, const tn_op *op) {
+    switch (op->kind) {
+    case TN_OP_EMBED: run_embed(x, op); break;
+    case TN_OP_LINEAR: run_linear(x, op); break;
+    case TN_OP_RMS_NORM: run_rms_norm(x, op); break;
+    case TN_OP_ROPE: run_rope(x, op); break;
+    case TN_OP_ATTENTION: run_attention(x, op); break;
+    case TN_OP_CONV: run_conv(x, op); break;
+    case TN_OP_DELTA_RULE: run_delta_rule(x, op); break;
+    case TN_OP_SLICE: run_slice(x, op); break;
+    case TN_OP_OUTPUT_ROWS: run_output_rows(x, op); break;
+    case TN_OP_TAP: run_tap(x, op); break;
+    case TN_OP_LAYER_NORM: run_layer_norm(x, op); break;
+    case TN_OP_INPUT: run_input(x, op); break;
+    case TN_OP_MIX: run_mix(x, op); break;
+    case TN_OP_FOLD: run_fold(x, op); break;
+    case TN_OP_MEAN: run_mean(x, op); break;
+    case TN_OP_MEDIA: run_media(x, op); break;
+    case TN_OP_ACTIVATE:
+    case TN_OP_GLU:
+    case TN_OP_ADD:
+    case TN_OP_SCALE:
+    case TN_OP_SOFTCAP: run_elementwise(x, op); break;
+    case TN_N_OP: break;
+    }
+}
+
 static int ref_step(tn_exec *base, const tn_step *s, tn_error *err) {
     ref_exec *x = (ref_exec *)base;
     (void)err;
     x->step = s;
     for (uint32_t i = 0; i < x->p->n_op; i++) {
         const tn_op *op = &x->p->ops[i];
-        switch (op->kind) {
-        case TN_OP_EMBED: run_embed(x, op); break;
-        case TN_OP_LINEAR: run_linear(x, op); break;
-        case TN_OP_RMS_NORM: run_rms_norm(x, op); break;
-        case TN_OP_ROPE: run_rope(x, op); break;
-        case TN_OP_ATTENTION: run_attention(x, op); break;
-        case TN_OP_CONV: run_conv(x, op); break;
-        case TN_OP_DELTA_RULE: run_delta_rule(x, op); break;
-        case TN_OP_SLICE: run_slice(x, op); break;
-        case TN_OP_OUTPUT_ROWS: run_output_rows(x, op); break;
-        case TN_OP_TAP: run_tap(x, op); break;
-        case TN_OP_GLU:
-        case TN_OP_ADD:
-        case TN_OP_SCALE:
-        case TN_OP_SOFTCAP: run_elementwise(x, op); break;
-        }
+        uint32_t store = op->stage - x->p->is_tower;
+        if (op->kind == TN_OP_ATTENTION && op->in[1] && store == s->stage) store_kv(x, op);
+        if (op->stage == s->stage) run_op(x, op);
     }
     x->step = NULL;
+    return 0;
+}
+
+static int ref_output(tn_exec *base, uint32_t part, const float **ret, tn_error *err) {
+    ref_exec *x = (ref_exec *)base;
+    if (part >= x->p->n_output) return tn_fail(err, TN_EINVAL, "output %u of %u", part, x->p->n_output);
+    *ret = data(x, x->p->outputs[part]);
     return 0;
 }
 
@@ -294,7 +373,7 @@ static int ref_size(tn_device *d, const tn_program *p, const tn_exec_config *con
     (void)err;
     *ret = (tn_exec_size){0};
     for (uint32_t i = 0; i < p->n_slot; i++)
-        ret->activations += (uint64_t)max_rows(config, p->slots[i].rows) * p->slots[i].cols * sizeof(float);
+        ret->activations += (uint64_t)tn_slot_rows(config, &p->slots[i]) * p->slots[i].cols * sizeof(float);
     for (uint32_t i = 0; i < p->n_layer; i++)
         ret->page[p->caches[i].group] += layer_page(p, config, i) * sizeof(float);
     return 0;
@@ -369,7 +448,7 @@ static bool allocate_scratch(ref_exec *x) {
     for (uint32_t i = 1; i <= p->n_weight; i++) widest = at_least(widest, p->weights[i].cols);
     for (uint32_t i = 0; i < p->n_op; i++) {
         const tn_op *op = &p->ops[i];
-        if (op->kind != TN_OP_CONV && op->kind != TN_OP_DELTA_RULE) continue;
+        if (op->kind != TN_OP_CONV && op->kind != TN_OP_DELTA_RULE && op->kind != TN_OP_LAYER_NORM) continue;
         widest = at_least(widest, at_least(elements(p, op->w), elements(p, op->bias)));
         if (op->kind == TN_OP_CONV)
             window = at_least(window, (size_t)op->conv.kernel * p->values[op->out].cols);
@@ -389,7 +468,7 @@ static bool allocate(ref_exec *x) {
     bool ok = allocate_scratch(x) && x->slots && x->kv && x->kv_bytes;
     for (uint32_t i = 0; ok && i < p->n_slot; i++) {
         x->slots[i] =
-            calloc((size_t)max_rows(&x->config, p->slots[i].rows) * p->slots[i].cols, sizeof(float));
+            calloc((size_t)tn_slot_rows(&x->config, &p->slots[i]) * p->slots[i].cols, sizeof(float));
         ok = x->slots[i] != NULL;
     }
     if (ok && x->config.taps && p->n_tap) {
@@ -458,6 +537,7 @@ const tn_device_class tn_device_reference = {
     .step = ref_step,
     .logits = ref_logits,
     .tap = ref_tap,
+    .output = ref_output,
     .copy_page = ref_copy_page,
     .discard_page = ref_discard_page,
 };

@@ -60,11 +60,10 @@ typedef struct work {
 } work;
 
 static uint32_t query_first(const work *w, uint32_t i) {
-    uint32_t pos = w->item->pos + i / w->n_group, window = w->a->desc.window;
-    return window && pos >= window ? pos - window + 1 : 0;
+    return tn_cpu_attention_first(&w->a->desc, w->item, i / w->n_group);
 }
 static uint32_t query_end(const work *w, uint32_t i) {
-    return w->item->pos + i / w->n_group + 1;
+    return tn_cpu_attention_end(w->item, i / w->n_group);
 }
 /* Positions of [base, base + n) that query i sees, counted from base. */
 static void query_lanes(const work *w, uint32_t i, uint32_t base, uint32_t n, uint32_t *ret_first,

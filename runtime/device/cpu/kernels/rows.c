@@ -10,6 +10,27 @@ void SET(tn_cpu_rms_norm)(float *y, const float *x, const float *w, uint32_t n, 
     for (; i < n; i++) y[i] = x[i] * r * w[i];
 }
 
+void SET(tn_cpu_layer_norm)(float *y, const float *x, const float *w, const float *bias, uint32_t n,
+                            float eps) {
+    vf sum = {0}, squares = {0};
+    float end_sum = 0, end_squares = 0;
+    uint32_t i = 0;
+    for (; i + VN <= n; i += VN) sum += vf_load(x + i);
+    for (uint32_t j = i; j < n; j++) end_sum += x[j];
+    const float mean = (vf_sum(sum) + end_sum) / (float)n;
+    for (i = 0; i + VN <= n; i += VN) {
+        vf d = vf_load(x + i) - mean;
+        squares = vf_fma(d, d, squares);
+    }
+    for (uint32_t j = i; j < n; j++) end_squares += (x[j] - mean) * (x[j] - mean);
+    const float r = 1.0f / sqrtf((vf_sum(squares) + end_squares) / (float)n + eps);
+    for (i = 0; i + VN <= n; i += VN) {
+        vf v = (vf_load(x + i) - mean) * r * vf_load(w + i);
+        vf_store(y + i, bias ? v + vf_load(bias + i) : v);
+    }
+    for (; i < n; i++) y[i] = (x[i] - mean) * r * w[i] + (bias ? bias[i] : 0);
+}
+
 /* Pairs (i, i + n_pair). */
 static void rope_half(float *y, const float *x, uint32_t n_pair, const float *cos, const float *sin) {
     uint32_t i = 0;
@@ -54,6 +75,7 @@ ALWAYS_INLINE vf activate(vf x, const uint32_t activation) {
     if (activation == TN_ACT_SILU) return vf_silu(x);
     if (activation == TN_ACT_SIGMOID) return 1.0f / (1.0f + vf_exp(-x));
     if (activation == TN_ACT_GELU_ERF) return gelu_erf(x);
+    if (activation == TN_ACT_GELU_QUICK) return x / (1.0f + vf_exp(-1.702f * x));
     /* sqrt(2 / pi) (x + 0.044715 x^3) */
     vf inner = 0x1.988454p-1f * vf_fma(x * x * x, vf_set1(0.044715f), x);
     return 0.5f * x * (1.0f + vf_tanh(inner));
@@ -61,11 +83,14 @@ ALWAYS_INLINE vf activate(vf x, const uint32_t activation) {
 
 ALWAYS_INLINE void glu(float *y, const float *gate, const float *up, size_t n, const uint32_t activation) {
     size_t i = 0;
-    for (; i + VN <= n; i += VN) vf_store(y + i, activate(vf_load(gate + i), activation) * vf_load(up + i));
+    for (; i + VN <= n; i += VN) {
+        vf v = activate(vf_load(gate + i), activation);
+        vf_store(y + i, up ? v * vf_load(up + i) : v);
+    }
     if (i == n) return;
     uint32_t left = (uint32_t)(n - i);
-    vf v = activate(vf_load_part(gate + i, left), activation) * vf_load_part(up + i, left);
-    vf_store_part(y + i, v, left);
+    vf v = activate(vf_load_part(gate + i, left), activation);
+    vf_store_part(y + i, up ? v * vf_load_part(up + i, left) : v, left);
 }
 
 void SET(tn_cpu_glu)(float *y, const float *gate, const float *up, size_t n, uint32_t activation) {
@@ -75,6 +100,8 @@ void SET(tn_cpu_glu)(float *y, const float *gate, const float *up, size_t n, uin
         glu(y, gate, up, n, TN_ACT_SIGMOID);
     else if (activation == TN_ACT_GELU_TANH)
         glu(y, gate, up, n, TN_ACT_GELU_TANH);
+    else if (activation == TN_ACT_GELU_QUICK)
+        glu(y, gate, up, n, TN_ACT_GELU_QUICK);
     else
         glu(y, gate, up, n, TN_ACT_GELU_ERF);
 }

@@ -16,6 +16,7 @@ const tn_cpu_kernels SET(tn_cpu_kernels) = {
 #endif
     .decode = SET(tn_cpu_decode),
     .rms_norm = SET(tn_cpu_rms_norm),
+    .layer_norm = SET(tn_cpu_layer_norm),
     .rope = SET(tn_cpu_rope),
     .glu = SET(tn_cpu_glu),
     .add = SET(tn_cpu_add),

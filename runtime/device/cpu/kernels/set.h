@@ -23,6 +23,8 @@ void SET(tn_cpu_linear_bf16)(const tn_cpu_panels *p, const int32_t *act, float *
 #endif
 void SET(tn_cpu_decode)(tn_type type, const uint8_t *src, uint64_t n, float *dst);
 void SET(tn_cpu_rms_norm)(float *y, const float *x, const float *w, uint32_t n, float eps);
+void SET(tn_cpu_layer_norm)(float *y, const float *x, const float *w, const float *bias, uint32_t n,
+                            float eps);
 void SET(tn_cpu_rope)(float *y, const float *x, uint32_t head_dim, uint32_t n_pair, const float *cos_sin,
                       uint32_t style);
 void SET(tn_cpu_glu)(float *y, const float *gate, const float *up, size_t n, uint32_t activation);

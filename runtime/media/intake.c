@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "media/intake.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/hash.h"
+#include "media/patches.h"
+
+enum { N_KNOWN = 1024 };
+
+/* What a file was: hashes of its entries, so that it need not be decoded while they are in the store. */
+typedef struct known {
+    tn_media_hash file; /* and how frames were taken */
+    uint32_t grid[3], n_hash;
+    tn_media_hash *hashes; /* NULL: nothing is known here */
+    double *seconds;
+    double step;
+    uint64_t used;
+} known;
+
+struct tn_intake {
+    const tn_vision *vision;
+    tn_media_store *store;
+    tn_decoder *decoder;
+    pthread_mutex_t lock; /* of what follows */
+    known known[N_KNOWN];
+    uint64_t clock;
+};
+
+int tn_intake_new(const tn_vision *vision, tn_media_store *store, tn_decoder *decoder, tn_intake **ret,
+                  tn_error *err) {
+    tn_intake *in = calloc(1, sizeof *in);
+    if (!in) return tn_fail(err, TN_ENOMEM, "out of memory");
+    in->vision = vision;
+    in->store = store;
+    in->decoder = decoder;
+    pthread_mutex_init(&in->lock, NULL);
+    *ret = in;
+    return 0;
+}
+
+static void forget(known *k) {
+    free(k->hashes);
+    free(k->seconds);
+    *k = (known){0};
+}
+
+void tn_intake_free(tn_intake *in) {
+    if (!in) return;
+    for (int i = 0; i < N_KNOWN; i++) forget(&in->known[i]);
+    pthread_mutex_destroy(&in->lock);
+    free(in);
+}
+
+void tn_seen_fini(tn_seen *s) {
+    for (uint32_t i = 0; i < s->n_entry; i++) tn_media_release(s->entries[i]);
+    free(s->entries);
+    free(s->seconds);
+    *s = (tn_seen){0};
+}
+
+static int seen_init(tn_seen *s, tn_media_kind kind, const uint32_t grid[3], tn_error *err) {
+    *s = (tn_seen){.kind = kind, .grid = {grid[0], grid[1], grid[2]}};
+    s->entries = calloc(grid[0], sizeof(tn_media_entry *));
+    if (kind == TN_MEDIA_VIDEO) s->seconds = calloc(grid[0], sizeof *s->seconds);
+    bool ok = s->entries && (s->seconds || kind != TN_MEDIA_VIDEO);
+    s->n_entry = ok ? grid[0] : 0;
+    return ok ? 0 : tn_fail(err, TN_ENOMEM, "out of memory");
+}
+
+/* ---- Frames ---- */
+
+/* The name of what one time is made of: its frames as they are, and what becomes of them. */
+static tn_media_hash hash_time(const tn_vision *v, const tn_frames *f, const tn_patches_size *size,
+                               tn_media_kind kind, uint32_t t) {
+    const size_t frame = (size_t)3 * f->width * f->height;
+    const uint64_t shape[] = {kind, f->width, f->height, size->width, size->height};
+    tn_media_hasher h;
+    tn_media_hash ret;
+    tn_media_hasher_init(&h);
+    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) tn_media_hasher_add_u64(&h, shape[i]);
+    for (uint32_t i = t * v->temporal; i < (t + 1) * v->temporal; i++) {
+        uint32_t n = i < f->n_frame ? i : f->n_frame - 1;
+        tn_media_hasher_add(&h, f->rgb + n * frame, frame);
+    }
+    tn_media_hasher_finish(&h, &ret);
+    return ret;
+}
+
+static void *part_of(const void *all, size_t first, size_t n, size_t size, bool *ok) {
+    if (!all) return NULL;
+    void *part = malloc(n * size + 1);
+    if (part)
+        memcpy(part, (const char *)all + first * size, n * size);
+    else
+        *ok = false;
+    return part;
+}
+
+/* The patches of one time as those of a picture of its own. */
+static int cut_time(const tn_patches *p, uint32_t merge, uint32_t t, tn_patches *ret, tn_error *err) {
+    const uint32_t n = p->n_row / p->grid[0], first = t * n, n_place = n / (merge * merge);
+    bool ok = true;
+    *ret = (tn_patches){.n_row = n, .cols = p->cols, .grid = {1, p->grid[1], p->grid[2]}, .n_frame = 1};
+    ret->rows = part_of(p->rows, first, n, p->cols * sizeof *p->rows, &ok);
+    ret->coord = part_of(p->coord, first, n, sizeof *p->coord, &ok);
+    ret->mix_index = part_of(p->mix_index, first, n, sizeof *p->mix_index, &ok);
+    ret->mix_weight = part_of(p->mix_weight, first, n, sizeof *p->mix_weight, &ok);
+    ret->frame_end = part_of(&n, 0, 1, sizeof n, &ok);
+    if (p->window_end) {
+        uint32_t begin = 0, end;
+        while (begin < p->n_window && p->window_end[begin] <= first) begin++;
+        for (end = begin; end < p->n_window && p->window_end[end] <= first + n;) end++;
+        ret->n_window = end - begin;
+        ret->window_end = part_of(p->window_end, begin, ret->n_window, sizeof *p->window_end, &ok);
+        for (uint32_t i = 0; ok && i < ret->n_window; i++) ret->window_end[i] -= first;
+    }
+    ret->place = part_of(p->place, (size_t)t * n_place, n_place, sizeof *p->place, &ok);
+    for (uint32_t i = 0; ret->place && i < n_place; i++) ret->place[i] -= t * n_place;
+    if (ok) return 0;
+    tn_patches_fini(ret);
+    return tn_fail(err, TN_ENOMEM, "out of memory for patches");
+}
+
+/* Entries for the times that the store does not have. */
+static int add_missing(tn_intake *in, const tn_frames *f, const tn_media_hash *hashes, tn_seen *ret,
+                       tn_error *err) {
+    const uint32_t merge = in->vision->merge;
+    bool video = ret->kind == TN_MEDIA_VIDEO;
+    tn_patches all, one;
+    int rc = tn_patches_make(in->vision, f, video, &all, err);
+    for (uint32_t t = 0; !rc && t < ret->n_entry; t++) {
+        if (ret->entries[t]) continue;
+        if (ret->n_entry > 1)
+            rc = cut_time(&all, merge, t, &one, err);
+        else
+            one = all, all = (tn_patches){0};
+        const uint32_t n = one.n_row / (merge * merge);
+        if (!rc) rc = tn_media_add(in->store, &hashes[t], &one, n, &ret->entries[t], err);
+    }
+    tn_patches_fini(&all);
+    return rc;
+}
+
+static void take_times(const tn_vision *v, const tn_frames *f, tn_seen *ret) {
+    if (!ret->seconds) return;
+    if (f->seconds) tn_patches_seconds(f->seconds, f->n_frame, v->temporal, ret->seconds);
+    ret->step = f->duration > 0 ? v->temporal * f->duration / f->n_frame : 0;
+}
+
+/* ret_hashes: [grid[0]], the caller's to free. */
+static int take_frames(tn_intake *in, const tn_frames *f, tn_media_kind kind, tn_seen *ret,
+                       tn_media_hash **ret_hashes, tn_error *err) {
+    const tn_vision *v = in->vision;
+    tn_patches_size size;
+    int rc = tn_patches_size_of(v, f->width, f->height, f->n_frame, kind == TN_MEDIA_VIDEO, &size, err);
+    if (rc) return rc;
+    const uint32_t grid[3] = {size.grid[0], size.grid[1] / v->merge, size.grid[2] / v->merge};
+    tn_media_hash *hashes = calloc(grid[0], sizeof *hashes);
+    rc = hashes ? seen_init(ret, kind, grid, err) : tn_fail(err, TN_ENOMEM, "out of memory");
+    bool missing = false;
+    for (uint32_t t = 0; !rc && t < grid[0]; t++) {
+        hashes[t] = hash_time(v, f, &size, kind, t);
+        ret->entries[t] = tn_media_find(in->store, &hashes[t]);
+        missing = missing || !ret->entries[t];
+    }
+    if (!rc && missing) rc = add_missing(in, f, hashes, ret, err);
+    if (!rc) take_times(v, f, ret);
+    if (rc) {
+        free(hashes);
+        hashes = NULL;
+        tn_seen_fini(ret);
+    }
+    *ret_hashes = hashes;
+    return rc;
+}
+
+int tn_intake_frames(tn_intake *in, const tn_frames *f, tn_media_kind kind, tn_seen *ret, tn_error *err) {
+    tn_media_hash *hashes;
+    *ret = (tn_seen){0};
+    int rc = take_frames(in, f, kind, ret, &hashes, err);
+    if (!rc) free(hashes);
+    return rc;
+}
+
+/* ---- Files ---- */
+
+/* Of the bytes, and of how frames of a video are taken. */
+static tn_media_hash hash_file(const void *bytes, size_t n, tn_media_kind kind,
+                               const tn_sampling_request *sampling) {
+    tn_media_hasher h;
+    tn_media_hash ret;
+    tn_media_hasher_init(&h);
+    tn_media_hasher_add_u64(&h, kind);
+    if (kind == TN_MEDIA_VIDEO) tn_media_hasher_add(&h, sampling, sizeof *sampling);
+    tn_media_hasher_add(&h, bytes, n);
+    tn_media_hasher_finish(&h, &ret);
+    return ret;
+}
+
+/* All entries of a file that was seen before, where the store still has them. */
+static bool recall(tn_intake *in, const tn_media_hash *file, tn_media_kind kind, tn_seen *ret) {
+    bool found = false;
+    tn_error err;
+    pthread_mutex_lock(&in->lock);
+    for (int i = 0; i < N_KNOWN && !found; i++) {
+        known *k = &in->known[i];
+        if (!k->hashes || !tn_media_hash_equal(&k->file, file)) continue;
+        if (seen_init(ret, kind, k->grid, &err)) break;
+        found = true;
+        k->used = ++in->clock;
+        for (uint32_t t = 0; t < k->n_hash && found; t++)
+            found = (ret->entries[t] = tn_media_find(in->store, &k->hashes[t])) != NULL;
+        if (ret->seconds) memcpy(ret->seconds, k->seconds, k->n_hash * sizeof *k->seconds);
+        ret->step = k->step;
+        break;
+    }
+    pthread_mutex_unlock(&in->lock);
+    if (!found) tn_seen_fini(ret);
+    return found;
+}
+
+/* Takes hashes. */
+static void remember(tn_intake *in, const tn_media_hash *file, tn_media_hash *hashes, const tn_seen *s) {
+    double *seconds = malloc((s->n_entry + 1) * sizeof *seconds);
+    if (!seconds) {
+        free(hashes);
+        return;
+    }
+    if (s->seconds) memcpy(seconds, s->seconds, s->n_entry * sizeof *seconds);
+    pthread_mutex_lock(&in->lock);
+    known *to = &in->known[0];
+    for (int i = 0; i < N_KNOWN; i++) {
+        known *k = &in->known[i];
+        if (k->hashes && tn_media_hash_equal(&k->file, file)) {
+            to = k;
+            break;
+        }
+        if (k->used < to->used) to = k;
+    }
+    forget(to);
+    *to = (known){.file = *file,
+                  .grid = {s->grid[0], s->grid[1], s->grid[2]},
+                  .n_hash = s->n_entry,
+                  .hashes = hashes,
+                  .seconds = seconds,
+                  .step = s->step,
+                  .used = ++in->clock};
+    pthread_mutex_unlock(&in->lock);
+}
+
+static const char *name_of(tn_media_kind kind) {
+    return kind == TN_MEDIA_IMAGE ? "an image" : kind == TN_MEDIA_VIDEO ? "a video" : "audio";
+}
+
+static int decode(tn_intake *in, const void *bytes, size_t n, tn_media_kind kind,
+                  const tn_sampling_request *sampling, tn_frames *ret, tn_error *err) {
+    tn_media_info info;
+    uint32_t first = 0, *index = &first, n_index = 1;
+    int rc = tn_decoder_inspect(in->decoder, bytes, n, &info, err);
+    if (rc) return rc;
+    if (info.kind != kind)
+        return tn_fail(err, TN_EINVAL, "this is %s, not %s", name_of((tn_media_kind)info.kind),
+                       name_of(kind));
+    if (kind == TN_MEDIA_VIDEO)
+        rc = tn_sample_frames(in->vision, info.n_frame, info.fps, sampling, &index, &n_index, err);
+    if (rc) return rc;
+    rc = tn_decoder_frames(in->decoder, bytes, n, index, n_index, ret, err);
+    if (index != &first) free(index);
+    return rc;
+}
+
+int tn_intake_file(tn_intake *in, const void *bytes, size_t n, tn_media_kind kind,
+                   const tn_sampling_request *sampling, tn_seen *ret, tn_error *err) {
+    static const tn_sampling_request usual;
+    if (!sampling) sampling = &usual;
+    const tn_media_hash file = hash_file(bytes, n, kind, sampling);
+    tn_frames frames = {0};
+    tn_media_hash *hashes;
+    *ret = (tn_seen){0};
+    if (recall(in, &file, kind, ret)) return 0;
+    int rc = decode(in, bytes, n, kind, sampling, &frames, err);
+    if (!rc) rc = take_frames(in, &frames, kind, ret, &hashes, err);
+    tn_frames_fini(&frames);
+    if (!rc) remember(in, &file, hashes, ret);
+    return rc;
+}

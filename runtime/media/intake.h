@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a file, or frames, to entries of a model's store: what is known already is neither decoded nor cut
+ * into patches again. An image is one entry, a video one for each time of its grid, so that clips which
+ * overlap share what they have in common. */
+#ifndef TN_MEDIA_INTAKE_H
+#define TN_MEDIA_INTAKE_H
+
+#include <tenon/vision.h>
+
+#include "media/decoder.h"
+#include "media/sampling.h"
+#include "media/store.h"
+
+typedef struct tn_intake tn_intake;
+
+/* A medium as a model sees it. */
+typedef struct tn_seen {
+    tn_media_kind kind;
+    uint32_t grid[3]; /* rows of the tower's output: time, y, x */
+    uint32_t n_entry;
+    tn_media_entry **entries; /* [n_entry], held: of each time; an image has one */
+    double *seconds;          /* [n_entry] and step as in tn_patches; NULL and 0 for images */
+    double step;
+} tn_seen;
+
+/* All outlive it. decoder may be NULL where only frames come. TN_ENOMEM. */
+int tn_intake_new(const tn_vision *vision, tn_media_store *store, tn_decoder *decoder, tn_intake **ret,
+                  tn_error *err);
+void tn_intake_free(tn_intake *in);
+
+/* Frames of a video that were taken already, or an image. TN_EINVAL (no video for this family, ...), and what
+ * tn_patches_make says. *ret is released with tn_seen_fini. [any thread] */
+int tn_intake_frames(tn_intake *in, const tn_frames *f, tn_media_kind kind, tn_seen *ret, tn_error *err);
+/* A file. sampling: which frames of a video are taken. What decoder, sampling and patches say; TN_EINVAL: it
+ * is of the other kind. [any thread; waits] */
+int tn_intake_file(tn_intake *in, const void *bytes, size_t n, tn_media_kind kind,
+                   const tn_sampling_request *sampling, tn_seen *ret, tn_error *err);
+/* Releases the entries. Zeros are harmless. */
+void tn_seen_fini(tn_seen *s);
+
+#endif

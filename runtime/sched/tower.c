@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sched/tower.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "program/record.h"
+#include "sched/model.h"
+
+/* ---- Life ---- */
+
+/* The largest picture that processors would let through, or we do. */
+static void limit_pixels(tn_vision *v) {
+    const uint64_t most = (uint64_t)TN_TOWER_MAX_PATCHES * v->patch * v->patch;
+    if (v->max_pixels > most) v->max_pixels = most;
+    if (!v->video.share_pixels && v->video.max_pixels > most) v->video.max_pixels = most;
+    if (v->min_pixels > v->max_pixels) v->min_pixels = v->max_pixels;
+}
+
+static int check_vision(const tn_vision *v, const tn_program *p, tn_error *err) {
+    if (!v->patch || !v->temporal || !v->merge || p->n_input != 3 * v->temporal * v->patch * v->patch)
+        return tn_fail(err, TN_EMODULE, "the tower takes rows of %u values, patches are %u x %u x %u",
+                       p->n_input, v->patch, v->patch, v->temporal);
+    if (p->fold != v->merge * v->merge || p->n_output != v->n_deep + 1)
+        return tn_fail(err, TN_EMODULE, "the tower makes %u rows one, in %u parts; its family says %u and %u",
+                       p->fold, p->n_output, v->merge * v->merge, v->n_deep + 1);
+    return 0;
+}
+
+int tn_tower_open(const tn_family *family, void *instance, tn_hparams *h, tn_tower **ret, tn_error *err) {
+    *ret = NULL;
+    if (!family->vision || !family->record_vision) return 0;
+    tn_tower *t = calloc(1, sizeof *t);
+    if (!t) return tn_fail(err, TN_ENOMEM, "out of memory");
+    t->vision.size = sizeof t->vision;
+    bool there = family->vision(instance, &h->api, &t->vision);
+    int rc = tn_hparams_status(h, err);
+    if (!rc && there) rc = tn_program_record_tower(family, instance, h, &t->program, err);
+    if (!rc && there) rc = check_vision(&t->vision, t->program, err);
+    if (rc || !there) {
+        tn_tower_free(t);
+        return rc;
+    }
+    limit_pixels(&t->vision);
+    *ret = t;
+    return 0;
+}
+
+/* Patches of the largest picture. */
+static uint32_t most_rows(const tn_tower *t) {
+    const tn_vision *v = &t->vision;
+    uint64_t pixels = v->resize == TN_RESIZE_SQUARE ? (uint64_t)v->image_size * v->image_size : v->max_pixels;
+    uint64_t frame = v->video.share_pixels ? v->video.max_pixels / v->temporal : v->video.max_pixels;
+    if (v->video.text && frame > pixels) pixels = frame;
+    uint64_t n = pixels / ((uint64_t)v->patch * v->patch), fold = t->program->fold;
+    if (n > TN_TOWER_MAX_PATCHES) n = TN_TOWER_MAX_PATCHES;
+    return (uint32_t)((n + fold - 1) / fold * fold);
+}
+
+int tn_tower_size(tn_tower *t, tn_device *d, tn_compute compute, tn_error *err) {
+    const uint32_t fold = t->program->fold, n = most_rows(t);
+    const uint32_t n_page = (n + TN_PAGE_TOKENS - 1) / TN_PAGE_TOKENS;
+    if (!d->cls->output) return tn_fail(err, TN_ENOTSUP, "the device %s runs no vision towers", d->cls->name);
+    t->config = (tn_exec_config){
+        .max_tokens = (TN_TOWER_SLICE + fold - 1) / fold * fold,
+        .max_seqs = 1,
+        .max_kept = n,
+        .page_tokens = TN_PAGE_TOKENS,
+        .n_page = {n_page},
+        .max_seq_pages = n_page,
+        .kv_type =
+            compute == TN_COMPUTE_F32 || strcmp(d->cls->name, "reference") == 0 ? TN_TYPE_F32 : TN_TYPE_F16,
+        .compute = compute,
+    };
+    int rc = d->cls->size(d, t->program, &t->config, &t->size, err);
+    if (!rc) t->size.activations += n_page * t->size.page[0]; /* which are never given back */
+    return rc;
+}
+
+static uint32_t *numbers(uint32_t n) {
+    return calloc((size_t)n + 1, sizeof(uint32_t));
+}
+
+int tn_tower_lower(tn_tower *t, tn_device *d, tn_progress_fn progress, void *ctx, tn_error *err) {
+    const uint32_t n = t->config.max_kept, n_page = t->config.n_page[0];
+    bool ok = (t->page = numbers(n_page)) && (t->pos = numbers(n)) && (t->seq = numbers(n));
+    for (int i = 0; i < 2; i++) ok = ok && (t->first[i] = numbers(n)) && (t->end[i] = numbers(n));
+    if (!ok) return tn_fail(err, TN_ENOMEM, "out of memory for pictures of %u patches", n);
+    for (uint32_t i = 0; i < n_page; i++) t->page[i] = i;
+    for (uint32_t i = 0; i < n; i++) t->pos[i] = i;
+    return d->cls->lower(d, t->program, &t->config, progress, ctx, &t->exec, err);
+}
+
+void tn_tower_free(tn_tower *t) {
+    if (!t) return;
+    if (t->exec) t->exec->cls->exec_free(t->exec);
+    tn_media_release(t->entry);
+    tn_program_free(t->program);
+    free(t->page);
+    free(t->pos);
+    free(t->seq);
+    for (int i = 0; i < 2; i++) {
+        free(t->first[i]);
+        free(t->end[i]);
+    }
+    free(t);
+}
+
+/* ---- A picture ---- */
+
+static void give_up(tn_tower *t, const tn_error *why) {
+    tn_media_entry_fail(t->entry, why);
+    tn_media_release(t->entry);
+    t->entry = NULL;
+}
+
+/* first and end of the rows of each segment; all rows where there are none. */
+static void see_segments(const uint32_t *ends, uint32_t n_end, uint32_t n_row, uint32_t *first,
+                         uint32_t *end) {
+    for (uint32_t i = 0, s = 0, begin = 0; i < n_row; i++) {
+        while (s < n_end && i >= ends[s]) begin = ends[s++];
+        first[i] = begin;
+        end[i] = s < n_end ? ends[s] : n_row;
+    }
+}
+
+void tn_tower_begin(tn_tower *t, tn_media_entry *e) {
+    const tn_patches *p = tn_media_entry_patches(e);
+    tn_error err = {0};
+    t->entry = e;
+    t->stage = t->row = 0;
+    tn_media_hold(e);
+    if (p->n_row > t->config.max_kept)
+        tn_fail(&err, TN_ELIMIT, "a picture of %u patches, the vision tower takes %u: send a smaller one",
+                p->n_row, t->config.max_kept);
+    else if (p->n_row == 0 || p->cols != t->program->n_input || p->n_row % t->program->fold)
+        tn_fail(&err, TN_EBUG, "a picture of %u patches of %u values; the tower takes rows of %u", p->n_row,
+                p->cols, t->program->n_input);
+    if (err.code) {
+        give_up(t, &err);
+        return;
+    }
+    see_segments(p->frame_end, p->n_frame, p->n_row, t->first[0], t->end[0]);
+    see_segments(p->window_end, p->n_window, p->n_row, t->first[1], t->end[1]);
+}
+
+/* All parts of the output, rows where they belong in the picture. */
+static int take_rows(tn_tower *t, tn_error *err) {
+    const tn_patches *p = tn_media_entry_patches(t->entry);
+    const size_t n_row = tn_tower_rows(t, p), n_embd = t->program->n_embd, n_part = t->program->n_output;
+    float *rows = malloc(n_part * n_row * n_embd * sizeof *rows);
+    if (!rows) return tn_fail(err, TN_ENOMEM, "out of memory for %zu rows of a picture", n_row);
+    for (uint32_t k = 0; k < n_part; k++) {
+        const float *from;
+        int rc = t->exec->cls->output(t->exec, k, &from, err);
+        if (rc) {
+            free(rows);
+            return rc;
+        }
+        for (size_t i = 0; i < n_row; i++)
+            memcpy(rows + (k * n_row + (p->place ? p->place[i] : i)) * n_embd, from + i * n_embd,
+                   n_embd * sizeof *rows);
+    }
+    tn_media_entry_done(t->entry, rows, (uint32_t)n_part, (uint32_t)n_embd);
+    return 0;
+}
+
+static tn_step slice_of(const tn_tower *t, const tn_patches *p, tn_step_seq *seq) {
+    uint32_t n = p->n_row - t->row < t->config.max_tokens ? p->n_row - t->row : t->config.max_tokens;
+    *seq =
+        (tn_step_seq){.n_token = n, .first_pos = t->row, .pages = {t->page}, .n_page = t->config.n_page[0]};
+    return (tn_step){
+        .n_token = n,
+        .n_seq = 1,
+        .pos = t->pos + t->row,
+        .seq = t->seq,
+        .seqs = seq,
+        .coord = (const uint32_t(*)[3])(p->coord + t->row),
+        .sees = {[TN_SEES_FRAME] = {t->first[0] + t->row, t->end[0] + t->row},
+                 [TN_SEES_WINDOW] = {t->first[1] + t->row, t->end[1] + t->row}},
+        .stage = t->stage,
+        .first_row = t->row,
+        .input = p->rows + (size_t)t->row * p->cols,
+        .mix_index = p->mix_index ? (const uint32_t(*)[4])(p->mix_index + t->row) : NULL,
+        .mix_weight = p->mix_weight ? (const float(*)[4])(p->mix_weight + t->row) : NULL,
+    };
+}
+
+bool tn_tower_slice(tn_tower *t) {
+    tn_error err = {0};
+    if (!t->entry) return true;
+    const tn_patches *p = tn_media_entry_patches(t->entry);
+    tn_step_seq seq;
+    tn_step step = slice_of(t, p, &seq);
+    int rc = t->exec->cls->step(t->exec, &step, &err);
+    t->row += step.n_token;
+    if (t->row >= p->n_row) {
+        t->row = 0;
+        t->stage++;
+    }
+    if (!rc && t->stage == t->program->n_stage) rc = take_rows(t, &err);
+    if (rc) {
+        give_up(t, &err);
+        return true;
+    }
+    if (t->stage < t->program->n_stage) return false;
+    tn_media_release(t->entry);
+    t->entry = NULL;
+    return true;
+}

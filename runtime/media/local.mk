@@ -1,3 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
-	%D%/media.h
+	%D%/media.h \
+	%D%/patches.c %D%/patches.h \
+	%D%/patches_size.c \
+	%D%/resize.c %D%/resize.h

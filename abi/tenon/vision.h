@@ -17,14 +17,15 @@ enum tn_resize {
     TN_RESIZE_SQUARE = 2, /* image_size x image_size, whatever the aspect */
 };
 
-/* Both with antialiasing, in 8-bit steps, as Pillow does it. */
+/* Both with antialiasing, in 8-bit steps: images as Pillow does it, frames of videos as torchvision does. */
 enum tn_filter { TN_FILTER_BILINEAR = 2, TN_FILTER_BICUBIC = 3 };
 
 /* Where tokens of a prompt stand for rotary tables with axes (tn_rope_desc.axes). */
 enum tn_positions {
     TN_POSITIONS_PLAIN = 0,
     TN_POSITIONS_GRID = 1, /* text: all three coordinates alike. The rows of a grid: start + (time, y, x);
-                              what follows: one after the largest (Qwen2-VL, section 2.1, "M-RoPE") */
+                              what follows: one after the largest y and x (Qwen2-VL, section 2.1, "M-RoPE";
+                              the time does not count, as in transformers 5) */
 };
 
 /* How a video stands in a prompt. */
@@ -35,11 +36,16 @@ enum tn_video_text {
 
 typedef struct tn_video_rule {
     double fps;                      /* frames taken of a second of video */
-    uint32_t min_frames, max_frames; /* taken, whatever the duration; multiples of `temporal` */
-    uint64_t min_pixels, max_pixels; /* of a frame */
-    uint64_t total_pixels;           /* of all frames together; 0: no such limit */
-    uint32_t text;                   /* enum tn_video_text; 0: the family takes no video */
-    float tokens_per_second;         /* TN_VIDEO_WHOLE */
+    uint32_t min_frames, max_frames; /* taken, whatever the duration */
+    uint32_t round_frames;           /* 1: rounded down to a multiple of `temporal` (Qwen2-VL);
+                                        0: the last frame is repeated to fill it (Qwen3-VL) */
+    uint32_t share_pixels;           /* 1: the limits are for all frames together (Qwen3-VL);
+                                        0: for each (Qwen2-VL) */
+    uint64_t min_pixels, max_pixels;
+    uint64_t total_pixels;   /* of all times of `temporal` frames, where each frame has its own limits: it may
+                                lower max_pixels, to 1.05 min_pixels at least; 0: no such limit */
+    uint32_t text;           /* enum tn_video_text; 0: the family takes no video */
+    float tokens_per_second; /* TN_VIDEO_WHOLE; 0: a step for each time (Qwen2-VL) */
 } tn_video_rule;
 
 typedef struct tn_vision {

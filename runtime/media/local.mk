@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
 	%D%/media.h \
-	%D%/store.c %D%/store.h
+	%D%/store.c %D%/store.h \
+	%D%/patches.c %D%/patches.h \
+	%D%/patches_size.c \
+	%D%/resize.c %D%/resize.h

@@ -20,10 +20,12 @@ typedef struct tn_frames {
     uint8_t *rgb;    /* [n_frame][height][width][3]; the owner's malloc */
     double *seconds; /* [n_frame]: when each is shown; NULL for images */
     double fps;      /* of the whole video that they were taken from; 0 for images */
+    double duration; /* of that video, seconds: all its frames / fps; 0: unknown, or an image */
 } tn_frames;
 
-/* What a vision tower is given. Rows are patches in the order in which the tower wants them: merge x merge
- * neighbours together, these by windows where there are any, these by frames. */
+/* What a vision tower is given. A row holds its values by channel, frame (of `temporal`), y, x. Rows are
+ * patches in the order in which the tower wants them: merge x merge neighbours together, these by windows
+ * where there are any, these by frames. */
 typedef struct tn_patches {
     uint32_t n_row, cols;
     float *rows;          /* [n_row][cols] */
@@ -37,7 +39,8 @@ typedef struct tn_patches {
     uint32_t *window_end, n_window; /* NULL, 0 without windows */
     /* Output row i (of n_row / merge^2) belongs at place[i] of the picture, row by row; NULL: it is there. */
     uint32_t *place;
-    double *seconds; /* [grid[0]]: the mean time of the frames of each; NULL for images */
+    double *seconds; /* [grid[0]]: the mean time of first and last frame of each; NULL for images */
+    double step;     /* seconds from one to the next on average: temporal * duration / frames; 0 for images */
 } tn_patches;
 
 #endif

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+# From frames to patches, from placeholders to prompts.
+unit_tests += tests/unit/media_resize tests/unit/media_patches
+tests_unit_media_resize_SOURCES = %D%/media_resize.c %D%/unit.h
+tests_unit_media_resize_CPPFLAGS = $(test_cppflags)
+tests_unit_media_resize_LDADD = $(test_ldadd) -lm
+tests_unit_media_patches_SOURCES = %D%/media_patches.c %D%/png.c %D%/png.h %D%/unit.h %D%/vision_fixtures.h
+tests_unit_media_patches_CPPFLAGS = $(test_cppflags)
+tests_unit_media_patches_LDADD = $(test_ldadd) -lm

@@ -1,3 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
+	%D%/decoder.h \
+	%D%/hash.c %D%/hash.h \
 	%D%/media.h
+libtenon_la_CPPFLAGS += $(SODIUM_CFLAGS)
+libtenon_la_LIBADD += $(SODIUM_LIBS)

@@ -4,6 +4,7 @@ tenonincludedir = $(includedir)/tenon
 tenoninclude_HEADERS = \
 	%D%/tenon/config.h \
 	%D%/tenon/family.h \
+	%D%/tenon/modality.h \
 	%D%/tenon/module.h \
 	%D%/tenon/program.h \
 	%D%/tenon/vision.h \

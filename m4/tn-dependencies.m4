@@ -12,6 +12,7 @@ AC_DEFUN([TN_DEPENDENCIES], [
   PKG_CHECK_MODULES([MICROHTTPD], [libmicrohttpd >= 0.9.70], [],
     [AC_MSG_ERROR([libmicrohttpd is needed (Debian: libmicrohttpd-dev)])])
   PKG_CHECK_MODULES([CURL], [libcurl >= 7.85], [], [AC_MSG_ERROR([libcurl is needed (Debian: libcurl4-gnutls-dev)])])
+  PKG_CHECK_MODULES([SODIUM], [libsodium >= 1.0.16], [], [AC_MSG_ERROR([libsodium is needed (Debian: libsodium-dev)])])
   AC_CHECK_HEADER([ltdl.h], [], [AC_MSG_ERROR([libltdl is needed (Debian: libltdl-dev)])])
   saved=$LIBS
   AC_SEARCH_LIBS([lt_dlinit], [ltdl], [LTDL_LIBS="$ac_cv_search_lt_dlinit"],

@@ -4,4 +4,9 @@ libtenon_la_SOURCES += \
 	%D%/store.c %D%/store.h \
 	%D%/patches.c %D%/patches.h \
 	%D%/patches_size.c \
-	%D%/resize.c %D%/resize.h
+	%D%/resize.c %D%/resize.h \
+	%D%/decoder.h \
+	%D%/hash.c %D%/hash.h \
+	%D%/media.h
+libtenon_la_CPPFLAGS += $(SODIUM_CFLAGS)
+libtenon_la_LIBADD += $(SODIUM_LIBS)

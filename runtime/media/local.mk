@@ -6,7 +6,6 @@ libtenon_la_SOURCES += \
 	%D%/patches_size.c \
 	%D%/resize.c %D%/resize.h \
 	%D%/decoder.h \
-	%D%/hash.c %D%/hash.h \
-	%D%/media.h
+	%D%/hash.c %D%/hash.h
 libtenon_la_CPPFLAGS += $(SODIUM_CFLAGS)
 libtenon_la_LIBADD += $(SODIUM_LIBS)

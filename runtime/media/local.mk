@@ -3,4 +3,7 @@ libtenon_la_SOURCES += \
 	%D%/media.h \
 	%D%/patches.c %D%/patches.h \
 	%D%/patches_size.c \
-	%D%/resize.c %D%/resize.h
+	%D%/positions.c \
+	%D%/prompt.c %D%/prompt.h \
+	%D%/resize.c %D%/resize.h \
+	%D%/sampling.c %D%/sampling.h

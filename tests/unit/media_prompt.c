@@ -121,8 +121,10 @@ static tn_ids unexpanded(const bench *b, const tn_ids *full) {
 }
 
 static void same_ids(const tn_media_prompt *got, const tn_ids *want, const char *name) {
-    if (got->n != want->len || memcmp(got->ids, want->data, want->len * sizeof *want->data) != 0)
-        fail_msg("%s: other ids than recorded", name);
+    if (got->n == want->len && memcmp(got->ids, want->data, want->len * sizeof *want->data) == 0) return;
+    for (size_t i = 0; i < got->n || i < want->len; i++)
+        printf("# %zu: %d %d\n", i, i < got->n ? got->ids[i] : -1, i < want->len ? want->data[i] : -1);
+    fail_msg("%s: other ids (left) than recorded", name);
 }
 
 /* Spans cover all row tokens and nothing else, and all rows of all media, in order. */
@@ -153,7 +155,7 @@ static void check_positions(const bench *b, const tn_media_prompt *p, const char
     tn_error err = {0};
     if (tn_media_positions(&b->s.vision, p->n, p->spans, p->n_span, coord, &next, &err) != 0)
         fail_msg("%s", err.text);
-    if (b->s.vision.positions == TN_POSITIONS_GRID) {
+    if (b->s.vision.positions == TN_POSITIONS_GRID && b->n_media) {
         const tn_tensor *t = unit_array(&b->s, name, "position_ids");
         assert_int_equal(t->type, TN_TYPE_I32);
         assert_int_equal(tn_tensor_rows(t) * tn_tensor_cols(t), 3 * p->n);
@@ -171,14 +173,35 @@ static void check_positions(const bench *b, const tn_media_prompt *p, const char
 
 static void same_spans(const tn_media_prompt *a, const tn_media_prompt *b) {
     assert_int_equal(a->n_span, b->n_span);
-    for (size_t i = 0; i < a->n_span; i++) assert_memory_equal(&a->spans[i], &b->spans[i], sizeof *a->spans);
+    for (size_t i = 0; i < a->n_span; i++) {
+        const tn_media_span *x = &a->spans[i], *y = &b->spans[i];
+        assert_true(x->first == y->first && x->n == y->n && x->medium == y->medium && x->row == y->row);
+        assert_memory_equal(x->grid, y->grid, sizeof x->grid);
+        assert_true(x->step == y->step);
+    }
+}
+
+/* The recorded ids of Gemma were put together piece by piece. In a whole text "\n" and the "\n\n" before an
+ * image are one token, and so they are when the family's processor encodes it. */
+static tn_ids joined(const bench *b, const tn_ids *full) {
+    int32_t one = -1, two = tn_tokenizer_id(b->tok, "\n\n", 2), three = tn_tokenizer_id(b->tok, "\n\n\n", 3);
+    tn_ids ids = {0};
+    size_t n;
+    tn_error err = {0};
+    if (b->s.vision.sees_whole) assert_int_equal(encode(b->tok, "\n", &one, 1, &n, &err), 0);
+    for (size_t i = 0; i < full->len; i++) {
+        bool pair = i + 1 < full->len && one >= 0 && full->data[i] == one && full->data[i + 1] == two;
+        assert_int_equal(tn_ids_add(&ids, pair ? &three : &full->data[i], 1), 0);
+        i += pair;
+    }
+    return ids;
 }
 
 /* Through text: what the template wrote, encoded after the placeholders were replaced. */
 static void check_text(bench *b, const tn_ids *short_ids, const tn_ids *full, const tn_media_prompt *want,
                        const char *name) {
     tn_buf text, out;
-    tn_ids ids = {0};
+    tn_ids ids = {0}, whole = joined(b, full);
     tn_media_prompt p;
     tn_error err = {0};
     const tn_vision *v = &b->s.vision;
@@ -190,10 +213,12 @@ static void check_text(bench *b, const tn_ids *short_ids, const tn_ids *full, co
     if (!rc) rc = tn_tokenizer_encode(b->tok, out.data, out.len, TN_ENCODE_PARSE_SPECIAL, &ids, &err);
     if (!rc) rc = tn_media_fill(v, ids.data, ids.len, b->media, b->n_media, &p, &err);
     if (rc) fail_msg("%s: %s", name, err.text);
-    same_ids(&p, full, name);
-    same_spans(&p, want);
+    same_ids(&p, &whole, name);
+    if (whole.len == full->len) same_spans(&p, want);
+    check_spans(b, &p);
+    if (v->sees_whole && b->n_media) assert_true(whole.len < full->len);
     tn_media_prompt_fini(&p);
-    tn_ids_free(&ids);
+    tn_ids_free(&ids), tn_ids_free(&whole);
     tn_buf_free(&text), tn_buf_free(&out);
 }
 

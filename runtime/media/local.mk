@@ -8,4 +8,8 @@ libtenon_la_SOURCES += \
 	%D%/decoder.h \
 	%D%/hash.c %D%/hash.h
 libtenon_la_CPPFLAGS += $(SODIUM_CFLAGS)
-libtenon_la_LIBADD += $(SODIUM_LIBS)
+libtenon_la_LIBADD += $(SODIUM_LIBS) \
+	%D%/positions.c \
+	%D%/prompt.c %D%/prompt.h \
+	%D%/resize.c %D%/resize.h \
+	%D%/sampling.c %D%/sampling.h

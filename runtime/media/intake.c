@@ -265,7 +265,7 @@ static int decode(tn_intake *in, const void *bytes, size_t n, tn_media_kind kind
         return tn_fail(err, TN_EINVAL, "this is %s, not %s", name_of((tn_media_kind)info.kind),
                        name_of(kind));
     if (kind == TN_MEDIA_VIDEO)
-        rc = tn_sample_frames(in->vision, info.n_frame, info.fps, sampling, &index, &n_index, err);
+        rc = tn_frames_choose(in->vision, info.n_frame, info.fps, sampling, &index, &n_index, err);
     if (rc) return rc;
     rc = tn_decoder_frames(in->decoder, bytes, n, index, n_index, ret, err);
     if (index != &first) free(index);

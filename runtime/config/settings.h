@@ -17,6 +17,7 @@
 #include <tenon/status.h>
 
 #include "base/log.h"
+#include "media/limits.h"
 #include "modules/option_table.h"
 
 /* An integer nobody gave, where 0 would mean something. A double nobody gave is NAN, a word nobody gave NULL.
@@ -90,6 +91,22 @@ typedef struct tn_limit_settings {
     uint64_t max_output_pending_bytes; /* answer that one client has not read yet; past that it is cut off */
 } tn_limit_settings;
 
+/* media {} */
+typedef struct tn_media_settings {
+    tn_string_list roots;         /* folders, absolute; none: no files are opened for requests */
+    bool allow_url;               /* http and https */
+    tn_string_list allow_private; /* rules of media/address.h */
+    uint64_t max_items;           /* images and videos of one request; 0: none are taken */
+    uint64_t max_bytes;           /* of one, as it is stored */
+    double fetch_timeout_s;
+    uint64_t max_pixels; /* of an image or frame */
+    uint64_t max_frames; /* taken of a video */
+    double max_duration_s;
+    double decode_timeout_s;
+    uint64_t vision_cache; /* bytes of what vision towers gave */
+    uint64_t pixel_cache;  /* bytes of decoded frames */
+} tn_media_settings;
+
 /* Whether prompts ask for thinking, where the template knows the difference. */
 typedef enum tn_think { TN_THINK_AUTO, TN_THINK_ON, TN_THINK_OFF } tn_think;
 
@@ -140,13 +157,14 @@ typedef struct tn_settings {
     tn_server_settings server;
     tn_cache_settings cache;
     tn_limit_settings limits;
+    tn_media_settings media;
     size_t n_models; /* at least 1: where nobody named a model, the one that ships with the program */
     tn_model_settings *models;
     size_t n_modules;
     tn_module_settings *modules;
     tn_string_list files;       /* those that were read, in order; none is fine */
     tn_string_list names;       /* internal: variables and flags that sources point to */
-    tn_setting_source *sources; /* internal: of server, cache and limits, by row of the table */
+    tn_setting_source *sources; /* internal: of sections without titles, by row of the table */
 } tn_settings;
 
 /* One flag. */
@@ -179,6 +197,10 @@ void tn_settings_free(tn_settings *s);
 const tn_model_settings *tn_settings_model(const tn_settings *s, const char *name);
 /* The section of that module, or NULL. [any thread] */
 const tn_module_settings *tn_settings_module(const tn_settings *s, const char *id);
+
+/* What the section media says, for those who fetch, decode and keep; its lists are borrowed from s. [any
+ * thread] */
+tn_media_limits tn_settings_media(const tn_settings *s);
 
 /* Where a value came from: key is "listen" for section "server" (title NULL), "context" for section "model"
  * with title NAME. A default for what does not exist. [any thread] */

@@ -82,7 +82,8 @@ json_t *tn_settings_json(const tn_settings *s) {
         json_object_set_new(models, s->models[i].name, rows_json(s, &s->models[i], TN_SECTION_MODEL));
     for (size_t i = 0; i < s->n_modules; i++)
         json_object_set_new(modules, s->modules[i].id, module_json(&s->modules[i]));
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "files", files, "server",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "files", files, "server",
                      rows_json(s, NULL, TN_SECTION_SERVER), "cache", rows_json(s, NULL, TN_SECTION_CACHE),
-                     "limits", rows_json(s, NULL, TN_SECTION_LIMITS), "models", models, "modules", modules);
+                     "limits", rows_json(s, NULL, TN_SECTION_LIMITS), "media",
+                     rows_json(s, NULL, TN_SECTION_MEDIA), "models", models, "modules", modules);
 }

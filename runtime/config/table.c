@@ -3,11 +3,13 @@
 
 #include <string.h>
 
+#include "media/address.h"
+
 #define NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/@+-"
 
 enum { NAME_BYTES = 128 };
 
-const char *const tn_section_names[TN_SECTION_COUNT + 1] = {"server", "cache",  "limits",
+const char *const tn_section_names[TN_SECTION_COUNT + 1] = {"server", "cache",  "limits", "media",
                                                             "model",  "module", NULL};
 
 const char *tn_model_name_check(const char *name) {
@@ -31,10 +33,15 @@ static const char *origin_check(const char *text) {
     return NULL;
 }
 
+static const char *root_check(const char *text) {
+    return *text == '/' ? NULL : "a folder is written with its whole path, from '/' on";
+}
+
 /* clang-format off */
 #define SERVER(kind, key, field) TN_SECTION_SERVER, TN_SETTING_##kind, key, .offset = offsetof(tn_server_settings, field)
 #define CACHE(kind, key, field) TN_SECTION_CACHE, TN_SETTING_##kind, key, .offset = offsetof(tn_cache_settings, field)
 #define LIMITS(kind, key, field) TN_SECTION_LIMITS, TN_SETTING_##kind, key, .offset = offsetof(tn_limit_settings, field)
+#define MEDIA(kind, key, field) TN_SECTION_MEDIA, TN_SETTING_##kind, key, .offset = offsetof(tn_media_settings, field)
 #define MODEL(kind, key, field) TN_SECTION_MODEL, TN_SETTING_##kind, key, .offset = offsetof(tn_model_settings, field)
 /* clang-format on */
 
@@ -93,6 +100,31 @@ const tn_setting_row tn_setting_rows[] = {
      .help = "a request that takes longer, waiting included, is ended; 0 is never"},
     {LIMITS(SIZE, "max_output_pending_bytes", max_output_pending_bytes), .def = "4M", .min = 4096,
      .max = 0x1p32, .help = "a client that lets so much of its answer wait unread is cut off"},
+
+    {MEDIA(LIST, "roots", roots), .def = "", .check = root_check,
+     .help = "folders whose files requests may name; with none, no file is opened"},
+    {MEDIA(BOOL, "allow_url", allow_url), .def = "true", .help = "whether http and https URLs are fetched"},
+    {MEDIA(LIST, "allow_private", allow_private), .def = "", .check = tn_address_rule_check,
+     .help =
+         "what URLs may lead to besides the public internet: ADDRESS, ADDRESS/BITS, ADDRESS:PORT or NAME:PORT"},
+    {MEDIA(UINT, "max_items", max_items), .def = "32", .max = 1024,
+     .help = "images and videos of one request; 0 takes none"},
+    {MEDIA(SIZE, "max_bytes", max_bytes), .def = "64M", .min = 1024, .max = 0x1p32,
+     .help = "bytes of one image or video, as it is stored"},
+    {MEDIA(SECONDS, "fetch_timeout", fetch_timeout_s), .def = "20s", .min = 0.1, .max = 3600,
+     .help = "how long the fetching of one URL may take, redirects included"},
+    {MEDIA(UINT, "max_pixels", max_pixels), .def = "40000000", .min = 1, .max = 1 << 30,
+     .help = "pixels of an image, or of a frame of a video"},
+    {MEDIA(UINT, "max_frames", max_frames), .def = "768", .min = 1, .max = 1 << 16,
+     .help = "frames taken of one video"},
+    {MEDIA(SECONDS, "max_duration", max_duration_s), .def = "1h", .min = 1, .max = 7 * DAY,
+     .help = "the longest video that is opened"},
+    {MEDIA(SECONDS, "decode_timeout", decode_timeout_s), .def = "30s", .min = 0.1, .max = 3600,
+     .help = "how long the decoding of one image or video may take"},
+    {MEDIA(SIZE, "vision_cache", vision_cache), .def = "256M", .max = 0x1p40,
+     .help = "what vision towers made of images and videos, kept for the next request"},
+    {MEDIA(SIZE, "pixel_cache", pixel_cache), .def = "256M", .max = 0x1p40,
+     .help = "decoded images and frames, kept for the next request"},
 
     {MODEL(MODEL, "path", path), .unset = "must be given",
      .help = "a directory, a .gguf file, or without '/' the name of an installed model"},

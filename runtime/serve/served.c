@@ -81,6 +81,12 @@ static int chat_prompt(const tn_served *s, const tn_api_request *r, tn_ids *ret,
     return rc ? tn_api_fail_status(e, rc, "messages", err.text) : 0;
 }
 
+/* No family of today sees. */
+unsigned tn_served_media(const tn_served *s) {
+    (void)s;
+    return 0;
+}
+
 int tn_served_prompt(const tn_served *s, const tn_api_request *r, uint32_t i, tn_ids *ret, tn_api_error *e) {
     tn_error err = {0};
     if (r->chat) return chat_prompt(s, r, ret, e);

@@ -113,6 +113,19 @@ typedef enum tn_think { TN_THINK_AUTO, TN_THINK_ON, TN_THINK_OFF } tn_think;
 /* When a model is loaded. */
 typedef enum tn_load_when { TN_LOAD_AT_START, TN_LOAD_ON_DEMAND } tn_load_when;
 
+/* Sampling besides what checkpoints recommend, for requests that do not say; as in tn_sampling
+ * (sched/sampler.h). NAN, TN_UNSET: unset. */
+typedef struct tn_sampling_settings {
+    double typical_p, top_n_sigma, xtc_probability, xtc_threshold;
+    double frequency_penalty, presence_penalty;
+    double dry_multiplier, dry_base;
+    uint64_t min_keep;
+    uint64_t repetition_last_n; /* tokens that the penalties look at; unset: all */
+    uint64_t dry_allowed_length, dry_penalty_last_n;
+    uint64_t repetition_max_pattern; /* answers that loop are ended; 0, unset: they are not */
+    uint64_t repetition_min_pattern, repetition_min_count, repetition_min_tokens;
+} tn_sampling_settings;
+
 /* model NAME {}. Empty sampling values mean what the checkpoint recommends. */
 typedef struct tn_model_settings {
     char *name;   /* what requests call it: [A-Za-z0-9._:/@+-], unique among names and aliases */
@@ -136,9 +149,11 @@ typedef struct tn_model_settings {
     double min_p;              /* NAN: unset */
     double repetition_penalty; /* NAN: unset */
     uint64_t top_k;            /* TN_UNSET; 0: all */
-    uint64_t max_tokens;       /* as limits.max_tokens, which fills it in when this model does not say */
-    char *warm;                /* a file of prompts to compute when it is loaded (absolute); NULL: none */
-    char *chat_template;       /* a file that replaces the checkpoint's template (absolute); NULL: none */
+    tn_sampling_settings sampling;
+    tn_string_list dry_sequence_breakers; /* with \n for a newline; its source says whether it was set */
+    uint64_t max_tokens; /* as limits.max_tokens, which fills it in when this model does not say */
+    char *warm;          /* a file of prompts to compute when it is loaded (absolute); NULL: none */
+    char *chat_template; /* a file that replaces the checkpoint's template (absolute); NULL: none */
     tn_think think;
     tn_setting_source *sources; /* internal: by row of the table */
     tn_setting_source declared; /* where the model first appeared */

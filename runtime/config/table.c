@@ -33,6 +33,17 @@ static const char *origin_check(const char *text) {
     return NULL;
 }
 
+/* serve/defaults.h reads it. */
+static const char *breaker_check(const char *text) {
+    enum { MOST = 64 };
+    if (strlen(text) > MOST) return "a sequence breaker has at most 64 bytes";
+    for (; *text; text++) {
+        if (*text != '\\') continue;
+        if (!*++text || !strchr("ntr\"\\", *text)) return "after a '\\' stands one of n t r \" \\";
+    }
+    return NULL;
+}
+
 static const char *root_check(const char *text) {
     return *text == '/' ? NULL : "a folder is written with its whole path, from '/' on";
 }
@@ -163,6 +174,41 @@ const tn_setting_row tn_setting_rows[] = {
      .help = "default of requests: no token less probable than so much of the most probable"},
     {MODEL(REAL, "repetition_penalty", repetition_penalty), .unset = CHECKPOINT, .min = 0.01, .max = 100,
      .help = "default of requests: makes tokens that occurred less probable; 1 does nothing"},
+    {MODEL(REAL, "frequency_penalty", sampling.frequency_penalty), .unset = "0", .min = -2, .max = 2,
+     .help = "default of requests: taken from a token's logit for each time it occurred in the answer"},
+    {MODEL(REAL, "presence_penalty", sampling.presence_penalty), .unset = "0", .min = -2, .max = 2,
+     .help = "default of requests: taken from a token's logit if it occurred in the answer"},
+    {MODEL(UINT, "repetition_last_n", sampling.repetition_last_n), .unset = "all", .min = 1, .max = INT32_MAX,
+     .help = "default of requests: how many last tokens the three penalties look at"},
+    {MODEL(REAL, "typical_p", sampling.typical_p), .unset = "1", .max = 1,
+     .help = "default of requests: only the tokens closest to the mean surprise that make up so much"},
+    {MODEL(REAL, "top_n_sigma", sampling.top_n_sigma), .unset = "0", .max = 100,
+     .help = "default of requests: only logits within so many standard deviations of the highest; 0 is all"},
+    {MODEL(REAL, "xtc_probability", sampling.xtc_probability), .unset = "0", .max = 1,
+     .help = "default of requests: how often the most probable tokens are excluded (XTC); 0 is never"},
+    {MODEL(REAL, "xtc_threshold", sampling.xtc_threshold), .unset = "0.1", .max = 1,
+     .help = "default of requests: from which probability on XTC excludes"},
+    {MODEL(UINT, "min_keep", sampling.min_keep), .unset = "1", .min = 1, .max = INT32_MAX,
+     .help = "default of requests: how many tokens typical_p, top_p, min_p and XTC leave at least"},
+    {MODEL(REAL, "dry_multiplier", sampling.dry_multiplier), .unset = "0", .max = 100,
+     .help = "default of requests: how strongly repetitions are held back (DRY); 0 is not at all"},
+    {MODEL(REAL, "dry_base", sampling.dry_base), .unset = "1.75", .min = 1, .max = 100,
+     .help = "default of requests: how much more for each further token of a repetition"},
+    {MODEL(UINT, "dry_allowed_length", sampling.dry_allowed_length), .unset = "2", .min = 1, .max = 1024,
+     .help = "default of requests: repetitions up to this many tokens are free"},
+    {MODEL(UINT, "dry_penalty_last_n", sampling.dry_penalty_last_n), .unset = "all", .min = 1,
+     .max = INT32_MAX, .help = "default of requests: how many last tokens DRY looks at"},
+    {MODEL(LIST, "dry_sequence_breakers", dry_sequence_breakers), .unset = "newline, colon, quote and star",
+     .check = breaker_check,
+     .help = "default of requests: strings that no repetition reaches across, \\n for a newline; {} is none"},
+    {MODEL(UINT, "repetition_max_pattern", sampling.repetition_max_pattern), .unset = "0", .max = 512,
+     .help = "default of requests: an answer that repeats up to so many tokens is ended; 0 is never"},
+    {MODEL(UINT, "repetition_min_pattern", sampling.repetition_min_pattern), .unset = "1", .min = 1,
+     .max = 512, .help = "default of requests: the shortest such pattern"},
+    {MODEL(UINT, "repetition_min_count", sampling.repetition_min_count), .unset = "4", .min = 2,
+     .max = 1 << 16, .help = "default of requests: how often the pattern stands there, one after the other"},
+    {MODEL(UINT, "repetition_min_tokens", sampling.repetition_min_tokens), .unset = "256", .max = 1 << 20,
+     .help = "default of requests: how many tokens these repetitions make up at least"},
     {MODEL(UINT, "max_tokens", max_tokens), .def = "0", .max = 1 << 24,
      .help = "tokens of an answer whose request does not say (else limits.max_tokens)"},
     {MODEL(FILE, "chat_template", chat_template), .unset = "the checkpoint's own",

@@ -51,6 +51,19 @@ enum {
     TN_GIVEN_REPETITION_PENALTY = 16,
     TN_GIVEN_SEED = 32,
     TN_GIVEN_DRY_BREAKERS = 64,
+    TN_GIVEN_TYPICAL_P = 1 << 7,
+    TN_GIVEN_TOP_N_SIGMA = 1 << 8,
+    TN_GIVEN_XTC_PROBABILITY = 1 << 9,
+    TN_GIVEN_XTC_THRESHOLD = 1 << 10,
+    TN_GIVEN_MIN_KEEP = 1 << 11,
+    TN_GIVEN_FREQUENCY_PENALTY = 1 << 12,
+    TN_GIVEN_PRESENCE_PENALTY = 1 << 13,
+    TN_GIVEN_REPETITION_LAST_N = 1 << 14,
+    TN_GIVEN_DRY_MULTIPLIER = 1 << 15,
+    TN_GIVEN_DRY_BASE = 1 << 16,
+    TN_GIVEN_DRY_ALLOWED_LENGTH = 1 << 17,
+    TN_GIVEN_DRY_LAST_N = 1 << 18,
+    TN_GIVEN_REPETITION = 1 << 19, /* repetition_detection */
 };
 
 /* One prompt of a completion: text, or ids. */

@@ -50,6 +50,7 @@ int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool 
     if (!rc) rc = check_media(args, err);
     if (!rc && need_template)
         rc = tn_chat_init(&c->chat, m->tokenizer, NULL, m->family->chat.template_fallback, err);
+    if (!rc) rc = tn_sampling_choose(&args->sampling, m, &c->sampling, err);
     if (!rc) rc = tn_engine_new(m, NULL, &c->engine, err);
     if (!rc) rc = tn_conversation_reset(c, err);
     if (rc) tn_conversation_fini(c);
@@ -58,6 +59,7 @@ int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool 
 
 void tn_conversation_fini(tn_conversation *c) {
     tn_engine_free(c->engine);
+    tn_sampling_choice_fini(&c->sampling);
     tn_chat_fini(&c->chat);
     tn_unload(&c->loaded);
     json_decref(c->messages);
@@ -121,7 +123,7 @@ static int generate(tn_conversation *c, const tn_ids *ids, reply *r, tn_error *e
     tn_seq_config config = {.prompt = ids->data,
                             .n_prompt = (uint32_t)ids->len,
                             .max_new = c->args->max_tokens ? (uint32_t)c->args->max_tokens : UINT32_MAX,
-                            .sampling = tn_sampling_choose(&c->args->sampling, c->loaded.model),
+                            .sampling = tn_sampling_next(&c->sampling),
                             .ctx = r,
                             .on_token = on_token};
     int rc = tn_engine_add(c->engine, &config, &seq, err);

@@ -26,7 +26,8 @@ typedef struct tn_conversation {
     tn_loaded_model loaded;
     tn_chat chat;
     tn_engine *engine;
-    json_t *messages;           /* [{role, content}] */
+    json_t *messages; /* [{role, content}] */
+    tn_sampling_choice sampling;
     bool think_set, think;      /* enable_thinking, when somebody said */
     uint32_t n_prompt, n_reply; /* tokens of the last reply */
     double prefill_s, decode_s;

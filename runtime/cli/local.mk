@@ -49,6 +49,7 @@ libtenoncli_la_SOURCES = \
 	%D%/paths.c %D%/paths.h \
 	%D%/progress.c %D%/progress.h \
 	%D%/samples.c %D%/samples.h \
+	%D%/sampling_args.c %D%/sampling_args.h \
 	%D%/settings_args.c %D%/settings_args.h \
 	%D%/text_model.c %D%/text_model.h \
 	%D%/version.c %D%/version.h

@@ -335,13 +335,41 @@ static void a_model_inherits(void **state) {
     tn_settings_free(s);
 }
 
+static void sampling_is_read(void **state) {
+    (void)state;
+    tn_settings *s =
+        must_read("model m { path = p frequency_penalty = -1.5 presence_penalty = -2 typical_p = 0.5\n"
+                  "  min_keep = 2 repetition_last_n = 64 dry_sequence_breakers = {'\\n', \"a b\"}\n"
+                  "  repetition_max_pattern = 4 repetition_min_pattern = 4 }\n"
+                  "model n { path = p dry_sequence_breakers = {} }");
+    const tn_sampling_settings *p = &s->models[0].sampling, *unset = &s->models[1].sampling;
+    assert_true(p->frequency_penalty == -1.5 && p->presence_penalty == -2 && p->typical_p == 0.5);
+    assert_true(p->min_keep == 2 && p->repetition_last_n == 64 && p->repetition_min_pattern == 4);
+    assert_int_equal(s->models[0].dry_sequence_breakers.n, 2);
+    assert_string_equal(s->models[0].dry_sequence_breakers.item[0], "\\n");
+    assert_true(isnan(unset->frequency_penalty) && unset->min_keep == TN_UNSET && isnan(unset->dry_base));
+    assert_int_equal(tn_settings_source(s, "model", "n", "dry_sequence_breakers").origin, TN_FROM_FILE);
+    tn_settings_free(s);
+    must_fail("model m { path = p frequency_penalty = -2.5 }", TN_EINVAL,
+              "f.conf:1: model.frequency_penalty: a number from -2 to 2 is expected, not \"-2.5\"");
+    must_fail("model m { path = p typical_p = -0.5 }", TN_EINVAL,
+              "f.conf:1: model.typical_p: a number from 0 to 1 is expected, not \"-0.5\"");
+    must_fail("model m { path = p frequency_penalty = - }", TN_EINVAL,
+              "f.conf:1: model.frequency_penalty: a number from -2 to 2 is expected, not \"-\"");
+    must_fail("model m { path = p dry_sequence_breakers = {'a\\q'} }", TN_EINVAL,
+              "f.conf:1: model.dry_sequence_breakers: \"a\\q\": after a '\\' stands one of n t r \" \\");
+    must_fail("model m { path = p repetition_max_pattern = 2\n repetition_min_pattern = 3 }", TN_EINVAL,
+              "f.conf:2: model m: repetition_min_pattern: 3 is more than repetition_max_pattern, 2");
+}
+
 /* What media say arrives where it is used, lists as they stand. */
 static void media_are_handed_over(void **state) {
     (void)state;
-    tn_settings *s = must_read("media { roots = {/srv/a, \"/srv/b c\"} allow_url = no\n"
-                               "  allow_private = {10.0.0.0/8, \"[::1]:9000\", \"images.lan:80\"}\n"
-                               "  max_items = 3 max_bytes = 2K fetch_timeout = 500ms max_pixels = 5 max_frames = 6\n"
-                               "  max_duration = 7m decode_timeout = 8s vision_cache = 1M pixel_cache = 0 }");
+    tn_settings *s =
+        must_read("media { roots = {/srv/a, \"/srv/b c\"} allow_url = no\n"
+                  "  allow_private = {10.0.0.0/8, \"[::1]:9000\", \"images.lan:80\"}\n"
+                  "  max_items = 3 max_bytes = 2K fetch_timeout = 500ms max_pixels = 5 max_frames = 6\n"
+                  "  max_duration = 7m decode_timeout = 8s vision_cache = 1M pixel_cache = 0 }");
     tn_media_limits l = tn_settings_media(s);
     assert_int_equal(l.fetch.n_roots, 2);
     assert_string_equal(l.fetch.roots[1], "/srv/b c");
@@ -362,9 +390,10 @@ static void media_are_handed_over(void **state) {
               "f.conf:2: media.allow_private: \"images.lan\": a name needs a port: \"name:port\"");
     must_fail("media { allow_private = {10.0.0.1/8} }", TN_EINVAL,
               "f.conf:1: media.allow_private: \"10.0.0.1/8\": the address has bits after those that count");
-    must_fail("media { fetch_timeout = 0 }", TN_EINVAL,
-              "f.conf:1: media.fetch_timeout: a number of seconds, or one with ms, s, m or h, from 0.1 to 3600 is "
-              "expected, not \"0\"");
+    must_fail(
+        "media { fetch_timeout = 0 }", TN_EINVAL,
+        "f.conf:1: media.fetch_timeout: a number of seconds, or one with ms, s, m or h, from 0.1 to 3600 is "
+        "expected, not \"0\"");
     must_fail("limits { roots = {/a} }", TN_EINVAL,
               "f.conf:1: unknown key \"roots\" in limits: it belongs into media {}");
 }
@@ -777,7 +806,9 @@ int main(void) {
         cmocka_unit_test(lines_count_from_the_start),
         cmocka_unit_test(variables_are_expanded),
         cmocka_unit_test(a_model_inherits),
-        cmocka_unit_test(media_are_handed_over), cmocka_unit_test(files_are_bounded),
+        cmocka_unit_test(media_are_handed_over),
+        cmocka_unit_test(sampling_is_read),
+        cmocka_unit_test(files_are_bounded),
         cmocka_unit_test(a_nul_byte_is_refused),
         cmocka_unit_test(a_failure_leaves_nothing_behind),
         cmocka_unit_test(addresses_are_taken_apart),

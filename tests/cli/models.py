@@ -124,9 +124,7 @@ def every_option_of_sampling_reaches_the_sampler():
     changes = [
         ["--typical-p", "0.2"], ["--top-n-sigma", "0.5"], ["--xtc-probability", "1", "--xtc-threshold", "0.001"],
         ["--repetition-penalty", "5"], ["--frequency-penalty", "2"], ["--presence-penalty=-2"],
-        ["--repetition-penalty", "5", "--repetition-last-n", "2"], ["--dry-multiplier", "50"],
-        ["--dry-multiplier", "50", "--dry-base", "4", "--dry-allowed-length", "1"], ["--top-p", "0.01"],
-        ["--top-p", "0.01", "--min-keep", "4"],
+        ["--repetition-penalty", "5", "--repetition-last-n", "2"], ["--top-p", "0.01"], ["--top-p", "0.01", "--min-keep", "4"],
     ]
     results = [ids(*c) for c in changes]
     for change, result in zip(changes, results):
@@ -137,6 +135,13 @@ def every_option_of_sampling_reaches_the_sampler():
     greedy = ["generate", model, "--ids", prompt, "-n", "6", "--ignore-eos", "--json", "--greedy"]
     assert json.loads(succeed(*greedy, "--logit-bias", "42=100"))["ids"] == [42] * 6
     assert json.loads(succeed(*greedy, "--logit-bias", "42=100", "--logit-bias", "42=-100"))["ids"] != [42] * 6
+    dry = lambda *more: json.loads(succeed(*greedy[:5], "24", *greedy[6:], "--logit-bias", "42=100", *more))["ids"]
+    assert dry() == [42] * 24
+    first_other = lambda found: next(i for i, token in enumerate(found) if token != 42)
+    breaks = [first_other(dry("--dry-multiplier", "50", *more))
+              for more in ([], ["--dry-allowed-length", "1"], ["--dry-base", "1.2"])]
+    assert breaks[1] < breaks[0] < breaks[2], breaks
+    assert dry("--dry-multiplier", "50", "--dry-penalty-last-n", "1") == [42] * 24
     looped = json.loads(succeed("generate", model, "--ids", prompt, "-n", "40", "--ignore-eos", "--json", "--greedy",
                                 "--logit-bias", "42=100", "--repetition-max-pattern", "2", "--repetition-min-count", "3",
                                 "--repetition-min-tokens", "5"))["ids"]

@@ -4,12 +4,17 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#ifndef MSG_NOSIGNAL
+#    define MSG_NOSIGNAL 0
+#endif
 
 typedef struct connection {
     web *server;
@@ -143,6 +148,7 @@ web *web_start(int family) {
     socklen_t n = family == AF_INET ? sizeof v4 : sizeof v6;
     pthread_t thread;
     if (!s) abort();
+    signal(SIGPIPE, SIG_IGN);
     s->fd = socket(family, SOCK_STREAM, 0);
     if (s->fd < 0 || bind(s->fd, address, n) != 0 || listen(s->fd, 64) != 0 ||
         getsockname(s->fd, address, &n) != 0) {

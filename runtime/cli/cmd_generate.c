@@ -56,15 +56,15 @@ static int print_json(const output *o, tn_error *err) {
     return 0;
 }
 
-static int generate(const generate_args *a, tn_model *m, const tn_ids *ids, const tn_ids *lists,
-                    size_t n_lists, output *o, tn_error *err) {
+static int generate(const generate_args *a, tn_model *m, const tn_sampling *sampling, const tn_ids *ids,
+                    const tn_ids *lists, size_t n_lists, output *o, tn_error *err) {
     tn_engine *e;
     int rc = tn_engine_new(m, NULL, &e, err);
     if (rc) return rc;
     tn_seq_config c = {.prompt = ids->data,
                        .n_prompt = (uint32_t)ids->len,
                        .max_new = (uint32_t)a->n,
-                       .sampling = tn_sampling_choose(&a->sampling, m),
+                       .sampling = *sampling,
                        .ignore_end = a->ignore_eos,
                        .ctx = o,
                        .on_token = on_token};
@@ -85,14 +85,17 @@ static int generate(const generate_args *a, tn_model *m, const tn_ids *ids, cons
 static int run_model(const generate_args *a, tn_model *m, const tn_ids *ids, const tn_ids *lists,
                      size_t n_lists, tn_error *err) {
     output o = {.ids = json_array()};
+    tn_sampling_choice choice;
     if (!o.ids) return tn_fail(err, TN_ENOMEM, "out of memory");
-    int rc = tn_printer_init(&o.printer, m->tokenizer, a->json, err);
-    if (!rc) rc = generate(a, m, ids, lists, n_lists, &o, err);
+    int rc = tn_sampling_choose(&a->sampling, m, &choice, err);
+    if (!rc) rc = tn_printer_init(&o.printer, m->tokenizer, a->json, err);
+    if (!rc) rc = generate(a, m, &choice.sampling, ids, lists, n_lists, &o, err);
     if (!rc) rc = tn_printer_finish(&o.printer, err);
     if (!rc && a->json) rc = print_json(&o, err);
     if (!rc && !a->json) putchar('\n');
     if (!rc && o.printer.interrupted) rc = tn_fail(err, TN_ECANCELED, "interrupted");
     tn_printer_fini(&o.printer);
+    tn_sampling_choice_fini(&choice);
     json_decref(o.ids);
     return rc;
 }

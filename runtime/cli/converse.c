@@ -17,6 +17,7 @@ const tn_option_row tn_converse_options[] = {
      .help = "tokens of a conversation (default: what the model was made for, at most 32768)", AT(ctx)},
     {TN_OPT_WORD, .name = "think", .arg = "MODE", .words = "on|off",
      .help = "whether to reason before answering, for models that can do both", AT(think)},
+    {TN_OPT_GROUP, .group = tn_media_options, AT(media)},
     {TN_OPT_GROUP, .group = tn_sampling_options, AT(sampling)},
     {TN_OPT_GROUP, .group = tn_compute_options, AT(compute)},
     {.kind = TN_OPT_END},
@@ -24,6 +25,15 @@ const tn_option_row tn_converse_options[] = {
 
 void tn_converse_defaults(tn_converse_args *args) {
     tn_sampling_defaults(&args->sampling);
+}
+
+/* No family of today sees. */
+static int check_media(const tn_converse_args *args, tn_error *err) {
+    tn_media_kind kind;
+    if (tn_media_args_count(&args->media) == 0) return 0;
+    const char *file = tn_media_args_file(&args->media, 0, &kind);
+    return tn_fail(err, TN_ENOTSUP, "%s: this model does not take %s", file,
+                   kind == TN_MEDIA_IMAGE ? "images" : "video");
 }
 
 int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool need_template,
@@ -37,8 +47,10 @@ int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool 
     int rc = tn_load(args->model.model, &args->compute, config, &c->loaded, err);
     tn_model *m = c->loaded.model;
     if (!rc) rc = tn_need_tokenizer(m, err);
+    if (!rc) rc = check_media(args, err);
     if (!rc && need_template)
         rc = tn_chat_init(&c->chat, m->tokenizer, NULL, m->family->chat.template_fallback, err);
+    if (!rc) rc = tn_sampling_choose(&args->sampling, m, &c->sampling, err);
     if (!rc) rc = tn_engine_new(m, NULL, &c->engine, err);
     if (!rc) rc = tn_conversation_reset(c, err);
     if (rc) tn_conversation_fini(c);
@@ -47,6 +59,7 @@ int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool 
 
 void tn_conversation_fini(tn_conversation *c) {
     tn_engine_free(c->engine);
+    tn_sampling_choice_fini(&c->sampling);
     tn_chat_fini(&c->chat);
     tn_unload(&c->loaded);
     json_decref(c->messages);
@@ -61,13 +74,30 @@ int tn_conversation_reset(tn_conversation *c, tn_error *err) {
     return system ? tn_conversation_add(c, "system", system, strlen(system), err) : 0;
 }
 
-int tn_conversation_add(tn_conversation *c, const char *role, const char *text, size_t len, tn_error *err) {
-    json_t *content = json_stringn(text, len);
-    if (!content) return tn_fail(err, TN_EINVAL, "the text is not valid UTF-8");
+static int add(tn_conversation *c, const char *role, const tn_media_args *media, const char *text, size_t len,
+               tn_error *err) {
+    json_t *content = NULL;
+    int rc = tn_media_args_content(media, text, len, &content, err);
+    if (rc) return rc;
     json_t *message = json_pack("{s:s,s:o}", "role", role, "content", content);
     if (!message || json_array_append_new(c->messages, message) != 0)
         return tn_fail(err, TN_ENOMEM, "out of memory");
     return 0;
+}
+
+int tn_conversation_add(tn_conversation *c, const char *role, const char *text, size_t len, tn_error *err) {
+    static const tn_media_args nothing;
+    return add(c, role, &nothing, text, len, err);
+}
+
+/* Whether the user has not said anything yet. */
+static bool is_first(const tn_conversation *c) {
+    return json_array_size(c->messages) == (c->args->system ? 1 : 0);
+}
+
+int tn_conversation_ask(tn_conversation *c, const char *text, size_t len, tn_error *err) {
+    if (!is_first(c)) return tn_conversation_add(c, "user", text, len, err);
+    return add(c, "user", &c->args->media, text, len, err);
 }
 
 void tn_conversation_drop(tn_conversation *c) {
@@ -93,7 +123,7 @@ static int generate(tn_conversation *c, const tn_ids *ids, reply *r, tn_error *e
     tn_seq_config config = {.prompt = ids->data,
                             .n_prompt = (uint32_t)ids->len,
                             .max_new = c->args->max_tokens ? (uint32_t)c->args->max_tokens : UINT32_MAX,
-                            .sampling = tn_sampling_choose(&c->args->sampling, c->loaded.model),
+                            .sampling = tn_sampling_next(&c->sampling),
                             .ctx = r,
                             .on_token = on_token};
     int rc = tn_engine_add(c->engine, &config, &seq, err);

@@ -230,6 +230,7 @@ static int prepare(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
         rc = fail_model(e, x->wait.status, x->wait.error.text);
     }
     if (rc) return rc;
+    if (tn_api_check_media(&x->request, tn_served_media(x->served), x->served->settings->name, e)) return -1;
     if (tn_served_breakers(x->served, &x->request, e)) return -1;
     rc = submit_all(d, x, e);
     tn_api_request_drop_input(&x->request);
@@ -530,7 +531,9 @@ int tn_dispatch_new(const tn_dispatch_config *config, tn_dispatch **ret, tn_erro
     d->limits = (tn_api_limits){.max_n = (uint32_t)l->max_n,
                                 .max_stop = (uint32_t)l->max_stop,
                                 .max_stop_bytes = 1024,
-                                .max_logit_bias = (uint32_t)l->max_logit_bias};
+                                .max_logit_bias = (uint32_t)l->max_logit_bias,
+                                .max_media = (uint32_t)config->settings->media.max_items,
+                                .max_frames = (uint32_t)config->settings->media.max_frames};
     d->uploads.limit = config->settings->server.max_upload_bytes;
     d->unknown_fields = json_object();
     pthread_mutex_init(&d->lock, NULL);

@@ -2,6 +2,7 @@
 libtenon_la_SOURCES += \
 	%D%/api.h \
 	%D%/breakers.c %D%/breakers.h \
+	%D%/defaults.c %D%/defaults.h \
 	%D%/dispatch.c %D%/dispatch.h \
 	%D%/exchange.c %D%/exchange.h \
 	%D%/prometheus.c %D%/prometheus.h \

@@ -27,6 +27,9 @@ int tn_served_open(tn_registry *registry, const char *path, const tn_settings *a
                    const tn_model_settings *settings, uint64_t kv_bytes, tn_served *ret, tn_error *err);
 void tn_served_fini(tn_served *s);
 
+/* The kinds of media that the model takes: 1 << TN_MEDIA_IMAGE, ... [any thread] */
+unsigned tn_served_media(const tn_served *s);
+
 /* The ids of prompt i of r: rendered messages, encoded text, or ids as given. -1 with e filled. [any thread]
  */
 int tn_served_prompt(const tn_served *s, const tn_api_request *r, uint32_t i, tn_ids *ret, tn_api_error *e);

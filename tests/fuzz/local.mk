@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # One target per parser of outside bytes; fuzz.h says how they are run.
 fuzz_targets = \
-	tests/fuzz/api tests/fuzz/config tests/fuzz/gguf tests/fuzz/jinja tests/fuzz/safetensors tests/fuzz/tokenizer
+	tests/fuzz/api tests/fuzz/config tests/fuzz/gguf tests/fuzz/jinja tests/fuzz/safetensors tests/fuzz/source \
+	tests/fuzz/tokenizer
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
 
@@ -28,3 +29,7 @@ tests_fuzz_jinja_LDADD = libtenon.la
 tests_fuzz_api_SOURCES = %D%/api.c %D%/fuzz.c %D%/fuzz.h
 tests_fuzz_api_CPPFLAGS = $(test_cppflags)
 tests_fuzz_api_LDADD = libtenon.la
+
+tests_fuzz_source_SOURCES = %D%/source.c %D%/fuzz.c %D%/fuzz.h
+tests_fuzz_source_CPPFLAGS = $(test_cppflags)
+tests_fuzz_source_LDADD = libtenon.la

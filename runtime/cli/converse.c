@@ -27,15 +27,6 @@ void tn_converse_defaults(tn_converse_args *args) {
     tn_sampling_defaults(&args->sampling);
 }
 
-/* No family of today sees. */
-static int check_media(const tn_converse_args *args, tn_error *err) {
-    tn_media_kind kind;
-    if (tn_media_args_count(&args->media) == 0) return 0;
-    const char *file = tn_media_args_file(&args->media, 0, &kind);
-    return tn_fail(err, TN_ENOTSUP, "%s: this model does not take %s", file,
-                   kind == TN_MEDIA_IMAGE ? "images" : "video");
-}
-
 int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool need_template,
                          tn_error *err) {
     *c = (tn_conversation){.args = args};
@@ -47,7 +38,7 @@ int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool 
     int rc = tn_load(args->model.model, &args->compute, config, &c->loaded, err);
     tn_model *m = c->loaded.model;
     if (!rc) rc = tn_need_tokenizer(m, err);
-    if (!rc) rc = check_media(args, err);
+    if (!rc) rc = tn_look_at(&c->look, &c->loaded, &args->media, NULL, err);
     if (!rc && need_template)
         rc = tn_chat_init(&c->chat, m->tokenizer, NULL, m->family->chat.template_fallback, err);
     if (!rc) rc = tn_sampling_choose(&args->sampling, m, &c->sampling, err);
@@ -59,6 +50,7 @@ int tn_conversation_init(tn_conversation *c, const tn_converse_args *args, bool 
 
 void tn_conversation_fini(tn_conversation *c) {
     tn_engine_free(c->engine);
+    tn_look_fini(&c->look);
     tn_sampling_choice_fini(&c->sampling);
     tn_chat_fini(&c->chat);
     tn_unload(&c->loaded);
@@ -117,32 +109,33 @@ static bool on_token(void *ctx, const tn_token *token) {
     return tn_printer_token(&r->printer, token->id);
 }
 
-static int generate(tn_conversation *c, const tn_ids *ids, reply *r, tn_error *err) {
+static int generate(tn_conversation *c, const tn_sight *sight, reply *r, tn_error *err) {
     tn_seq *seq;
     bool busy = true;
-    tn_seq_config config = {.prompt = ids->data,
-                            .n_prompt = (uint32_t)ids->len,
-                            .max_new = c->args->max_tokens ? (uint32_t)c->args->max_tokens : UINT32_MAX,
+    tn_seq_config config = {.max_new = c->args->max_tokens ? (uint32_t)c->args->max_tokens : UINT32_MAX,
                             .sampling = tn_sampling_next(&c->sampling),
                             .ctx = r,
                             .on_token = on_token};
+    tn_sight_config(sight, &config);
     int rc = tn_engine_add(c->engine, &config, &seq, err);
     if (rc) return rc;
     r->start = tn_clock_s();
     while (!rc && busy && !tn_interrupted()) rc = tn_engine_step(c->engine, &busy, err);
+    if (!rc && tn_seq_finish(seq) == TN_FINISH_FAILED)
+        rc = tn_fail(err, tn_seq_error(seq)->code, "%s", tn_seq_error(seq)->text);
     tn_engine_remove(c->engine, seq);
     double end = tn_clock_s();
-    c->n_prompt = (uint32_t)ids->len;
+    c->n_prompt = sight->n_ids;
     c->n_reply = r->printer.n_token;
     c->prefill_s = (r->first > 0 ? r->first : end) - r->start;
     c->decode_s = r->first > 0 ? end - r->first : 0;
     return rc;
 }
 
-static int stream(tn_conversation *c, const tn_ids *ids, reply *r, bool *ret_interrupted, tn_error *err) {
+static int stream(tn_conversation *c, const tn_sight *sight, reply *r, bool *ret_interrupted, tn_error *err) {
     tn_interrupt_catch();
     int rc = tn_printer_init(&r->printer, c->loaded.model->tokenizer, false, err);
-    if (!rc) rc = generate(c, ids, r, err);
+    if (!rc) rc = generate(c, sight, r, err);
     if (!rc) rc = tn_printer_finish(&r->printer, err);
     *ret_interrupted = tn_interrupted();
     tn_interrupt_clear();
@@ -154,19 +147,39 @@ static json_t *extra_variables(const tn_conversation *c) {
     return c->think_set ? json_pack("{s:b}", "enable_thinking", c->think) : json_object();
 }
 
-int tn_conversation_reply(tn_conversation *c, bool *ret_interrupted, tn_error *err) {
+/* The prompt of the messages so far, with what they show. */
+static int prompt_of(const tn_conversation *c, json_t *extra, tn_sight *ret, tn_error *err) {
     tn_ids ids = {0};
+    tn_buf text;
+    *ret = (tn_sight){0};
+    if (c->look.n_seen == 0) {
+        int rc = tn_chat_prompt(&c->chat, c->messages, NULL, extra, &ids, err);
+        ret->ids = ids.data;
+        ret->n_ids = (uint32_t)ids.len;
+        return rc;
+    }
+    tn_buf_init(&text, TN_CHAT_MAX_BYTES);
+    int rc = tn_chat_render(&c->chat, c->messages, NULL, extra, &text, err);
+    if (!rc)
+        rc = tn_sight_write(c->loaded.model, text.data ? text.data : "", text.len, c->look.seen,
+                            c->look.n_seen, ret, err);
+    tn_buf_free(&text);
+    return rc;
+}
+
+int tn_conversation_reply(tn_conversation *c, bool *ret_interrupted, tn_error *err) {
+    tn_sight sight;
     reply r = {0};
     json_t *extra = extra_variables(c);
     *ret_interrupted = false;
-    int rc = tn_chat_prompt(&c->chat, c->messages, NULL, extra, &ids, err);
-    if (!rc) rc = stream(c, &ids, &r, ret_interrupted, err);
+    int rc = prompt_of(c, extra, &sight, err);
+    if (!rc) rc = stream(c, &sight, &r, ret_interrupted, err);
     if (!rc)
         rc = tn_conversation_add(c, "assistant", r.printer.text.data ? r.printer.text.data : "",
                                  r.printer.text.len, err);
     tn_printer_fini(&r.printer);
     json_decref(extra);
-    tn_ids_free(&ids);
+    tn_sight_fini(&sight);
     return rc;
 }
 
@@ -177,7 +190,8 @@ int tn_conversation_continue(tn_conversation *c, const char *text, size_t len, b
     *ret_interrupted = false;
     int rc = tn_tokenizer_encode(c->loaded.model->tokenizer, text, len,
                                  TN_ENCODE_ADD_SPECIAL | TN_ENCODE_PARSE_SPECIAL, &ids, err);
-    if (!rc) rc = stream(c, &ids, &r, ret_interrupted, err);
+    const tn_sight sight = {.ids = ids.data, .n_ids = (uint32_t)ids.len};
+    if (!rc) rc = stream(c, &sight, &r, ret_interrupted, err);
     tn_printer_fini(&r.printer);
     tn_ids_free(&ids);
     return rc;

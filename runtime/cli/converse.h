@@ -4,7 +4,7 @@
 #define TN_CLI_CONVERSE_H
 
 #include "cli/load.h"
-#include "cli/media_args.h"
+#include "cli/look.h"
 #include "text/chat.h"
 
 /* Options that tenon run and tenon chat share. */
@@ -26,6 +26,7 @@ typedef struct tn_conversation {
     tn_loaded_model loaded;
     tn_chat chat;
     tn_engine *engine;
+    tn_look look;
     json_t *messages; /* [{role, content}] */
     tn_sampling_choice sampling;
     bool think_set, think;      /* enable_thinking, when somebody said */

@@ -42,6 +42,7 @@ libtenoncli_la_SOURCES = \
 	%D%/interrupt.c %D%/interrupt.h \
 	%D%/json_lines.c %D%/json_lines.h \
 	%D%/load.c %D%/load.h \
+	%D%/look.c %D%/look.h \
 	%D%/media_args.c %D%/media_args.h \
 	%D%/npy.c %D%/npy.h \
 	%D%/options.c %D%/options.h \

@@ -57,7 +57,7 @@ static uint64_t by_rate(const tn_vision *v, uint64_t n, double fps, const tn_sam
 }
 
 int tn_frames_choose(const tn_vision *v, uint64_t n, double fps, const tn_sampling_request *request,
-                       uint32_t **ret, uint32_t *ret_n, tn_error *err) {
+                     uint32_t **ret, uint32_t *ret_n, tn_error *err) {
     int rc = check(v, n, request, err);
     if (rc) return rc;
     if (!(fps > 0 && fps < HUGE_VAL)) fps = TN_SAMPLING_NO_RATE;

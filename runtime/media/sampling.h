@@ -26,6 +26,6 @@ typedef struct tn_sampling_request {
  * TN_ENOTSUP (the family takes no videos), TN_EINVAL (no frames; a request that contradicts itself or wants
  * more frames than there are: with both numbers), TN_ELIMIT, TN_ENOMEM. [any thread] */
 int tn_frames_choose(const tn_vision *v, uint64_t n, double fps, const tn_sampling_request *request,
-                       uint32_t **ret, uint32_t *ret_n, tn_error *err);
+                     uint32_t **ret, uint32_t *ret_n, tn_error *err);
 
 #endif

@@ -8,6 +8,7 @@ libtenon_la_SOURCES += \
 	%D%/prometheus.c %D%/prometheus.h \
 	%D%/models.c %D%/models.h \
 	%D%/residency.c %D%/residency.h \
+	%D%/seeing.c %D%/seeing.h \
 	%D%/served.c %D%/served.h \
 	%D%/server.c %D%/server.h \
 	%D%/status.c %D%/status.h \

@@ -44,6 +44,14 @@ static int init_breakers(tn_served *s, const tn_settings *all, tn_error *err) {
                             &s->breakers, &s->n_breakers, err);
 }
 
+/* What it needs to see, if it does. */
+static int init_sight(tn_served *s, const tn_settings *all, tn_error *err) {
+    const tn_tower *t = s->model->tower;
+    if (!t) return 0;
+    int rc = tn_media_store_new(tn_settings_media(all).tower_cache_bytes, &s->store, err);
+    return rc ? rc : tn_intake_new(&t->vision, s->store, &s->intake, err);
+}
+
 int tn_served_open(tn_registry *registry, const char *path, const tn_settings *all,
                    const tn_model_settings *c, uint64_t kv_bytes, tn_served *ret, tn_error *err) {
     tn_model_config config = {.path = path,
@@ -57,6 +65,7 @@ int tn_served_open(tn_registry *registry, const char *path, const tn_settings *a
                               .max_seqs = (uint32_t)c->parallel,
                               .kv_bytes = kv_bytes,
                               .max_step_tokens = (uint32_t)c->step_tokens,
+                              .media_bytes = tn_settings_media(all).tower_cache_bytes,
                               .module_args = module_args,
                               .module_args_ctx = (void *)(uintptr_t)all};
     *ret = (tn_served){.settings = c};
@@ -64,13 +73,16 @@ int tn_served_open(tn_registry *registry, const char *path, const tn_settings *a
     if (!rc && !ret->model->tokenizer)
         rc = tn_fail(err, ret->model->tokenizer_error.code, "%s", ret->model->tokenizer_error.text);
     if (!rc) rc = init_chat(ret, err);
+    if (!rc) rc = init_sight(ret, all, err);
     return rc ? rc : init_breakers(ret, all, err);
 }
 
 void tn_served_fini(tn_served *s) {
     tn_chat_fini(&s->chat);
     free(s->breakers);
+    tn_intake_free(s->intake);
     tn_model_free(s->model);
+    tn_media_store_free(s->store);
     *s = (tn_served){0};
 }
 
@@ -92,10 +104,25 @@ static int chat_prompt(const tn_served *s, const tn_api_request *r, tn_ids *ret,
     return rc ? tn_api_fail_status(e, rc, "messages", err.text) : 0;
 }
 
-/* No family of today sees. */
+int tn_served_sight(const tn_served *s, const tn_api_request *r, const tn_seen *seen, uint32_t n_seen,
+                    tn_sight *ret, tn_api_error *e) {
+    tn_error err = {0};
+    tn_buf text;
+    if (!s->has_chat)
+        return tn_api_fail(e, 400, NULL, "model", "this model cannot chat: %s", s->chat_error.text);
+    json_t *vars = template_vars(s, r);
+    tn_buf_init(&text, TN_CHAT_MAX_BYTES);
+    int rc = vars ? tn_chat_render(&s->chat, r->messages, r->tools, vars, &text, &err) : TN_ENOMEM;
+    if (!rc) rc = tn_sight_write(s->model, text.data ? text.data : "", text.len, seen, n_seen, ret, &err);
+    tn_buf_free(&text);
+    json_decref(vars);
+    return rc ? tn_api_fail_status(e, rc, "messages", err.text) : 0;
+}
+
 unsigned tn_served_media(const tn_served *s) {
-    (void)s;
-    return 0;
+    const tn_tower *t = s->model->tower;
+    if (!t) return 0;
+    return 1u << TN_MEDIA_IMAGE | (t->vision.video.text ? 1u << TN_MEDIA_VIDEO : 0);
 }
 
 int tn_served_prompt(const tn_served *s, const tn_api_request *r, uint32_t i, tn_ids *ret, tn_api_error *e) {

@@ -152,13 +152,21 @@ def covered(xp, o, px, py):
     return xp.clamp(.5 - (near * (1 - fv) + far * fv - grow) * r, 0, 1) * shown
 
 
-def draw(objects, background, width, height):
-    """n images [n, height, width, 3] f32, whole numbers 0..255; objects [n, m, OBJECT] f32, the last on top; background [n, 3]"""
+def reach_of(objects):
+    return 2 * math.ceil(1.35 * float(objects[..., 6].max()) + 1)
+
+
+def draw(objects, background, width, height, reach=None):
+    """n images [n, height, width, 3] f32, whole numbers 0..255; objects [n, m, OBJECT] f32, the last on top; background [n, 3]
+
+    reach: side of the square of pixels around an object that is drawn, reach_of(objects); given, a GPU need not be waited for."""
     xp = Numpy if isinstance(objects, np.ndarray) else Torch()
     n, m = objects.shape[:2]
-    image = background[xp.arange(n * height * width, objects) // (width * height)]
+    # One pixel more, where all goes that lies outside.
+    outside = n * height * width
+    image = background[xp.clamp(xp.arange(outside + 1, objects) // (width * height), 0, n - 1)]
     if m:
-        reach = 2 * math.ceil(1.35 * float(objects[..., 6].max()) + 1)
+        reach = reach or reach_of(objects)
         step = xp.arange(reach, objects)
         first = (xp.arange(n, objects) * (width * height))[:, None, None]
     for k in range(m):
@@ -168,10 +176,9 @@ def draw(objects, background, width, height):
         px, py = px + 0 * py, py + 0 * px
         inside = (px >= 0) & (px < width) & (py >= 0) & (py < height)
         a = covered(xp, o, px, py)
-        where = (first + py * width + px)[inside]
-        a, colour = a[inside][:, None], (o[:, None, None, 1:4] + 0 * px[..., None])[inside]
-        image[where] = image[where] * (1 - a) + colour * a
-    return xp.floor(image.reshape(n, height, width, 3) + .5)
+        where = xp.where(inside, first + py * width + px, outside)
+        image[where] = image[where] * (1 - a[..., None]) + o[:, None, None, 1:4] * a[..., None]
+    return xp.floor(image[:outside].reshape(n, height, width, 3) + .5)
 
 
 def cubic(x, a=-0.5):

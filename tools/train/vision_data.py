@@ -32,6 +32,7 @@ BACKGROUNDS = ("white", "white", "white", "white", "black", "black", "gray", "gr
 SYSTEM = starter_data.GENERIC[:12]
 NO_IMAGE, NO_VIDEO = "There is no image.", "There is no video."
 UNKNOWN = "I only know about simple pictures and clips."
+TURNS = (1, 1, 2, 3, 4, 5, 6, 7)
 FRAMES = (4, 4, 6, 6, 8, 8, 8, 10, 12, 16)
 TEXT_ONLY = tuple(f for f in starter_data.HISTORY if f.__module__ != "tasks.talk")
 TALK = (
@@ -282,10 +283,6 @@ def questions(rng, scene, where, n):
     return sorted(out, key=lambda f: "describe" in f.task or f.task in ("what happens", "numbers"))
 
 
-def turns(rng):
-    return rng.choice((1, 1, 2, 3, 4, 5, 6, 7))
-
-
 IMAGE_WORDS = ("", "", "", " in the image", " in the picture", " in this image", " in this picture", " on the picture")
 CLIP_WORDS = ("", "", " in the video", " in the clip", " in this video", " in the clip")
 
@@ -306,17 +303,17 @@ class Talk:
         self.tasks.append(asked.task)
 
 
-def image_talk(rng, size, source, held_out):
+def image_talk(rng, size, source, held_out, turns=1):
     s = wanted(lambda: image_scene(rng, size, source), held_out)
     talk, asked = Talk(rng), []
     while not asked:
-        asked = questions(rng, s, rng.choice(IMAGE_WORDS), turns(rng))
+        asked = questions(rng, s, rng.choice(IMAGE_WORDS), turns)
     for i, f in enumerate(asked):
         talk.say(rng, f, *([] if i else [s]))
     return talk
 
 
-def pair_talk(rng, sizes, held_out):
+def pair_talk(rng, sizes, held_out, turns=1):
     """two pictures, in one message or in two"""
     one, two = (wanted(lambda: image_scene(rng, *size), held_out) for size in sizes)
     talk = Talk(rng)
@@ -324,14 +321,14 @@ def pair_talk(rng, sizes, held_out):
         for s in (one, two):
             asked = []
             while not asked:
-                asked = questions(rng, s, rng.choice(("", " in this image", " in this picture") if s is one else (" in this image", " in the second image", " in this picture")), rng.choice((1, 2)))
+                asked = questions(rng, s, rng.choice(("", " in this image", " in this picture") if s is one else (" in this image", " in the second image", " in this picture")), -(-turns // 2))
             for i, f in enumerate(asked):
                 talk.say(rng, f, *([] if i else [s]))
         return talk
     asked = []
     while not asked:
         for s, name, at in ((one, "first", 1), (two, "second", 2)):
-            found = questions(rng, s, rng.choice((f" in the {name} image", f" in the {name} picture", f" in image {at}", f" in picture {at}")), rng.choice((1, 2, 2)))
+            found = questions(rng, s, rng.choice((f" in the {name} image", f" in the {name} picture", f" in image {at}", f" in picture {at}")), -(-turns // 2))
             asked += [q.Ask(f"two: {f.task}", f.question, f.answer) for f in found]
         if not one.number and not two.number:
             asked += [f for f in (m(rng, one, two, ("first", "second")) for m in (q.both_count, q.which_has)) if f and rng.random() < .6]
@@ -343,19 +340,26 @@ def pair_talk(rng, sizes, held_out):
     return talk
 
 
-def clip_talk(rng, size, source, frames, held_out):
+def clip_talk(rng, size, source, frames, held_out, turns=1):
     s = wanted(lambda: clip_scene(rng, size, source, frames), held_out)
     talk, asked = Talk(rng), []
     while not asked:
-        asked = questions(rng, s, rng.choice(CLIP_WORDS), turns(rng))
+        asked = questions(rng, s, rng.choice(CLIP_WORDS), turns)
     for i, f in enumerate(asked):
         talk.say(rng, f, *([] if i else [s]))
     return talk
 
 
-def text_talk(rng, held_out):
+def text_talk(rng, held_out, turns=1):
     """no picture at all"""
-    talk, kind = Talk(rng), rng.random()
+    talk = Talk(rng)
+    for _ in range(turns):
+        text_turn(rng, talk, held_out)
+    return talk
+
+
+def text_turn(rng, talk, held_out):
+    kind = rng.random()
     if kind < .5:
         clip = rng.random() < .3
         make = (lambda: clip_scene(rng, (128, 128), (128, 128), 8)) if clip else (lambda: image_scene(rng, (192, 192), (192, 192)))
@@ -364,13 +368,11 @@ def text_talk(rng, held_out):
             asked = questions(rng, wanted(make, held_out), rng.choice((" in the video", " in the clip", " in this video") if clip else (" in the image", " in the picture", " in this image")), 1)
         talk.say(rng, q.Ask("no video" if clip else "no image", asked[0].question, NO_VIDEO if clip else NO_IMAGE))
     elif kind < .72:
-        for _ in range(rng.choice((1, 1, 2))):
-            asks, answer = rng.choice(TALK)
-            talk.say(rng, q.Ask("talk", rng.choice(asks), answer))
+        asks, answer = rng.choice(TALK)
+        talk.say(rng, q.Ask("talk", rng.choice(asks), answer))
     else:
         turn = rng.choice(TEXT_ONLY)(rng)
-        talk.say(rng, q.Ask("unknown", turn.ask[:200], UNKNOWN))
-    return talk
+        talk.say(rng, q.Ask("unknown", turn.ask[:120], UNKNOWN))
 
 
 def media_text(scene, step):
@@ -445,7 +447,8 @@ KINDS = ("image",) * 62 + ("pair",) * 12 + ("clip",) * 26
 
 
 def talks(rng, kind, patches, most_rows, held_out=False):
-    """conversations whose pictures have one size (pairs: two), as many as `patches` patches allow"""
+    """conversations of about one length whose pictures have one size (pairs: two), as many as `patches` patches allow"""
+    turns = rng.choice(TURNS)
     if kind == "clip":
         frames = rng.choice(FRAMES)
         size, source = video_size(rng, frames)
@@ -456,13 +459,13 @@ def talks(rng, kind, patches, most_rows, held_out=False):
     rows = max(1, min(most_rows, patches // each))
     for k in range(rows):
         if k and rng.random() < .05:
-            yield text_talk(rng, held_out)
+            yield text_talk(rng, held_out, min(turns, 3))
         elif kind == "clip":
-            yield clip_talk(rng, size, source, frames, held_out)
+            yield clip_talk(rng, size, source, frames, held_out, turns)
         elif kind == "pair":
-            yield pair_talk(rng, sizes, held_out)
+            yield pair_talk(rng, sizes, held_out, turns)
         else:
-            yield image_talk(rng, *sizes[0], held_out)
+            yield image_talk(rng, *sizes[0], held_out, turns)
 
 
 def batch(encode, rng, some, keep=False):

@@ -15,7 +15,9 @@ class Norm(nn.Module):
         self.weight, self.eps = nn.Parameter(torch.ones(size)), eps
 
     def forward(self, x):
-        y = x.float()
+        if hasattr(F, "rms_norm"):
+            return F.rms_norm(x.float(), self.weight.shape, self.weight, self.eps).to(x.dtype)
+        y = x.float()                                  # PyTorch 1
         return (y * torch.rsqrt(y.square().mean(-1, keepdim=True) + self.eps) * self.weight).to(x.dtype)
 
 
@@ -117,10 +119,10 @@ class Block(nn.Module):
         self.mlp.linear_fc1, self.mlp.linear_fc2 = nn.Linear(d, f), nn.Linear(f, d)
 
     def forward(self, x, cos, sin):
-        q, k, v = self.attn.qkv(self.norm1(x).to(x.dtype)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = self.attn.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         y = attention(rope(q, cos, sin), rope(k, cos, sin), v, False)
         x = x + self.attn.proj(y.transpose(1, 2).flatten(2))
-        return x + self.mlp.linear_fc2(F.gelu(self.mlp.linear_fc1(self.norm2(x).to(x.dtype)), approximate="tanh"))
+        return x + self.mlp.linear_fc2(F.gelu(self.mlp.linear_fc1(self.norm2(x)), approximate="tanh"))
 
 
 class Merger(nn.Module):
@@ -170,7 +172,7 @@ class Tower(nn.Module):
         """patches [n, rows * columns, values] of n grids alike -> (rows for the text [n * cells, d], [the same for deepstack])"""
         index, weight, cos, sin = self.grid(rows, columns, patches.device)
         x = self.patch_embed.proj(patches)
-        x = x + (self.pos_embed(index) * weight).sum(0).to(x.dtype)
+        x = x.float() + (self.pos_embed(index) * weight).sum(0)         # the sum of the layers stays in float32
         deep = {}
         for k, block in enumerate(self.blocks):
             x = block(x, cos, sin)

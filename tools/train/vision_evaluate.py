@@ -4,8 +4,8 @@
 
     vision_evaluate.py model.safetensors --out OUT
 
-Written: report.json (accuracy by task on held-out scenes, and what went wrong) and eval.json (the questions of
-tests/vectors/scenes with greedy answers that are right and no near tie). All in float32, on the stored (bfloat16) weights.
+Written: report.json (accuracy by task on held-out scenes, and what went wrong), README.md (the model's card) and eval.json (the
+questions of tests/vectors/scenes with greedy answers that are right and no near tie). All in float32, on the stored (bfloat16) weights.
 
 An answer counts as right when greedy decoding gives exactly the expected text: when each of its tokens, the end included, is
 the likeliest after the right ones before it.
@@ -15,13 +15,14 @@ import json
 import multiprocessing
 import os
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
 import scenes
+import vision_card
 import vision_data
 import vision_model
 import vision_train
@@ -155,7 +156,7 @@ def with_transformers(folder, results, device):
     """the same answers from transformers' implementation, each token given the ones before it; and its processor's pixels"""
     from transformers import Qwen3VLForConditionalGeneration
     model = Qwen3VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").to(device).eval()
-    same, worst, skipped = 0, 0.0, Counter()
+    same, worst = 0, 0.0
     for case, r in results:
         ids, grids = r["prompt_ids"] + r["ids"], [[max(1, s.n_frame // 2), s.height // 16, s.width // 16] for s in r["shown"]]
         feed = {"input_ids": torch.tensor([ids], device=device), "attention_mask": torch.ones(1, len(ids), dtype=torch.long, device=device),
@@ -169,7 +170,7 @@ def with_transformers(folder, results, device):
         n = len(r["prompt_ids"])
         same += logits[n - 1:-1].argmax(-1).tolist() == r["ids"]
         worst = max(worst, abs(r["last"] - logits[n - 1].cpu().numpy()).max()) if "last" in r else worst
-    return {"answers": len(results), "same": same, "worst_logit": round(float(worst), 5), "skipped": dict(skipped)}
+    return {"answers": len(results), "same": same, "worst_logit": round(float(worst), 5)}
 
 
 def with_processor(folder, results):
@@ -248,6 +249,8 @@ def main():
     (o.out / "eval.json").write_text(recorded)
     report["scenes_wrong"] = [[c["name"], c["question"], c["answer"], r["text"]] for c, r in results if r["text"] != c["answer"]]
     print(json.dumps({k: report[k] for k in ("scenes", "scenes_wrong")}), flush=True)
+    training = o.weights.parent / "training.json"
+    (o.out / "README.md").write_text(vision_card.card(report, json.loads(training.read_text()) if training.exists() else {}, sum(p.numel() for p in model.parameters())))
     report["held_out_wrong"] = wrong
     (o.out / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=1))
 

@@ -207,7 +207,7 @@ def resized(images, width, height):
         m = resampling(before, after)
         return m if xp is Numpy else xp.torch.from_numpy(m).to(images.device)
     if w != width:
-        images = xp.clamp(xp.floor(matrix(w, width) @ images + .5), 0, 255)
+        images = xp.clamp(xp.floor(images.swapaxes(2, 3) @ matrix(w, width).T + .5), 0, 255).swapaxes(2, 3)
     if h != height:
         images = xp.clamp(xp.floor((matrix(h, height) @ images.reshape(-1, h, width * 3) + .5)), 0, 255).reshape(-1, height, width, 3)
     return images

@@ -123,7 +123,7 @@ def seen(model, groups, noise):
     """the tower's rows for all pictures of a batch, group after group; noise: of the pixels, 0..255"""
     rows, deep = [], []
     for (width, height, drawn_width, drawn_height, frames), reach, objects, background in groups:
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cuda", enabled=False):      # pixels need more than bfloat16
             x = scenes.draw(objects, background, drawn_width, drawn_height, reach)
             if noise:
                 strength = noise * torch.rand(len(x), 1, 1, 1, device=x.device) * (torch.rand(len(x), 1, 1, 1, device=x.device) < .35)

@@ -94,6 +94,7 @@ static int open_input(video_source *s, tn_error *err) {
     s->format->max_streams = STREAMS_MAX;
     av_dict_set(&options, "format_whitelist", CONTAINERS, 0);
     av_dict_set(&options, "codec_whitelist", CODECS, 0);
+    if (s->ignore_edits) av_dict_set_int(&options, "ignore_editlist", 1, 0);
     int rc = avformat_open_input(&s->format, "", (AVInputFormat *)(uintptr_t)f, &options);
     av_dict_free(&options);
     return rc < 0 ? video_fail(err, rc, "its header is damaged or cut off") : 0;
@@ -158,8 +159,8 @@ static int check_limits(const video_source *s, const tn_modality_limits *limits,
 }
 
 int video_source_open(video_source *s, const uint8_t *bytes, size_t n, const tn_modality_limits *limits,
-                      tn_error *err) {
-    *s = (video_source){.bytes = bytes, .n = n};
+                      bool ignore_edits, tn_error *err) {
+    *s = (video_source){.bytes = bytes, .n = n, .ignore_edits = ignore_edits};
     int rc = video_check_extent(bytes, n, err);
     if (!rc) rc = open_input(s, err);
     if (!rc) rc = find_streams(s, limits, err);

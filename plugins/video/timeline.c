@@ -37,6 +37,7 @@ static int add_key(walk *w, const AVPacket *p, tn_error *err) {
 
 static int add_packet(walk *w, const AVPacket *p, tn_error *err) {
     void *array = w->t->time;
+    w->t->n_hidden += p->flags & AV_PKT_FLAG_DISCARD ? 1 : 0;
     if (!video_packet_shown(w->s, p)) return 0;
     if (w->t->n == FRAMES_MAX) return tn_fail(err, TN_ELIMIT, "video: more than %d frames", FRAMES_MAX);
     int rc = grow(&array, &w->room, w->t->n, sizeof *w->t->time, err);
@@ -124,8 +125,7 @@ int video_timeline_read(video_source *s, const tn_modality_limits *limits, video
     *ret = (video_timeline){.unit = av_q2d(s->stream->time_base)};
     int rc = read_packets(&w, err);
     if (rc) return rc;
-    if (!ret->n)
-        return tn_fail(err, TN_EFORMAT, "video: it has no frames: it is empty or cut off after its header");
+    if (!ret->n) return 0;
     if (w.n_untimed || !(ret->unit > 0) || !sort_times(ret) || !is_plausible(ret))
         count_instead(ret, s->stream);
     else

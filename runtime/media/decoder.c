@@ -222,7 +222,7 @@ static int ask(tn_decoder *d, const void *bytes, size_t n, const uint32_t *index
                tn_media_reply *ret, int *ret_fd, tn_error *err) {
     const tn_decode_limits *l = &d->limits;
     tn_media_request q = {.magic = TN_MEDIA_MAGIC, .n_index = n_index, .n_byte = n, .memory = l->memory};
-    int memory;
+    int memory = -1;
     q.seconds = l->timeout_s < 1e6 ? (uint32_t)ceil(l->timeout_s) : 1000000;
     q.limits = (tn_modality_limits){.size = sizeof q.limits,
                                     .max_frames = l->max_frames,
@@ -322,7 +322,7 @@ static int take_frames(const tn_decoder *d, const tn_media_info *info, int fd, u
 int tn_decoder_frames(tn_decoder *d, const void *bytes, size_t n, const uint32_t *index, uint32_t n_index,
                       tn_frames *ret, tn_error *err) {
     tn_media_reply a;
-    uint32_t *wanted, n_wanted;
+    uint32_t *wanted = NULL, n_wanted = 0;
     int fd;
     int rc = distinct(index, n_index, &wanted, &n_wanted, err);
     if (rc) return rc;

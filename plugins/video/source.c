@@ -141,7 +141,6 @@ static int choose_stream(video_source *s, tn_error *err) {
 
 static int check_limits(const video_source *s, const tn_modality_limits *limits, tn_error *err) {
     const AVCodecParameters *p = s->stream->codecpar;
-    double seconds = s->format->duration > 0 ? (double)s->format->duration / AV_TIME_BASE : 0;
     if (p->codec_id == AV_CODEC_ID_NONE)
         return tn_fail(err, TN_ENOTSUP, "video: it is in a code that is not known");
     if (p->width <= 0 || p->height <= 0 || p->width > SIDE_MAX || p->height > SIDE_MAX)
@@ -151,10 +150,6 @@ static int check_limits(const video_source *s, const tn_modality_limits *limits,
         return tn_fail(err, TN_ELIMIT,
                        "video: frames of %d x %d pixels; at most %llu pixels are taken (media.max_pixels)",
                        p->width, p->height, (unsigned long long)limits->max_pixels);
-    if (seconds > limits->max_seconds)
-        return tn_fail(err, TN_ELIMIT,
-                       "video: it lasts %.0f s; at most %.0f s are taken (media.max_video_seconds)", seconds,
-                       limits->max_seconds);
     return 0;
 }
 

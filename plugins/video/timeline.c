@@ -92,7 +92,7 @@ static bool is_plausible(const video_timeline *t) {
 
 static double rate(AVRational r) {
     double fps = r.num > 0 && r.den > 0 ? av_q2d(r) : 0;
-    return fps > 0 && fps <= FPS_MAX ? fps : 0;
+    return fps * GAP_S_MAX >= 1 && fps <= FPS_MAX ? fps : 0;
 }
 
 /* What the container says: on average, else the finest grid. */

@@ -22,7 +22,8 @@ typedef struct video_source {
     bool ignore_edits;
 } video_source;
 
-/* Opens bytes, which live until video_source_close, and checks the limits that the header can pass.
+/* Opens bytes, which live until video_source_close, and compares the size of its frames with the
+ * limits.
  * ignore_edits: an edit list of QuickTime's, which hides frames, is not looked at. */
 int video_source_open(video_source *s, const uint8_t *bytes, size_t n, const tn_modality_limits *limits,
                       bool ignore_edits, tn_error *err);

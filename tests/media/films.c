@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Films of every container and codec, through the helper. Frame i is a grey of 20 + 22 i with a black quarter
- * (tools/vectors/make_media.py). */
+/* Films of every container and codec, through the helper. Frame i of 10 is a grey of 20 + 22 i, of 60 a grey
+ * of 10 + 4 i, with a black quarter (tools/vectors/make_media.py). */
 #include "unit/unit.h"
 
 #include <math.h>
@@ -20,14 +20,20 @@ static double mean_of(const tn_frames *f, uint32_t i, int corner) {
     return sum / (3.0 * w * h);
 }
 
-/* Frame i of f shows number `number`, its black quarter in that corner. */
-static void assert_number(const tn_frames *f, uint32_t i, uint32_t number, int black, const char *name) {
-    double want = 20 + 22.0 * number;
+/* Frame i of f is that grey, its black quarter in that corner. */
+static void assert_grey(const tn_frames *f, uint32_t i, double grey, double tolerance, int black,
+                        const char *name) {
     for (int corner = 0; corner < 4; corner++) {
-        double mean = mean_of(f, i, corner), expected = corner == black ? 0 : want;
-        if (fabs(mean - expected) > 7)
-            fail_msg("%s: frame %u, corner %d is %.1f, not %.1f", name, number, corner, mean, expected);
+        double mean = mean_of(f, i, corner), expected = corner == black ? 0 : grey;
+        if (fabs(mean - expected) > tolerance)
+            fail_msg("%s: frame at %.2f s, corner %d is %.1f, not %.1f", name, f->seconds[i], corner, mean,
+                     expected);
     }
+}
+
+/* It shows number `number` of 10. */
+static void assert_number(const tn_frames *f, uint32_t i, uint32_t number, int black, const char *name) {
+    assert_grey(f, i, 20 + 22.0 * number, 7, black, name);
 }
 
 static tn_frames frames_of(const char *name, const uint32_t *index, uint32_t n) {
@@ -108,6 +114,25 @@ static void any_choice_gives_the_same_frames(void **state) {
             }
             tn_frames_fini(&f);
         }
+}
+
+/* Over several places where decoding can begin, some of them with frames before them that need older ones. */
+static void jumps_land_where_they_should(void **state) {
+    (void)state;
+    static const char *const names[] = {"many.mp4", "many.mkv", "many.ts", "many.webm"};
+    static const uint32_t choices[][4] = {
+        {0, 25, 26, 59}, {58, 58, 59, 59}, {11, 23, 35, 47}, {12, 24, 36, 48}, {3, 40, 41, 57}};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(info_of(names[i]).n_frame, 60);
+        for (size_t c = 0; c < sizeof choices / sizeof *choices; c++) {
+            tn_frames f = frames_of(names[i], choices[c], 4);
+            for (uint32_t k = 0; k < 4; k++) {
+                assert_grey(&f, k, 10 + 4.0 * choices[c][k], 1.9, 0, names[i]);
+                assert_true(fabs(f.seconds[k] - choices[c][k] * 0.1) < 0.0015);
+            }
+            tn_frames_fini(&f);
+        }
+    }
 }
 
 static void rotation_is_honoured(void **state) {
@@ -228,6 +253,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_shows_the_same),
         cmocka_unit_test(any_choice_gives_the_same_frames),
+        cmocka_unit_test(jumps_land_where_they_should),
         cmocka_unit_test(rotation_is_honoured),
         cmocka_unit_test(uneven_times_are_kept),
         cmocka_unit_test(broken_times_are_replaced),

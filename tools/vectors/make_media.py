@@ -6,8 +6,8 @@
 
 Needs Pillow, ffmpeg, ImageMagick and a C compiler with libjpeg (for YCCK, which Pillow does not write). The files are
 committed, so nobody needs this to build or test. Every good picture shows the same when it is decoded: 24 x 16 pixels, a
-red, a green, a blue and a yellow quarter (the grey ones their luma). Frame i of a film of 10 is a grey of 20 + 22 i, its
-upper left quarter is black.
+red, a green, a blue and a yellow quarter (the grey ones their luma). Frame i of a film of 10 is a grey of 20 + 22 i, of one
+of 60 a grey of 10 + 4 i; its upper left quarter is black.
 """
 import os
 import struct
@@ -220,7 +220,7 @@ def bad_pictures():
 def film(n=10):
     frames = b""
     for i in range(n):
-        grey = 20 + 22 * i
+        grey = 20 + 22 * i if n <= 10 else 10 + 4 * i
         frames += b"".join(bytes([0 if x < 32 and y < 24 else grey] * 3) for y in range(48) for x in range(64))
     return frames
 
@@ -256,6 +256,10 @@ def films():
     encode("theora.ogv", "-c:v", "libtheora", "-q:v", "9")
     encode("mpeg2.mpg", "-c:v", "mpeg2video", "-q:v", "2", "-r", "25")
     encode("one.mp4", *X264, n=1)
+    many = ["-c:v", "libx264", "-crf", "4", "-bf", "2", "-threads", "1", "-g", "12", "-x264-params", "open-gop=1:scenecut=0"]
+    for name in ("many.mp4", "many.mkv", "many.ts"):
+        encode(name, *many, n=60)
+    encode("many.webm", "-c:v", "libvpx-vp9", "-lossless", "1", "-g", "12", n=60)
     # Shown at other times than the number says; hours long with ten frames.
     encode("uneven.mkv", *X264, "-vf", "settb=1/1000,setpts='floor(N*N*40)'", "-vsync", "passthrough", "-enc_time_base", "1:1000")
     encode("long.mkv", *X264, "-vf", "settb=1/1000,setpts='N*500*1000'", "-vsync", "passthrough", "-enc_time_base", "1:1000")
@@ -300,6 +304,8 @@ def bad_films():
     count, step = struct.unpack(">II", jump[at + 12:at + 20])
     entry = struct.pack(">IIIIIIII", 0, 3, count // 2, step, 1, 0x7fffffff, count - count // 2 - 1, step)
     grow_box(jump, at - 4, entry)
+    at = jump.index(b"edts")
+    jump[at:at + 4] = b"free"
     put("jump_times.mp4", jump)
     huge = bytearray(fast)
     for kind in (b"avc1", b"tkhd"):

@@ -134,7 +134,7 @@ int video_timeline_read(video_source *s, const tn_modality_limits *limits, video
     double seconds = video_timeline_seconds(ret, ret->n);
     if (seconds > limits->max_seconds)
         return tn_fail(err, TN_ELIMIT,
-                       "video: it lasts %.0f s; at most %.0f s are taken (media.max_video_seconds)", seconds,
+                       "video: it lasts %.0f s; at most %.0f s are taken (media.max_duration)", seconds,
                        limits->max_seconds);
     return 0;
 }

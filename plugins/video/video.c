@@ -71,11 +71,11 @@ static int check_wanted(const tn_modality_limits *limits, const tn_media_info *i
         return tn_fail(err, TN_ELIMIT, "video: %u frames at once; at most %u are taken (media.max_frames)",
                        n_index, limits->max_frames);
     if (n_index > limits->max_bytes / frame)
-        return tn_fail(err, TN_ELIMIT,
-                       "video: %u frames of %u x %u pixels need %llu bytes; at most %llu are taken "
-                       "(media.max_decoded_bytes)",
-                       n_index, info->width, info->height, (unsigned long long)(frame * n_index),
-                       (unsigned long long)limits->max_bytes);
+        return tn_fail(
+            err, TN_ELIMIT,
+            "video: %u frames of %u x %u pixels need %llu bytes; at most %llu are taken: ask for fewer",
+            n_index, info->width, info->height, (unsigned long long)(frame * n_index),
+            (unsigned long long)limits->max_bytes);
     for (uint32_t i = 0; i < n_index; i++)
         if (index[i] >= info->n_frame || (i && index[i] <= index[i - 1]))
             return tn_fail(err, TN_EINVAL,

@@ -18,8 +18,7 @@ int vision_check_size(const vision_job *j, uint64_t width, uint64_t height) {
                        width, height, pixels, l->max_pixels);
     if (pixels > l->max_bytes / 3)
         return tn_fail(j->err, TN_ELIMIT,
-                       "a picture of %" PRIu64 " x %" PRIu64 " pixels needs more than %" PRIu64
-                       " bytes (media.max_decoded_bytes)",
+                       "a picture of %" PRIu64 " x %" PRIu64 " pixels needs more than %" PRIu64 " bytes",
                        width, height, l->max_bytes);
     return 0;
 }

@@ -209,7 +209,7 @@ static void bad_ones_are_refused_for_their_reason(void **state) {
     static const uint32_t all[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
     assert_refused("sound.m4a", all, 1, TN_EFORMAT, "sound alone");
     assert_refused("sound.wav", all, 1, TN_EFORMAT, "sound alone");
-    assert_refused("long.mkv", all, 1, TN_ELIMIT, "at most 3600 s are taken (media.max_video_seconds)");
+    assert_refused("long.mkv", all, 1, TN_ELIMIT, "at most 3600 s are taken (media.max_duration)");
     assert_refused("bad_headers_only.mp4", all, 1, TN_EFORMAT, "cut off");
     assert_refused("bad_cut.mkv", all, 1, TN_EFORMAT, "cut off");
     assert_refused("bad_noise.mp4", all, 10, TN_EFORMAT, "damaged");

@@ -17,7 +17,7 @@ const tn_option_row tn_show_options[] = {
 
 static int read_file(const char *path, tn_fetched *ret, tn_error *err) {
     const tn_fetch_limits limits = {
-        .max_bytes = TN_DECODE_MAX_FILE_BYTES, .timeout_s = 60, .allow_url = true, .own_files = true};
+        .max_bytes = TN_DECODE_MAX_BYTES, .timeout_s = 60, .allow_url = true, .own_files = true};
     return tn_fetch(&limits, path, strlen(path), ret, err);
 }
 

@@ -78,8 +78,7 @@ static int see_frames(tn_look *l, const char *text, tn_seen *ret, tn_error *err)
 
 static int check_kinds(const tn_model *m, const tn_media_args *media, uint32_t n_frames, tn_error *err) {
     const bool video = m->tower && m->tower->vision.video.text;
-    if (!m->tower)
-        return tn_fail(err, TN_ENOTSUP, "this model takes no images or videos: it has no vision tower");
+    if (!m->tower) return tn_model_no_tower(m, err);
     if ((media->videos.n || n_frames) && !video)
         return tn_fail(err, TN_ENOTSUP, "this model takes no videos");
     return 0;

@@ -23,10 +23,6 @@ void tn_sight_config(const tn_sight *s, tn_seq_config *ret) {
     ret->next_coord = s->next_coord;
 }
 
-static int no_tower(tn_error *err) {
-    return tn_fail(err, TN_EINVAL, "this model takes no images or videos");
-}
-
 /* What the prompt functions know of media: grids in patches. */
 static tn_medium *media_of(const tn_vision *v, const tn_seen *seen, size_t n) {
     tn_medium *media = calloc(n + 1, sizeof *media);
@@ -84,7 +80,7 @@ int tn_sight_bind(const tn_model *m, const int32_t *ids, size_t n, const tn_seen
                   tn_sight *ret, tn_error *err) {
     tn_media_prompt p = {0};
     *ret = (tn_sight){0};
-    if (!m->tower) return no_tower(err);
+    if (!m->tower) return tn_model_no_tower(m, err);
     const tn_vision *v = &m->tower->vision;
     tn_medium *media = media_of(v, seen, n_seen);
     int rc =
@@ -107,7 +103,7 @@ int tn_sight_write(const tn_model *m, const char *text, size_t len, const tn_see
     tn_ids ids = {0};
     tn_buf out;
     *ret = (tn_sight){0};
-    if (!m->tower) return no_tower(err);
+    if (!m->tower) return tn_model_no_tower(m, err);
     const tn_vision *v = &m->tower->vision;
     tn_medium *media = media_of(v, seen, n_seen);
     tn_buf_init(&out, MAX_TEXT);

@@ -59,7 +59,7 @@ static void read_mmproj(gemma *m, const tn_config *c) {
     uint32_t pool = c->u32(c, NULL, "clip.vision.projector.scale_factor", 4, 1 << 14);
     uint32_t side = t->image_size / t->patch;
     find_mlp(t, c);
-    check_grid(t, c, side, pool ? side / pool : 0);
+    check_grid(t, c, side, pool && side % pool == 0 ? side / pool : 0);
 }
 
 void gemma_read_tower(gemma *m, const tn_config *c) {

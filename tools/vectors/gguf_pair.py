@@ -75,15 +75,17 @@ def token_kind(piece, added):
     return NORMAL
 
 
-def tokenizer_metadata(folder, family):
+def tokenizer_metadata(folder, family, rename):
     t = json.loads((folder / "tokenizer.json").read_text())
     added = {a["content"]: a for a in t["added_tokens"]}
     ids = dict(t["model"]["vocab"], **{a["content"]: a["id"] for a in t["added_tokens"]})
     pieces = sorted(ids, key=ids.get)
     assert [ids[p] for p in pieces] == list(range(len(pieces)))
     merges = [m if isinstance(m, list) else m.split(" ") for m in t["model"]["merges"]]
-    out = [("tokenizer.ggml.tokens", ARRAY, (STRING, pieces)),
-           ("tokenizer.ggml.token_type", ARRAY, (I32, [token_kind(p, added) for p in pieces]))]
+    template = folder / "chat_template.jinja"
+    out = [("tokenizer.chat_template", STRING, template.read_text())] if template.exists() else []
+    out += [("tokenizer.ggml.tokens", ARRAY, (STRING, [rename.get(p, p) for p in pieces])),
+            ("tokenizer.ggml.token_type", ARRAY, (I32, [token_kind(p, added) for p in pieces]))]
     if family != "gemma3":
         return out + [("tokenizer.ggml.model", STRING, "gpt2"), ("tokenizer.ggml.pre", STRING, "qwen2"),
                       ("tokenizer.ggml.merges", ARRAY, (STRING, [" ".join(m) for m in merges])),
@@ -230,8 +232,9 @@ def swap_mlp(tensors):
     return {re.sub("ffn_(up|down)", lambda m: other[m[0]], name): t for name, t in tensors.items()}
 
 
-def convert(folder, out, matrices=F16, swapped=False, edit=lambda metadata: metadata):
-    """Writes out/model.gguf and out/mmproj-model.gguf. swapped: old names; edit: changes the tower's metadata."""
+def convert(folder, out, matrices=F16, swapped=False, edit=lambda metadata, tensors: (metadata, tensors), rename={}):
+    """Writes out/model.gguf and out/mmproj-model.gguf. swapped: old names; edit: changes the tower's metadata and
+    tensors; rename: pieces of the tokenizer."""
     folder, out = Path(folder), Path(out)
     c = json.loads((folder / "config.json").read_text())
     text = dict(c, **c.get("text_config", {}))
@@ -250,9 +253,9 @@ def convert(folder, out, matrices=F16, swapped=False, edit=lambda metadata: meta
         metadata.append(("qwen3vl.n_deepstack_layers", U32, len(c["vision_config"]["deepstack_visual_indexes"])))
     processor = json.loads((folder / "preprocessor_config.json").read_text())
     out.mkdir(parents=True, exist_ok=True)
-    write_gguf(out / "model.gguf", metadata + tokenizer_metadata(folder, kind), texts, matrices)
-    write_gguf(out / "mmproj-model.gguf", edit(tower_metadata(c, text["hidden_size"], processor)),
-               swap_mlp(tower) if swapped else tower, matrices)
+    write_gguf(out / "model.gguf", metadata + tokenizer_metadata(folder, kind, rename), texts, matrices)
+    tower = swap_mlp(tower) if swapped else tower
+    write_gguf(out / "mmproj-model.gguf", *edit(tower_metadata(c, text["hidden_size"], processor), tower), matrices)
 
 
 def main():

@@ -50,13 +50,18 @@ static void a_crash_is_the_files_fault(void **state) {
     assert_survives("garbage", TN_EFORMAT, "on this file", true);
 }
 
+/* With a decoder of its own: the others have time, since the machine may be busy. */
 static void a_hang_ends_at_the_limit(void **state) {
     (void)state;
+    tn_decoder *patient = g_decoder;
+    g_decoder = media_decoder(g_bad, (tn_decoder_config){.limits = {.timeout_s = 1}});
     double start = tn_clock_s();
     assert_survives("hang", TN_ELIMIT, "longer than 1 s (media.decode_timeout)", true);
     assert_survives("spin", TN_ELIMIT, "longer than 1 s (media.decode_timeout)", true);
     double took = tn_clock_s() - start;
     if (took < 2) fail_msg("both together took %.1f s", took);
+    tn_decoder_free(g_decoder);
+    g_decoder = patient;
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__linux__)
@@ -183,7 +188,7 @@ int main(void) {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     snprintf(g_bad, sizeof g_bad, "%s/tests/media/.libs/bad_modality.so", build ? build : ".");
     tn_decoder_config config = {
-        .limits = {.timeout_s = 1, .memory = 128 << 20, .max_decoded_bytes = 32 << 20}};
+        .limits = {.timeout_s = 120, .memory = 128 << 20, .max_decoded_bytes = 32 << 20}};
     g_decoder = media_decoder(g_bad, config);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crash_is_the_files_fault), cmocka_unit_test(a_hang_ends_at_the_limit),

@@ -49,8 +49,8 @@ def every_family_of_the_tree_is_there():
 
 def built(what):
     """Whether configure found what that needs."""
-    with open(os.path.join(BUILD, "Makefile")) as f:
-        return ("\nHAVE_%s_TRUE = \n" % what) in f.read()
+    with open(os.path.join(BUILD, "config.h")) as f:
+        return "#define HAVE_%s 1\n" % what in f.read()
 
 
 @test

@@ -16,8 +16,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 modalities=
-! grep -q '^HAVE_VISION_TRUE = $' Makefile || modalities=vision
-! grep -q '^HAVE_VIDEO_TRUE = $' Makefile || modalities="$modalities video"
+! grep -q 'define HAVE_VISION 1' "${TN_BUILDDIR:-.}/config.h" || modalities=vision
+! grep -q 'define HAVE_VIDEO 1' "${TN_BUILDDIR:-.}/config.h" || modalities="$modalities video"
 for id in llama qwen3 gemma phi3 qwen3_5 $modalities; do
     "$TENON" modules inspect "$id" > "$work/facts"
     grep -q -e "^file  *$2/$id.so$" -e '(part of the program)' "$work/facts" || {

@@ -11,12 +11,12 @@
 
 enum { IO_BYTES = 1 << 16, PROBE_BYTES = 1 << 18, STREAMS_MAX = 64, SIDE_MAX = 1 << 15 };
 
-#define CONTAINERS "mov,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,ivf"
+#define CONTAINERS "mov,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,ivf,apng,gif"
 /* Known, so that a file of theirs gets a better answer than "not a video". */
 #define SOUNDS "wav,mp3,flac,aac,amr,aiff,w64"
 #define CODECS                                                                                               \
     "h264,hevc,vp8,vp9,libdav1d,av1,mpeg4,mpeg2video,mpeg1video,mjpeg,theora,h263,flv,vc1,wmv1,wmv2,wmv3,"   \
-    "msmpeg4,msmpeg4v2,prores,ffv1,rawvideo,huffyuv,ffvhuff,dvvideo,cinepak"
+    "msmpeg4,msmpeg4v2,prores,ffv1,rawvideo,huffyuv,ffvhuff,dvvideo,cinepak,apng,gif"
 
 static bool is_among(const char *names, const char *list) {
     char one[64];

@@ -31,8 +31,25 @@ static bool is_among(const char *names, const char *list) {
     return false;
 }
 
+/* A PNG file whose acTL chunk comes before its pixels: libavformat cannot tell it from one that stands still.
+ */
+static bool is_moving_png(const uint8_t *bytes, size_t n) {
+    static const uint8_t magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    if (n < 16 || memcmp(bytes, magic, sizeof magic) != 0) return false;
+    for (size_t at = sizeof magic; n - at >= 12;) {
+        const uint8_t *c = bytes + at;
+        const size_t len = (size_t)c[0] << 24 | (size_t)c[1] << 16 | (size_t)c[2] << 8 | c[3];
+        if (memcmp(c + 4, "acTL", 4) == 0) return true;
+        if (memcmp(c + 4, "IDAT", 4) == 0 || len > n - at - 12) return false;
+        at += 12 + len;
+    }
+    return false;
+}
+
 static const AVInputFormat *guess(const uint8_t *bytes, size_t n, int *ret_score) {
     size_t len = n < PROBE_BYTES ? n : PROBE_BYTES;
+    *ret_score = AVPROBE_SCORE_MAX;
+    if (is_moving_png(bytes, len)) return av_find_input_format("apng");
     uint8_t *start = calloc(1, len + AVPROBE_PADDING_SIZE);
     *ret_score = 0;
     if (!start) return NULL;

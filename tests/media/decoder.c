@@ -65,6 +65,14 @@ static void a_hang_ends_at_the_limit(void **state) {
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__linux__)
+#    define UNLIMITED 1
+#elif defined(__has_feature)
+#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#        define UNLIMITED 1
+#    endif
+#endif
+
+#ifdef UNLIMITED
 static void memory_is_limited(void **state) {
     (void)state;
     unit_skip("no limit on address space here");

@@ -240,6 +240,7 @@ def the_configuration_names_it():
             del os.environ["TENON_CONF"]
     conf.write_text('model seer { path = "%s" mmproj = "nowhere.gguf" }\n' % (folder / "model.gguf"))
     fails(1, "there is no such file (mmproj)", "serve", "--config", str(conf), "--estimate")
+    fails(1, "tenon.conf:1: model seer: ", "config", "check", "--config", str(conf))
 
 
 main()

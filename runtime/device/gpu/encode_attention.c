@@ -112,6 +112,7 @@ static void bind_rows(tn_gpu_exec *x, tn_gpu_command *c, const tn_op *op, tn_gpu
     tn_gpu_bind_scratch(x, c, split);
     tn_gpu_bind_value(x, c, op->out, true);
     tn_gpu_bind_bytes(c, args, sizeof *args);
+    tn_gpu_bind_input(x, c, TN_GPU_IN_TOKENS); /* which is not read */
 }
 
 /* Rows that stand alone: those of a list. split: they may leave parts for encode_merge. */
@@ -122,15 +123,16 @@ static int encode_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input rows, bool 
     tn_gpu_constant constants[] = {{TN_FC_KV_TYPE, x->config.kv_type},
                                    {TN_FC_HEAD_DIM, a->head_dim},
                                    {TN_FC_HEADS, heads},
-                                   {TN_FC_WHOLE, !split}};
-    tn_gpu_command *c = tn_gpu_add(x, "attention_rows", constants, 4, TN_ATTENTION_THREADS, err);
+                                   {TN_FC_WHOLE, !split},
+                                   {TN_FC_SEES, TN_SEE_PAST}};
+    tn_gpu_command *c = tn_gpu_add(x, "attention_rows", constants, 5, TN_ATTENTION_THREADS, err);
     if (!c) return err->code;
     tn_gpu_grid(c, a->n_head_kv * batches, split ? TN_GPU_GENERATED : TN_GPU_PROMPT, 1, 1);
     bind_rows(x, c, op, rows, split, args);
     if (!split) return 0;
     c->choose = choose_rows;
     constants[3].value = 1;
-    return tn_gpu_add_variant(x, c, 1, "attention_rows", constants, 4, err);
+    return tn_gpu_add_variant(x, c, 1, "attention_rows", constants, 5, err);
 }
 
 static int encode_merge(tn_gpu_exec *x, const tn_op *op, const tn_attention_args *args, tn_error *err) {
@@ -155,9 +157,11 @@ static int encode_tiles(tn_gpu_exec *x, const tn_op *op, const tn_attention_args
     const uint32_t group = x->p->caches[op->attention.layer].group;
     const tn_type type = x->config.kv_type;
     const bool half = x->config.compute == TN_COMPUTE_AUTO && (type == TN_TYPE_F16 || type == TN_TYPE_Q8_0);
-    const tn_gpu_constant constants[] = {
-        {TN_FC_KV_TYPE, type}, {TN_FC_HEAD_DIM, args->head_dim}, {TN_FC_HALF, half}};
-    tn_gpu_command *c = tn_gpu_add(x, "attention_tiles", constants, 3, TN_ATTENTION_THREADS, err);
+    const tn_gpu_constant constants[] = {{TN_FC_KV_TYPE, type},
+                                         {TN_FC_HEAD_DIM, args->head_dim},
+                                         {TN_FC_HALF, half},
+                                         {TN_FC_SEES, TN_SEE_PAST}};
+    tn_gpu_command *c = tn_gpu_add(x, "attention_tiles", constants, 4, TN_ATTENTION_THREADS, err);
     if (!c) return err->code;
     tn_gpu_grid(c, args->n_head, TN_GPU_TILES, 1, 1);
     tn_gpu_bind_value(x, c, op->in[0], false);
@@ -166,6 +170,7 @@ static int encode_tiles(tn_gpu_exec *x, const tn_op *op, const tn_attention_args
     tn_gpu_bind_input(x, c, TN_GPU_IN_PAGES + group);
     tn_gpu_bind_value(x, c, op->out, true);
     tn_gpu_bind_bytes(c, args, sizeof *args);
+    tn_gpu_bind_input(x, c, TN_GPU_IN_TOKENS); /* which is not read */
     return 0;
 }
 

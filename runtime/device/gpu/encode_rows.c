@@ -43,6 +43,8 @@ static int encode_rope(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
                                .interleaved = r->style == TN_ROPE_INTERLEAVED,
                                .mscale = {r->mscale[0], r->mscale[r->n_variant > 1]}};
     tn_gpu_bind_bytes(c, &args, sizeof args);
+    tn_gpu_bind(c, &table); /* which are not read as such */
+    tn_gpu_bind_input(x, c, TN_GPU_IN_TOKENS);
     return 0;
 }
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# A module is a directory with a local.mk, and its line below. The fragment appends to family_modules; this decides what
-# becomes of them: shared objects in $(moduledir), or parts of the program (--with-preopened-modules).
+# A module is a directory with a local.mk, and its line below. The fragment appends to family_modules or
+# modality_modules; this decides what becomes of them: shared objects in $(moduledir), or parts of the program
+# (--with-preopened-modules).
 family_modules =
+modality_modules =
 
 include plugins/gemma/local.mk
 include plugins/llama/local.mk
@@ -10,15 +12,18 @@ include plugins/qwen3/local.mk
 include plugins/qwen3_5/local.mk
 include plugins/qwen_vl/local.mk
 include plugins/template/local.mk
+include plugins/video/local.mk
+include plugins/vision/local.mk
+in_tree_modules = $(family_modules) $(modality_modules)
 
 # A program that is to have them says so three times (runtime/cli/local.mk): $(preopen_flags) among its LDFLAGS,
 # $(preopen_modules) among its EXTRA_..._DEPENDENCIES, and tn_loader_set_preopened() in its main().
 if PREOPEN_MODULES
-noinst_LTLIBRARIES += $(family_modules)
-preopen_modules = $(family_modules)
-preopen_flags = $(family_modules:%=-dlpreopen %)
+noinst_LTLIBRARIES += $(in_tree_modules)
+preopen_modules = $(in_tree_modules)
+preopen_flags = $(in_tree_modules:%=-dlpreopen %)
 else
-module_LTLIBRARIES += $(family_modules)
+module_LTLIBRARIES += $(in_tree_modules)
 preopen_modules =
 preopen_flags =
 endif

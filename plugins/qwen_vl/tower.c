@@ -15,6 +15,8 @@
 
 #include "qwen_vl.h"
 
+static const uint32_t NONE = UINT32_MAX - 1; /* a list is over */
+
 void qwen_vl_read_tower(qwen_vl *m, const tn_config *c) {
     qwen_vl_tower *t = &m->tower;
     m->has_tower = c->format == TN_CONFIG_HF && c->has(c, "vision_config", NULL);
@@ -41,8 +43,7 @@ void qwen_vl_read_tower(qwen_vl *m, const tn_config *c) {
         uint32_t window = c->u32(c, "vision_config.window_size", NULL, 112, 1 << 16);
         t->window = t->patch ? window / t->patch : 0;
         for (uint32_t i = 0; i < t->depth; i++) {
-            uint32_t at =
-                c->u32_at(c, "vision_config.fullatt_block_indexes", NULL, i, UINT32_MAX, UINT32_MAX);
+            uint32_t at = c->u32_at(c, "vision_config.fullatt_block_indexes", NULL, i, NONE, UINT32_MAX);
             if (at < QWEN_VL_DEPTH) t->full[at] = 1;
         }
     }
@@ -52,8 +53,8 @@ void qwen_vl_read_tower(qwen_vl *m, const tn_config *c) {
     if ((uint64_t)t->pos_side * t->pos_side != n_pos)
         c->reject(c, TN_EFORMAT, "vision_config.num_position_embeddings is %u, no square", n_pos);
     for (uint32_t at; t->n_deep < QWEN_VL_DEEP; t->deep[t->n_deep++] = at) {
-        at = c->u32_at(c, "vision_config.deepstack_visual_indexes", NULL, t->n_deep, UINT32_MAX, UINT32_MAX);
-        if (at == UINT32_MAX) break;
+        at = c->u32_at(c, "vision_config.deepstack_visual_indexes", NULL, t->n_deep, NONE, UINT32_MAX);
+        if (at == NONE) break;
     }
 }
 

@@ -227,7 +227,7 @@ static int take_turn(session *s, terminal *t, tn_error *err) {
     tn_buf_init(&message, MAX_LINE);
     int rc = strncmp(t->line.data, "\"\"\"", 3) == 0 ? read_block(t, &message, err)
                                                      : tn_buf_add(&message, t->line.data, t->line.len);
-    if (!rc) rc = tn_conversation_add(&s->c, "user", message.data ? message.data : "", message.len, err);
+    if (!rc) rc = tn_conversation_ask(&s->c, message.data ? message.data : "", message.len, err);
     tn_buf_free(&message);
     if (rc) return rc;
     rc = reply(s, err);

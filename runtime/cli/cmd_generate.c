@@ -7,6 +7,7 @@
 #include "cli/ids.h"
 #include "cli/interrupt.h"
 #include "cli/load.h"
+#include "cli/look.h"
 
 typedef struct generate_args {
     tn_compute_args compute;
@@ -14,6 +15,7 @@ typedef struct generate_args {
     const char *ids, *batch_with;
     uint64_t n;
     bool ignore_eos, json;
+    tn_show_args show;
 } generate_args;
 
 #define AT(field) .offset = offsetof(generate_args, field)
@@ -28,6 +30,7 @@ static const tn_option_row options[] = {
     {TN_OPT_STRING, .name = "batch-with", .arg = "FILE", .hint = TN_COMPLETE_FILE,
      .help = "generate from the id lists of this JSON file in the same steps; the output does not change",
      AT(batch_with)},
+    {TN_OPT_GROUP, .group = tn_show_options, AT(show)},
     {TN_OPT_GROUP, .group = tn_sampling_options, AT(sampling)},
     {TN_OPT_GROUP, .group = tn_compute_options, AT(compute)},
     {.kind = TN_OPT_END},
@@ -56,18 +59,18 @@ static int print_json(const output *o, tn_error *err) {
     return 0;
 }
 
-static int generate(const generate_args *a, tn_model *m, const tn_ids *ids, const tn_ids *lists,
-                    size_t n_lists, output *o, tn_error *err) {
+static int generate(const generate_args *a, tn_model *m, const tn_sampling *sampling, const tn_sight *sight,
+                    const tn_ids *lists, size_t n_lists, output *o, tn_error *err) {
     tn_engine *e;
     int rc = tn_engine_new(m, NULL, &e, err);
     if (rc) return rc;
-    tn_seq_config c = {.prompt = ids->data,
-                       .n_prompt = (uint32_t)ids->len,
-                       .max_new = (uint32_t)a->n,
-                       .sampling = tn_sampling_choose(&a->sampling, m),
+    tn_seq *seq = NULL;
+    tn_seq_config c = {.max_new = (uint32_t)a->n,
+                       .sampling = *sampling,
                        .ignore_end = a->ignore_eos,
                        .ctx = o,
                        .on_token = on_token};
+    tn_sight_config(sight, &c);
     for (size_t i = 0; !rc && i < n_lists; i++) {
         tn_seq_config other = {.prompt = lists[i].data,
                                .n_prompt = (uint32_t)lists[i].len,
@@ -76,23 +79,28 @@ static int generate(const generate_args *a, tn_model *m, const tn_ids *ids, cons
                                .ignore_end = c.ignore_end};
         rc = tn_engine_add(e, &other, NULL, err);
     }
-    if (!rc) rc = tn_engine_add(e, &c, NULL, err);
+    if (!rc) rc = tn_engine_add(e, &c, &seq, err);
     if (!rc) rc = tn_engine_run(e, err);
+    if (!rc && tn_seq_finish(seq) == TN_FINISH_FAILED)
+        rc = tn_fail(err, tn_seq_error(seq)->code, "%s", tn_seq_error(seq)->text);
     tn_engine_free(e);
     return rc;
 }
 
-static int run_model(const generate_args *a, tn_model *m, const tn_ids *ids, const tn_ids *lists,
+static int run_model(const generate_args *a, tn_model *m, const tn_sight *sight, const tn_ids *lists,
                      size_t n_lists, tn_error *err) {
     output o = {.ids = json_array()};
+    tn_sampling_choice choice;
     if (!o.ids) return tn_fail(err, TN_ENOMEM, "out of memory");
-    int rc = tn_printer_init(&o.printer, m->tokenizer, a->json, err);
-    if (!rc) rc = generate(a, m, ids, lists, n_lists, &o, err);
+    int rc = tn_sampling_choose(&a->sampling, m, &choice, err);
+    if (!rc) rc = tn_printer_init(&o.printer, m->tokenizer, a->json, err);
+    if (!rc) rc = generate(a, m, &choice.sampling, sight, lists, n_lists, &o, err);
     if (!rc) rc = tn_printer_finish(&o.printer, err);
     if (!rc && a->json) rc = print_json(&o, err);
     if (!rc && !a->json) putchar('\n');
     if (!rc && o.printer.interrupted) rc = tn_fail(err, TN_ECANCELED, "interrupted");
     tn_printer_fini(&o.printer);
+    tn_sampling_choice_fini(&choice);
     json_decref(o.ids);
     return rc;
 }
@@ -110,7 +118,12 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     tn_model_config config = {.max_seqs = (uint32_t)n_lists + 1};
     if (!rc) rc = tn_load(operands[0], &a->compute, config, &l, err);
     if (!rc && !a->json) rc = tn_need_tokenizer(l.model, err);
-    if (!rc) rc = run_model(a, l.model, &ids, lists, n_lists, err);
+    tn_look look = {0};
+    tn_sight sight = {0};
+    if (!rc) rc = tn_look_ids(&look, &l, &a->show, &ids, &sight, err);
+    if (!rc) rc = run_model(a, l.model, &sight, lists, n_lists, err);
+    tn_sight_fini(&sight);
+    tn_look_fini(&look);
     tn_unload(&l);
     tn_ids_free_lists(lists, n_lists);
     tn_ids_free(&ids);

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/ids.h"
 #include "cli/load.h"
+#include "cli/look.h"
 #include "cli/npy.h"
 
 typedef struct logits_args {
@@ -13,6 +14,7 @@ typedef struct logits_args {
     const char *ids, *out, *batch_with, *hidden;
     bool all;
     uint64_t step_tokens;
+    tn_show_args show;
 } logits_args;
 
 #define AT(field) .offset = offsetof(logits_args, field)
@@ -31,6 +33,7 @@ static const tn_option_row options[] = {
      AT(hidden)},
     {TN_OPT_UINT, .name = "step-tokens", .arg = "N", .min = 1, .max = 1 << 16,
      .help = "most tokens of one step (default 512); the output does not change", AT(step_tokens)},
+    {TN_OPT_GROUP, .group = tn_show_options, AT(show)},
     {TN_OPT_GROUP, .group = tn_compute_options, AT(compute)},
     {.kind = TN_OPT_END},
 };
@@ -71,22 +74,22 @@ static int add_others(tn_engine *e, const tn_ids *lists, size_t n, bool all, tn_
     return 0;
 }
 
-static int compute(tn_model *m, const tn_ids *ids, const tn_ids *lists, size_t n_lists, sink *s, bool all,
+static int compute(tn_model *m, const tn_sight *sight, const tn_ids *lists, size_t n_lists, sink *s, bool all,
                    tn_error *err) {
     tn_engine *e;
     int rc = tn_engine_new(m, NULL, &e, err);
     if (rc) return rc;
-    tn_seq_config c = {.prompt = ids->data,
-                       .n_prompt = (uint32_t)ids->len,
-                       .all_logits = all,
-                       .ctx = s,
-                       .on_logits = on_logits,
-                       .on_taps = s->hidden ? on_taps : NULL};
+    tn_seq_config c = {
+        .all_logits = all, .ctx = s, .on_logits = on_logits, .on_taps = s->hidden ? on_taps : NULL};
     /* The middle of the batch is the place where a neighbour's influence would show. */
+    tn_seq *seq = NULL;
+    tn_sight_config(sight, &c);
     rc = add_others(e, lists, n_lists / 2, all, err);
-    if (!rc) rc = tn_engine_add(e, &c, NULL, err);
+    if (!rc) rc = tn_engine_add(e, &c, &seq, err);
     if (!rc) rc = add_others(e, lists + n_lists / 2, n_lists - n_lists / 2, all, err);
     if (!rc) rc = tn_engine_run(e, err);
+    if (!rc && tn_seq_finish(seq) == TN_FINISH_FAILED)
+        rc = tn_fail(err, tn_seq_error(seq)->code, "%s", tn_seq_error(seq)->text);
     tn_engine_free(e);
     return rc ? rc : s->status;
 }
@@ -100,21 +103,21 @@ static int write_hidden(const char *path, const sink *s, tn_error *err) {
     return rc;
 }
 
-static int run_model(const logits_args *a, tn_model *m, const tn_ids *ids, const tn_ids *lists,
+static int run_model(const logits_args *a, tn_model *m, const tn_sight *sight, const tn_ids *lists,
                      size_t n_lists, tn_error *err) {
     tn_npy npy = {0};
     sink s = {.npy = &npy,
               .err = err,
               .n_tap = m->program->n_tap,
               .n_embd = m->program->n_embd,
-              .n_token = (uint32_t)ids->len};
+              .n_token = sight->n_ids};
     bool all = a->all || a->hidden;
     if (a->hidden) {
         s.hidden = calloc((size_t)s.n_tap * s.n_token * s.n_embd, sizeof *s.hidden);
         if (!s.hidden) return tn_fail(err, TN_ENOMEM, "out of memory for the layers' outputs");
     }
-    int rc = tn_npy_open(&npy, a->out, all ? ids->len : 1, m->program->n_vocab, err);
-    if (!rc) rc = compute(m, ids, lists, n_lists, &s, all, err);
+    int rc = tn_npy_open(&npy, a->out, all ? sight->n_ids : 1, m->program->n_vocab, err);
+    if (!rc) rc = compute(m, sight, lists, n_lists, &s, all, err);
     if (!rc) rc = tn_npy_close(&npy, err);
     if (!rc && a->hidden) rc = write_hidden(a->hidden, &s, err);
     tn_npy_abort(&npy);
@@ -141,7 +144,12 @@ static int run(void *args, int n, char **operands, tn_error *err) {
                               .max_step_tokens = step,
                               .max_step_rows = all ? step : 0};
     if (!rc) rc = tn_load(operands[0], &a->compute, config, &l, err);
-    if (!rc) rc = run_model(a, l.model, &ids, lists, n_lists, err);
+    tn_look look = {0};
+    tn_sight sight = {0};
+    if (!rc) rc = tn_look_ids(&look, &l, &a->show, &ids, &sight, err);
+    if (!rc) rc = run_model(a, l.model, &sight, lists, n_lists, err);
+    tn_sight_fini(&sight);
+    tn_look_fini(&look);
     tn_unload(&l);
     tn_ids_free_lists(lists, n_lists);
     tn_ids_free(&ids);

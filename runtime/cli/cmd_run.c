@@ -30,7 +30,7 @@ static int reply(const run_args *a, tn_conversation *c, const tn_buf *prompt, bo
                  tn_error *err) {
     const char *text = prompt->data ? prompt->data : "";
     if (a->raw) return tn_conversation_continue(c, text, prompt->len, interrupted, err);
-    int rc = tn_conversation_add(c, "user", text, prompt->len, err);
+    int rc = tn_conversation_ask(c, text, prompt->len, err);
     return rc ? rc : tn_conversation_reply(c, interrupted, err);
 }
 
@@ -56,6 +56,8 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     tn_buf_init(&prompt, MAX_PROMPT);
     if (a->json && !a->estimate) return tn_usage(err, "--json is for --estimate");
     if (a->estimate && n) return tn_usage(err, "--estimate takes no prompt");
+    if (a->raw && tn_media_args_count(&a->converse.media))
+        return tn_usage(err, "--image and --video need the chat template, which --raw leaves out");
     if (a->estimate)
         return tn_estimate_print(a->converse.model.model, &a->converse.compute, (uint32_t)a->converse.ctx,
                                  a->json, err);

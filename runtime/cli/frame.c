@@ -26,6 +26,9 @@ const tn_option_row tn_global_options[] = {
     {TN_OPT_STRING, .name = "scan-module", .arg = "FILE", .hidden = true,
      .help = "describe one module as JSON (used by the out-of-process scan)",
      .offset = offsetof(tn_global_args, scan_module)},
+    {TN_OPT_STRING, .name = "media-helper", .arg = "MODULES", .hidden = true,
+     .help = "decode media for the program at the other end of stdin (used by itself)",
+     .offset = offsetof(tn_global_args, media_helper)},
     {TN_OPT_GROUP, .group = tn_frame_options, .offset = offsetof(tn_global_args, frame)},
     {.kind = TN_OPT_END},
 };

@@ -17,7 +17,7 @@ typedef struct tn_frame_args {
 typedef struct tn_global_args {
     tn_frame_args frame;
     bool version;
-    const char *scan_module;
+    const char *scan_module, *media_helper;
 } tn_global_args;
 
 extern const tn_option_row tn_frame_options[];

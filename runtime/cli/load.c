@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/load.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/interrupt.h"
 #include "cli/output.h"
@@ -51,46 +49,6 @@ void tn_unload(tn_loaded_model *l) {
 
 int tn_need_tokenizer(const tn_model *m, tn_error *err) {
     return m->tokenizer ? 0 : tn_fail(err, m->tokenizer_error.code, "%s", m->tokenizer_error.text);
-}
-
-#define AT(field) .offset = offsetof(tn_sampling_args, field)
-const tn_option_row tn_sampling_options[] = {
-    {TN_OPT_FLAG, .name = "greedy", .help = "always the most probable token", AT(greedy)},
-    {TN_OPT_REAL, .name = "temperature", .arg = "T", .min = 0, .max = 100,
-     .help = "0 is greedy, 1 the model's own distribution (default: what the model recommends, else 0.7)",
-     AT(temperature)},
-    {TN_OPT_UINT, .name = "top-k", .arg = "K", .max = 1 << 24,
-     .help = "only the K most probable tokens (0: all)", AT(top_k)},
-    {TN_OPT_REAL, .name = "top-p", .arg = "P", .max = 1,
-     .help = "only the most probable tokens that make up P", AT(top_p)},
-    {TN_OPT_REAL, .name = "min-p", .arg = "P", .max = 1,
-     .help = "no token less probable than P times the most probable", AT(min_p)},
-    {TN_OPT_UINT, .name = "seed", .arg = "N", .max = 0x1p52, .help = "makes sampling repeatable", AT(seed)},
-    {.kind = TN_OPT_END},
-};
-
-static const uint64_t NOT_GIVEN = UINT64_MAX;
-
-void tn_sampling_defaults(tn_sampling_args *args) {
-    *args = (tn_sampling_args){
-        .temperature = -1, .top_p = -1, .min_p = -1, .top_k = NOT_GIVEN, .seed = NOT_GIVEN};
-}
-
-static double within(double value, double min, double max, double def) {
-    return value >= min && value <= max ? value : def;
-}
-
-tn_sampling tn_sampling_choose(const tn_sampling_args *a, const tn_model *m) {
-    tn_sampling s = {0};
-    if (a->greedy) return s;
-    double t = a->temperature, p = a->top_p, min_p = a->min_p;
-    double k = a->top_k == NOT_GIVEN ? tn_model_recommended(m, "top_k", 40) : (double)a->top_k;
-    s.temperature = (float)within(t < 0 ? tn_model_recommended(m, "temp", 0.7) : t, 0, 100, 0.7);
-    s.top_p = (float)within(p < 0 ? tn_model_recommended(m, "top_p", 0.95) : p, 0, 1, 0.95);
-    s.min_p = (float)within(min_p < 0 ? tn_model_recommended(m, "min_p", 0) : min_p, 0, 1, 0);
-    s.top_k = (uint32_t)within(k, 0, 1 << 24, 40);
-    s.seed = a->seed == NOT_GIVEN ? tn_random_seed() : a->seed;
-    return s;
 }
 
 int tn_printer_init(tn_printer *p, const tn_tokenizer *t, bool quiet, tn_error *err) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the commands that compute have in common: loading a model with a progress bar, sampling options, and
+/* What the commands that compute have in common: loading a model with a progress bar, and
  * streaming a generated text to stdout. */
 #ifndef TN_CLI_LOAD_H
 #define TN_CLI_LOAD_H
 
 #include "cli/common.h"
+#include "cli/sampling_args.h"
 #include "sched/engine.h"
 
 /* A loaded model and the registry it came from. */
@@ -24,19 +25,6 @@ int tn_load_open(const char *model, const tn_compute_args *args, tn_model_config
 void tn_unload(tn_loaded_model *l);
 /* 0, or why there is no tokenizer. */
 int tn_need_tokenizer(const tn_model *m, tn_error *err);
-
-/* --temperature, --top-k, --top-p, --min-p, --seed, --greedy. Values below 0: not given. */
-typedef struct tn_sampling_args {
-    double temperature, top_p, min_p;
-    uint64_t top_k, seed;
-    bool greedy;
-} tn_sampling_args;
-
-extern const tn_option_row tn_sampling_options[];
-void tn_sampling_defaults(tn_sampling_args *args);
-/* What was given, else what the checkpoint recommends (generation_config.json, general.sampling.*), else
- * temperature 0.7, top_k 40, top_p 0.95. Without a seed a random one. */
-tn_sampling tn_sampling_choose(const tn_sampling_args *args, const tn_model *m);
 
 /* Generated text on its way to stdout. */
 typedef struct tn_printer {

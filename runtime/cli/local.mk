@@ -42,12 +42,15 @@ libtenoncli_la_SOURCES = \
 	%D%/interrupt.c %D%/interrupt.h \
 	%D%/json_lines.c %D%/json_lines.h \
 	%D%/load.c %D%/load.h \
+	%D%/look.c %D%/look.h \
+	%D%/media_args.c %D%/media_args.h \
 	%D%/npy.c %D%/npy.h \
 	%D%/options.c %D%/options.h \
 	%D%/output.c %D%/output.h \
 	%D%/paths.c %D%/paths.h \
 	%D%/progress.c %D%/progress.h \
 	%D%/samples.c %D%/samples.h \
+	%D%/sampling_args.c %D%/sampling_args.h \
 	%D%/settings_args.c %D%/settings_args.h \
 	%D%/text_model.c %D%/text_model.h \
 	%D%/version.c %D%/version.h

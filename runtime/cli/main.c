@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "cli/paths.h"
 #include "cli/version.h"
+#include "media/helper.h"
 #include "modules/loader.h"
 #include "modules/scan.h"
 
@@ -23,6 +24,7 @@ static int run(int argc, char **argv, tn_global_args *args, tn_error *err) {
     if (rc) return tn_usage_status(rc);
     tn_frame_log(&args->frame);
     if (args->scan_module) return tn_scan_main(args->scan_module);
+    if (args->media_helper) return tn_media_helper_main(args->media_helper);
     if (args->version) return print_text(tn_version_text, err);
     if (args->frame.help) return print_text(tn_help_program, err);
     if (first == argc) return tn_usage(err, "a command is expected");

@@ -105,7 +105,18 @@ static int inherit(tn_settings *s, tn_model_settings *m, const char *key, tn_set
     return tn_setting_copy(to_row, value, tn_settings_field(s, m, to_row), err);
 }
 
+/* A shortest pattern longer than the longest would never be found. */
+static int check_patterns(const tn_settings *s, const tn_model_settings *m, tn_error *err) {
+    uint64_t least = m->sampling.repetition_min_pattern, most = m->sampling.repetition_max_pattern;
+    if (least == TN_UNSET || most == TN_UNSET || most == 0 || least <= most) return 0;
+    return fail_at(tn_settings_source(s, "model", m->name, "repetition_min_pattern"), err,
+                   "model %s: repetition_min_pattern: %llu is more than repetition_max_pattern, %llu",
+                   m->name, (unsigned long long)least, (unsigned long long)most);
+}
+
 static int finish_model(tn_settings *s, tn_model_settings *m, tn_error *err) {
+    int checked = check_patterns(s, m, err);
+    if (checked) return checked;
     if (!m->path) return fail_at(m->declared, err, "model %s: path must be given", m->name);
     int rc = inherit(s, m, "kv_type", TN_SECTION_CACHE, err);
     if (!rc) rc = inherit(s, m, "context", TN_SECTION_CACHE, err);

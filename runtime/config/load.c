@@ -193,7 +193,7 @@ static int assign_flag(tn_settings *s, const tn_settings_flag *flag, tn_error *e
         rc = tn_fail(
             err, TN_EINVAL,
             "%s: \"%.100s\": SECTION.KEY, model.NAME.KEY or module.ID.KEY is expected, where SECTION is "
-            "server, cache or limits",
+            "server, cache, limits or media",
             flag->flag, flag->key);
     if (!rc) rc = assign_text(s, a, flag->value, err);
     free(key);

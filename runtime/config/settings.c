@@ -22,6 +22,7 @@ void *tn_settings_field(const tn_settings *s, const tn_model_settings *model, co
     if (row->section == TN_SECTION_SERVER) base = &s->server;
     if (row->section == TN_SECTION_CACHE) base = &s->cache;
     if (row->section == TN_SECTION_LIMITS) base = &s->limits;
+    if (row->section == TN_SECTION_MEDIA) base = &s->media;
     return (char *)base + row->offset;
 }
 
@@ -181,6 +182,26 @@ const tn_module_settings *tn_settings_module(const tn_settings *s, const char *i
     for (size_t i = 0; i < s->n_modules; i++)
         if (strcmp(s->modules[i].id, id) == 0) return &s->modules[i];
     return NULL;
+}
+
+tn_media_limits tn_settings_media(const tn_settings *s) {
+    const tn_media_settings *m = &s->media;
+    return (tn_media_limits){
+        .max_items = (uint32_t)m->max_items,
+        .fetch = {.max_bytes = m->max_bytes,
+                  .timeout_s = m->fetch_timeout_s,
+                  .allow_url = m->allow_url,
+                  .allow_private = (const char *const *)m->allow_private.item,
+                  .n_allow_private = m->allow_private.n,
+                  .roots = (const char *const *)m->roots.item,
+                  .n_roots = m->roots.n},
+        .max_pixels = m->max_pixels,
+        .max_frames = (uint32_t)m->max_frames,
+        .max_duration_s = m->max_duration_s,
+        .decode_timeout_s = m->decode_timeout_s,
+        .tower_cache_bytes = m->vision_cache,
+        .pixels_cache_bytes = m->pixel_cache,
+    };
 }
 
 static tn_setting_source module_source(const tn_module_settings *m, const char *key) {

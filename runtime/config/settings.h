@@ -17,6 +17,7 @@
 #include <tenon/status.h>
 
 #include "base/log.h"
+#include "media/limits.h"
 #include "modules/option_table.h"
 
 /* An integer nobody gave, where 0 would mean something. A double nobody gave is NAN, a word nobody gave NULL.
@@ -90,11 +91,40 @@ typedef struct tn_limit_settings {
     uint64_t max_output_pending_bytes; /* answer that one client has not read yet; past that it is cut off */
 } tn_limit_settings;
 
+/* media {} */
+typedef struct tn_media_settings {
+    tn_string_list roots;         /* folders, absolute; none: no files are opened for requests */
+    bool allow_url;               /* http and https */
+    tn_string_list allow_private; /* rules of media/address.h */
+    uint64_t max_items;           /* images and videos of one request; 0: none are taken */
+    uint64_t max_bytes;           /* of one, as it is stored */
+    double fetch_timeout_s;
+    uint64_t max_pixels; /* of an image or frame */
+    uint64_t max_frames; /* taken of a video */
+    double max_duration_s;
+    double decode_timeout_s;
+    uint64_t vision_cache; /* bytes of what vision towers gave */
+    uint64_t pixel_cache;  /* bytes of decoded frames */
+} tn_media_settings;
+
 /* Whether prompts ask for thinking, where the template knows the difference. */
 typedef enum tn_think { TN_THINK_AUTO, TN_THINK_ON, TN_THINK_OFF } tn_think;
 
 /* When a model is loaded. */
 typedef enum tn_load_when { TN_LOAD_AT_START, TN_LOAD_ON_DEMAND } tn_load_when;
+
+/* Sampling besides what checkpoints recommend, for requests that do not say; as in tn_sampling
+ * (sched/sampler.h). NAN, TN_UNSET: unset. */
+typedef struct tn_sampling_settings {
+    double typical_p, top_n_sigma, xtc_probability, xtc_threshold;
+    double frequency_penalty, presence_penalty;
+    double dry_multiplier, dry_base;
+    uint64_t min_keep;
+    uint64_t repetition_last_n; /* tokens that the penalties look at; unset: all */
+    uint64_t dry_allowed_length, dry_penalty_last_n;
+    uint64_t repetition_max_pattern; /* answers that loop are ended; 0, unset: they are not */
+    uint64_t repetition_min_pattern, repetition_min_count, repetition_min_tokens;
+} tn_sampling_settings;
 
 /* model NAME {}. Empty sampling values mean what the checkpoint recommends. */
 typedef struct tn_model_settings {
@@ -119,9 +149,11 @@ typedef struct tn_model_settings {
     double min_p;              /* NAN: unset */
     double repetition_penalty; /* NAN: unset */
     uint64_t top_k;            /* TN_UNSET; 0: all */
-    uint64_t max_tokens;       /* as limits.max_tokens, which fills it in when this model does not say */
-    char *warm;                /* a file of prompts to compute when it is loaded (absolute); NULL: none */
-    char *chat_template;       /* a file that replaces the checkpoint's template (absolute); NULL: none */
+    tn_sampling_settings sampling;
+    tn_string_list dry_sequence_breakers; /* with \n for a newline; its source says whether it was set */
+    uint64_t max_tokens; /* as limits.max_tokens, which fills it in when this model does not say */
+    char *warm;          /* a file of prompts to compute when it is loaded (absolute); NULL: none */
+    char *chat_template; /* a file that replaces the checkpoint's template (absolute); NULL: none */
     tn_think think;
     tn_setting_source *sources; /* internal: by row of the table */
     tn_setting_source declared; /* where the model first appeared */
@@ -140,13 +172,14 @@ typedef struct tn_settings {
     tn_server_settings server;
     tn_cache_settings cache;
     tn_limit_settings limits;
+    tn_media_settings media;
     size_t n_models; /* at least 1: where nobody named a model, the one that ships with the program */
     tn_model_settings *models;
     size_t n_modules;
     tn_module_settings *modules;
     tn_string_list files;       /* those that were read, in order; none is fine */
     tn_string_list names;       /* internal: variables and flags that sources point to */
-    tn_setting_source *sources; /* internal: of server, cache and limits, by row of the table */
+    tn_setting_source *sources; /* internal: of sections without titles, by row of the table */
 } tn_settings;
 
 /* One flag. */
@@ -179,6 +212,10 @@ void tn_settings_free(tn_settings *s);
 const tn_model_settings *tn_settings_model(const tn_settings *s, const char *name);
 /* The section of that module, or NULL. [any thread] */
 const tn_module_settings *tn_settings_module(const tn_settings *s, const char *id);
+
+/* What the section media says, for those who fetch, decode and keep; its lists are borrowed from s. [any
+ * thread] */
+tn_media_limits tn_settings_media(const tn_settings *s);
 
 /* Where a value came from: key is "listen" for section "server" (title NULL), "context" for section "model"
  * with title NAME. A default for what does not exist. [any thread] */

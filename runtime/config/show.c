@@ -10,6 +10,13 @@ static void add_source(tn_setting_source source, tn_buf *out) {
     tn_buf_addf(out, "  # %s\n", where);
 }
 
+/* A list that nobody gave is empty, as one that was given may be. */
+static bool is_unset(const tn_settings *s, const tn_model_settings *model, const tn_setting_row *row) {
+    if (row->kind == TN_SETTING_LIST && !row->def)
+        return tn_settings_source_of(s, model, row)->origin == TN_FROM_DEFAULT;
+    return tn_setting_is_unset(row, tn_settings_field(s, model, row));
+}
+
 static void show_row(const tn_settings *s, const tn_model_settings *model, const tn_setting_row *row,
                      tn_buf *out) {
     const void *field = tn_settings_field(s, model, row);
@@ -17,7 +24,7 @@ static void show_row(const tn_settings *s, const tn_model_settings *model, const
         tn_buf_addf(out, "model.%s.%s = ", model->name, row->key);
     else
         tn_buf_addf(out, "%s.%s = ", tn_section_names[row->section], row->key);
-    if (tn_setting_is_unset(row, field))
+    if (is_unset(s, model, row))
         tn_buf_addf(out, "(%s)", row->unset);
     else
         tn_setting_print(row, field, out);
@@ -61,7 +68,8 @@ static json_t *rows_json(const tn_settings *s, const tn_model_settings *model, t
     for (size_t i = 0; i < tn_setting_row_count; i++) {
         const tn_setting_row *row = &tn_setting_rows[i];
         if (row->section != section) continue;
-        json_t *value = tn_setting_json(row, tn_settings_field(s, model, row));
+        json_t *value =
+            is_unset(s, model, row) ? json_null() : tn_setting_json(row, tn_settings_field(s, model, row));
         json_object_set_new(object, row->key, with_source(value, *tn_settings_source_of(s, model, row)));
     }
     return object;
@@ -82,7 +90,8 @@ json_t *tn_settings_json(const tn_settings *s) {
         json_object_set_new(models, s->models[i].name, rows_json(s, &s->models[i], TN_SECTION_MODEL));
     for (size_t i = 0; i < s->n_modules; i++)
         json_object_set_new(modules, s->modules[i].id, module_json(&s->modules[i]));
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "files", files, "server",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "files", files, "server",
                      rows_json(s, NULL, TN_SECTION_SERVER), "cache", rows_json(s, NULL, TN_SECTION_CACHE),
-                     "limits", rows_json(s, NULL, TN_SECTION_LIMITS), "models", models, "modules", modules);
+                     "limits", rows_json(s, NULL, TN_SECTION_LIMITS), "media",
+                     rows_json(s, NULL, TN_SECTION_MEDIA), "models", models, "modules", modules);
 }

@@ -3,11 +3,13 @@
 
 #include <string.h>
 
+#include "media/address.h"
+
 #define NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/@+-"
 
 enum { NAME_BYTES = 128 };
 
-const char *const tn_section_names[TN_SECTION_COUNT + 1] = {"server", "cache",  "limits",
+const char *const tn_section_names[TN_SECTION_COUNT + 1] = {"server", "cache",  "limits", "media",
                                                             "model",  "module", NULL};
 
 const char *tn_model_name_check(const char *name) {
@@ -31,10 +33,26 @@ static const char *origin_check(const char *text) {
     return NULL;
 }
 
+/* serve/defaults.h reads it. */
+static const char *breaker_check(const char *text) {
+    enum { MOST = 64 };
+    if (strlen(text) > MOST) return "a sequence breaker has at most 64 bytes";
+    for (; *text; text++) {
+        if (*text != '\\') continue;
+        if (!*++text || !strchr("ntr\"\\", *text)) return "after a '\\' stands one of n t r \" \\";
+    }
+    return NULL;
+}
+
+static const char *root_check(const char *text) {
+    return *text == '/' ? NULL : "a folder is written with its whole path, from '/' on";
+}
+
 /* clang-format off */
 #define SERVER(kind, key, field) TN_SECTION_SERVER, TN_SETTING_##kind, key, .offset = offsetof(tn_server_settings, field)
 #define CACHE(kind, key, field) TN_SECTION_CACHE, TN_SETTING_##kind, key, .offset = offsetof(tn_cache_settings, field)
 #define LIMITS(kind, key, field) TN_SECTION_LIMITS, TN_SETTING_##kind, key, .offset = offsetof(tn_limit_settings, field)
+#define MEDIA(kind, key, field) TN_SECTION_MEDIA, TN_SETTING_##kind, key, .offset = offsetof(tn_media_settings, field)
 #define MODEL(kind, key, field) TN_SECTION_MODEL, TN_SETTING_##kind, key, .offset = offsetof(tn_model_settings, field)
 /* clang-format on */
 
@@ -94,6 +112,31 @@ const tn_setting_row tn_setting_rows[] = {
     {LIMITS(SIZE, "max_output_pending_bytes", max_output_pending_bytes), .def = "4M", .min = 4096,
      .max = 0x1p32, .help = "a client that lets so much of its answer wait unread is cut off"},
 
+    {MEDIA(LIST, "roots", roots), .def = "", .check = root_check,
+     .help = "folders whose files requests may name; with none, no file is opened"},
+    {MEDIA(BOOL, "allow_url", allow_url), .def = "true", .help = "whether http and https URLs are fetched"},
+    {MEDIA(LIST, "allow_private", allow_private), .def = "", .check = tn_address_rule_check,
+     .help =
+         "what URLs may lead to besides the public internet: ADDRESS, ADDRESS/BITS, ADDRESS:PORT or NAME:PORT"},
+    {MEDIA(UINT, "max_items", max_items), .def = "32", .max = 1024,
+     .help = "images and videos of one request; 0 takes none"},
+    {MEDIA(SIZE, "max_bytes", max_bytes), .def = "64M", .min = 1024, .max = 0x1p32,
+     .help = "bytes of one image or video, as it is stored"},
+    {MEDIA(SECONDS, "fetch_timeout", fetch_timeout_s), .def = "20s", .min = 0.1, .max = 3600,
+     .help = "how long the fetching of one URL may take, redirects included"},
+    {MEDIA(UINT, "max_pixels", max_pixels), .def = "40000000", .min = 1, .max = 1 << 30,
+     .help = "pixels of an image, or of a frame of a video"},
+    {MEDIA(UINT, "max_frames", max_frames), .def = "768", .min = 1, .max = 1 << 16,
+     .help = "frames taken of one video"},
+    {MEDIA(SECONDS, "max_duration", max_duration_s), .def = "1h", .min = 1, .max = 7 * DAY,
+     .help = "the longest video that is opened"},
+    {MEDIA(SECONDS, "decode_timeout", decode_timeout_s), .def = "30s", .min = 0.1, .max = 3600,
+     .help = "how long the decoding of one image or video may take"},
+    {MEDIA(SIZE, "vision_cache", vision_cache), .def = "256M", .max = 0x1p40,
+     .help = "what vision towers made of images and videos, kept for the next request"},
+    {MEDIA(SIZE, "pixel_cache", pixel_cache), .def = "256M", .max = 0x1p40,
+     .help = "decoded images and frames, kept for the next request"},
+
     {MODEL(MODEL, "path", path), .unset = "must be given",
      .help = "a directory, a .gguf file, or without '/' the name of an installed model"},
     {MODEL(TEXT, "family", family), .unset = "the module that fits best",
@@ -131,6 +174,41 @@ const tn_setting_row tn_setting_rows[] = {
      .help = "default of requests: no token less probable than so much of the most probable"},
     {MODEL(REAL, "repetition_penalty", repetition_penalty), .unset = CHECKPOINT, .min = 0.01, .max = 100,
      .help = "default of requests: makes tokens that occurred less probable; 1 does nothing"},
+    {MODEL(REAL, "frequency_penalty", sampling.frequency_penalty), .unset = "0", .min = -2, .max = 2,
+     .help = "default of requests: taken from a token's logit for each time it occurred in the answer"},
+    {MODEL(REAL, "presence_penalty", sampling.presence_penalty), .unset = "0", .min = -2, .max = 2,
+     .help = "default of requests: taken from a token's logit if it occurred in the answer"},
+    {MODEL(UINT, "repetition_last_n", sampling.repetition_last_n), .unset = "all", .min = 1, .max = INT32_MAX,
+     .help = "default of requests: how many last tokens the three penalties look at"},
+    {MODEL(REAL, "typical_p", sampling.typical_p), .unset = "1", .max = 1,
+     .help = "default of requests: only the tokens closest to the mean surprise that make up so much"},
+    {MODEL(REAL, "top_n_sigma", sampling.top_n_sigma), .unset = "0", .max = 100,
+     .help = "default of requests: only logits within so many standard deviations of the highest; 0 is all"},
+    {MODEL(REAL, "xtc_probability", sampling.xtc_probability), .unset = "0", .max = 1,
+     .help = "default of requests: how often the most probable tokens are excluded (XTC); 0 is never"},
+    {MODEL(REAL, "xtc_threshold", sampling.xtc_threshold), .unset = "0.1", .max = 1,
+     .help = "default of requests: from which probability on XTC excludes"},
+    {MODEL(UINT, "min_keep", sampling.min_keep), .unset = "1", .min = 1, .max = INT32_MAX,
+     .help = "default of requests: how many tokens typical_p, top_p, min_p and XTC leave at least"},
+    {MODEL(REAL, "dry_multiplier", sampling.dry_multiplier), .unset = "0", .max = 100,
+     .help = "default of requests: how strongly repetitions are held back (DRY); 0 is not at all"},
+    {MODEL(REAL, "dry_base", sampling.dry_base), .unset = "1.75", .min = 1, .max = 100,
+     .help = "default of requests: how much more for each further token of a repetition"},
+    {MODEL(UINT, "dry_allowed_length", sampling.dry_allowed_length), .unset = "2", .min = 1, .max = 1024,
+     .help = "default of requests: repetitions up to this many tokens are free"},
+    {MODEL(UINT, "dry_penalty_last_n", sampling.dry_penalty_last_n), .unset = "all", .min = 1,
+     .max = INT32_MAX, .help = "default of requests: how many last tokens DRY looks at"},
+    {MODEL(LIST, "dry_sequence_breakers", dry_sequence_breakers), .unset = "newline, colon, quote and star",
+     .check = breaker_check,
+     .help = "default of requests: strings that no repetition reaches across, \\n for a newline; {} is none"},
+    {MODEL(UINT, "repetition_max_pattern", sampling.repetition_max_pattern), .unset = "0", .max = 512,
+     .help = "default of requests: an answer that repeats up to so many tokens is ended; 0 is never"},
+    {MODEL(UINT, "repetition_min_pattern", sampling.repetition_min_pattern), .unset = "1", .min = 1,
+     .max = 512, .help = "default of requests: the shortest such pattern"},
+    {MODEL(UINT, "repetition_min_count", sampling.repetition_min_count), .unset = "4", .min = 2,
+     .max = 1 << 16, .help = "default of requests: how often the pattern stands there, one after the other"},
+    {MODEL(UINT, "repetition_min_tokens", sampling.repetition_min_tokens), .unset = "256", .max = 1 << 20,
+     .help = "default of requests: how many tokens these repetitions make up at least"},
     {MODEL(UINT, "max_tokens", max_tokens), .def = "0", .max = 1 << 24,
      .help = "tokens of an answer whose request does not say (else limits.max_tokens)"},
     {MODEL(FILE, "chat_template", chat_template), .unset = "the checkpoint's own",

@@ -30,6 +30,7 @@ typedef enum tn_setting_section {
     TN_SECTION_SERVER,
     TN_SECTION_CACHE,
     TN_SECTION_LIMITS,
+    TN_SECTION_MEDIA,
     TN_SECTION_MODEL,
     TN_SECTION_MODULE, /* has no rows: its keys are the modules' own */
     TN_SECTION_COUNT

@@ -31,7 +31,7 @@ static bool owner_hint(const char *key, char *ret) {
 
 int tn_section_unknown(const char *where, const char *name, tn_error *err) {
     const char *close = tn_did_you_mean(name, tn_section_names);
-    char hint[HINT_BYTES] = "there are server, cache, limits, model NAME and module NAME";
+    char hint[HINT_BYTES] = "there are server, cache, limits, media, model NAME and module NAME";
     if (strcmp(name, "include") == 0)
         return tn_fail(err, TN_EINVAL,
                        "%s: there is no include(): files in conf.d beside tenon.conf are read too", where);

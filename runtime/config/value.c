@@ -45,15 +45,16 @@ static int fail_number(const tn_setting_row *row, const char *text, const char *
 
 static int parse_number(const tn_setting_row *row, const char *text, const char *where, double *ret,
                         tn_error *err) {
-    /* Hexadecimal, "inf", signs and blanks are out; the program never calls setlocale(LC_NUMERIC), so that
-     * strtod reads a point. */
-    size_t digits = strspn(text, is_whole(row) ? "0123456789" : "0123456789.");
+    /* Hexadecimal, "inf", blanks and signs that make no sense are out; the program never calls
+     * setlocale(LC_NUMERIC), so that strtod reads a point. */
+    size_t sign = *text == '-' && row->min < 0;
+    size_t digits = sign + strspn(text + sign, is_whole(row) ? "0123456789" : "0123456789.");
     const unit *u = units_of(row);
     char number[32], *end = NULL;
     while (u->suffix && strcmp(u->suffix, text + digits) != 0) u++;
     snprintf(number, sizeof number, "%.*s", (int)digits, text);
     double value = strtod(number, &end);
-    if (digits == 0 || digits >= sizeof number || *end || !u->suffix)
+    if (digits == sign || digits >= sizeof number || *end || !u->suffix)
         return fail_number(row, text, where, err);
     value *= u->factor;
     if (!(value >= row->min && value <= row->max)) return fail_number(row, text, where, err);

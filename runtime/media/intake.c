@@ -23,19 +23,16 @@ typedef struct known {
 struct tn_intake {
     const tn_vision *vision;
     tn_media_store *store;
-    tn_decoder *decoder;
     pthread_mutex_t lock; /* of what follows */
     known known[N_KNOWN];
     uint64_t clock;
 };
 
-int tn_intake_new(const tn_vision *vision, tn_media_store *store, tn_decoder *decoder, tn_intake **ret,
-                  tn_error *err) {
+int tn_intake_new(const tn_vision *vision, tn_media_store *store, tn_intake **ret, tn_error *err) {
     tn_intake *in = calloc(1, sizeof *in);
     if (!in) return tn_fail(err, TN_ENOMEM, "out of memory");
     in->vision = vision;
     in->store = store;
-    in->decoder = decoder;
     pthread_mutex_init(&in->lock, NULL);
     *ret = in;
     return 0;
@@ -255,24 +252,24 @@ static const char *name_of(tn_media_kind kind) {
     return kind == TN_MEDIA_IMAGE ? "an image" : kind == TN_MEDIA_VIDEO ? "a video" : "audio";
 }
 
-static int decode(tn_intake *in, const void *bytes, size_t n, tn_media_kind kind,
+static int decode(const tn_intake *in, tn_decoder *decoder, const void *bytes, size_t n, tn_media_kind kind,
                   const tn_sampling_request *sampling, tn_frames *ret, tn_error *err) {
     tn_media_info info;
     uint32_t first = 0, *index = &first, n_index = 1;
-    int rc = tn_decoder_inspect(in->decoder, bytes, n, &info, err);
+    int rc = tn_decoder_inspect(decoder, bytes, n, &info, err);
     if (rc) return rc;
     if (info.kind != kind)
         return tn_fail(err, TN_EINVAL, "this is %s, not %s", name_of((tn_media_kind)info.kind),
                        name_of(kind));
     if (kind == TN_MEDIA_VIDEO)
-        rc = tn_sample_frames(in->vision, info.n_frame, info.fps, sampling, &index, &n_index, err);
+        rc = tn_frames_choose(in->vision, info.n_frame, info.fps, sampling, &index, &n_index, err);
     if (rc) return rc;
-    rc = tn_decoder_frames(in->decoder, bytes, n, index, n_index, ret, err);
+    rc = tn_decoder_frames(decoder, bytes, n, index, n_index, ret, err);
     if (index != &first) free(index);
     return rc;
 }
 
-int tn_intake_file(tn_intake *in, const void *bytes, size_t n, tn_media_kind kind,
+int tn_intake_file(tn_intake *in, tn_decoder *decoder, const void *bytes, size_t n, tn_media_kind kind,
                    const tn_sampling_request *sampling, tn_seen *ret, tn_error *err) {
     static const tn_sampling_request usual;
     if (!sampling) sampling = &usual;
@@ -281,7 +278,7 @@ int tn_intake_file(tn_intake *in, const void *bytes, size_t n, tn_media_kind kin
     tn_media_hash *hashes;
     *ret = (tn_seen){0};
     if (recall(in, &file, kind, ret)) return 0;
-    int rc = decode(in, bytes, n, kind, sampling, &frames, err);
+    int rc = decode(in, decoder, bytes, n, kind, sampling, &frames, err);
     if (!rc) rc = take_frames(in, &frames, kind, ret, &hashes, err);
     tn_frames_fini(&frames);
     if (!rc) remember(in, &file, hashes, ret);

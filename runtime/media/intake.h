@@ -23,9 +23,8 @@ typedef struct tn_seen {
     double step;
 } tn_seen;
 
-/* All outlive it. decoder may be NULL where only frames come. TN_ENOMEM. */
-int tn_intake_new(const tn_vision *vision, tn_media_store *store, tn_decoder *decoder, tn_intake **ret,
-                  tn_error *err);
+/* Both outlive it. TN_ENOMEM. */
+int tn_intake_new(const tn_vision *vision, tn_media_store *store, tn_intake **ret, tn_error *err);
 void tn_intake_free(tn_intake *in);
 
 /* Frames of a video that were taken already, or an image. TN_EINVAL (no video for this family, ...), and what
@@ -33,7 +32,7 @@ void tn_intake_free(tn_intake *in);
 int tn_intake_frames(tn_intake *in, const tn_frames *f, tn_media_kind kind, tn_seen *ret, tn_error *err);
 /* A file. sampling: which frames of a video are taken. What decoder, sampling and patches say; TN_EINVAL: it
  * is of the other kind. [any thread; waits] */
-int tn_intake_file(tn_intake *in, const void *bytes, size_t n, tn_media_kind kind,
+int tn_intake_file(tn_intake *in, tn_decoder *decoder, const void *bytes, size_t n, tn_media_kind kind,
                    const tn_sampling_request *sampling, tn_seen *ret, tn_error *err);
 /* Releases the entries. Zeros are harmless. */
 void tn_seen_fini(tn_seen *s);

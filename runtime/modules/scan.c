@@ -85,9 +85,9 @@ static const char *own_program(void) {
 #endif
 }
 
-static const char *program_of(const tn_scan_config *config) {
+const char *tn_scan_program(const char *program) {
     const char *named = getenv("TENON_MODULE_SCANNER");
-    if (config && config->program) return config->program;
+    if (program) return program;
     return named && *named ? named : own_program();
 }
 
@@ -251,7 +251,7 @@ static int run_child(const char *program, const char *path, int64_t deadline, tn
 }
 
 int tn_scan_file(const tn_scan_config *config, const char *path, json_t **ret_facts, tn_error *err) {
-    const char *program = program_of(config);
+    const char *program = tn_scan_program(config ? config->program : NULL);
     unsigned timeout_ms = timeout_of(config);
     bool in_time;
     int status;

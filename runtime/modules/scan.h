@@ -25,6 +25,10 @@ typedef struct tn_scan_config {
  * hangs), TN_ENOMEM. [any thread] */
 int tn_scan_file(const tn_scan_config *config, const char *path, json_t **ret_facts, tn_error *err);
 
+/* The program that children are started from: the one that is named, else $TENON_MODULE_SCANNER, else the one
+ * that runs. NULL when the system does not say which that is. Static or borrowed. [any thread] */
+const char *tn_scan_program(const char *program);
+
 /* The same without a child, for a debugger: a crash is ours then. [any thread] */
 int tn_scan_here(const char *path, json_t **ret_facts, tn_error *err);
 

@@ -12,4 +12,5 @@ libtenon_la_SOURCES += \
 	%D%/runner.c %D%/runner.h \
 	%D%/sampler.c %D%/sampler.h \
 	%D%/share.c %D%/share.h \
+	%D%/sight.c %D%/sight.h \
 	%D%/tower.c %D%/tower.h

@@ -127,6 +127,7 @@ static int configure(const tn_model_config *o, const tn_device_class *cls, tn_mo
     m->n_ctx = o->n_ctx ? o->n_ctx : made_for < TN_DEFAULT_CTX ? made_for : TN_DEFAULT_CTX;
     m->ctx_is_given = o->n_ctx != 0;
     m->kv_bytes = o->kv_bytes;
+    m->media_bytes = o->media_bytes;
     if (m->n_ctx > made_for)
         return tn_fail(err, TN_ELIMIT, "a context of %u tokens was asked for, the model was made for %u",
                        m->n_ctx, made_for);
@@ -232,7 +233,7 @@ static int measure(tn_model *m, tn_error *err) {
     if (!rc && m->tower) rc = tn_tower_size(m->tower, m->device, m->config.compute, err);
     if (rc) return rc;
     n.weights = m->size.weights + (m->tower ? m->tower->size.weights : 0);
-    n.activations = m->size.activations + (m->tower ? m->tower->size.activations : 0);
+    n.activations = m->size.activations + (m->tower ? m->tower->size.activations + m->media_bytes : 0);
     n.fixed = n.file + n.weights + n.activations;
     for (uint32_t g = 0; g < m->program->n_group; g++) {
         if (!m->program->groups[g].is_state) n.kv_token += m->size.page[g] / TN_PAGE_TOKENS;

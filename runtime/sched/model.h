@@ -34,6 +34,7 @@ typedef struct tn_model_config {
     uint32_t max_step_tokens; /* 0: 512 */
     uint32_t max_step_rows;   /* rows of logits per step; 0: max_seqs */
     bool taps;                /* keep the layers' outputs */
+    uint64_t media_bytes;     /* that rows of pictures may take, if it sees: counted in what it needs */
     tn_progress_fn progress;  /* may be NULL */
     void *progress_ctx;
 } tn_model_config;
@@ -76,6 +77,7 @@ typedef struct tn_model {
     uint32_t n_ctx;
     bool ctx_is_given; /* n_ctx was asked for, and does not shrink */
     uint64_t kv_bytes; /* as in tn_model_config */
+    uint64_t media_bytes;
     tn_model_need need;
     tn_budget *budget;        /* where need.fixed was taken from; NULL: from none */
     tn_tokenizer *tokenizer;  /* NULL where the checkpoint has none */

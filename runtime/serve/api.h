@@ -8,6 +8,8 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "media/media.h"
+#include "media/source.h"
 #include "sched/sampler.h"
 
 /* A failed request, as {"error": {"message", "type", "param", "code"}}. */
@@ -36,6 +38,8 @@ typedef struct tn_api_limits {
     uint32_t max_stop_bytes; /* of one */
     uint32_t max_logit_bias; /* entries */
     uint32_t max_tokens;     /* most that may be asked for; 0: no such limit */
+    uint32_t max_media;      /* images and videos; 0: the server takes none */
+    uint32_t max_frames;     /* of one video */
 } tn_api_limits;
 
 /* Bits of tn_api_request.given: sampling fields that the request set, others are the server's to fill. */
@@ -47,6 +51,19 @@ enum {
     TN_GIVEN_REPETITION_PENALTY = 16,
     TN_GIVEN_SEED = 32,
     TN_GIVEN_DRY_BREAKERS = 64,
+    TN_GIVEN_TYPICAL_P = 1 << 7,
+    TN_GIVEN_TOP_N_SIGMA = 1 << 8,
+    TN_GIVEN_XTC_PROBABILITY = 1 << 9,
+    TN_GIVEN_XTC_THRESHOLD = 1 << 10,
+    TN_GIVEN_MIN_KEEP = 1 << 11,
+    TN_GIVEN_FREQUENCY_PENALTY = 1 << 12,
+    TN_GIVEN_PRESENCE_PENALTY = 1 << 13,
+    TN_GIVEN_REPETITION_LAST_N = 1 << 14,
+    TN_GIVEN_DRY_MULTIPLIER = 1 << 15,
+    TN_GIVEN_DRY_BASE = 1 << 16,
+    TN_GIVEN_DRY_ALLOWED_LENGTH = 1 << 17,
+    TN_GIVEN_DRY_LAST_N = 1 << 18,
+    TN_GIVEN_REPETITION = 1 << 19, /* repetition_detection */
 };
 
 /* One prompt of a completion: text, or ids. */
@@ -57,11 +74,37 @@ typedef struct tn_api_prompt {
     uint32_t n_ids;
 } tn_api_prompt;
 
+/* Where the bytes of an image, a video or a frame are. Borrowed from the body. */
+typedef struct tn_api_source {
+    const char *text; /* [len], and a NUL; for tn_fetch */
+    size_t len;
+    tn_source_kind kind;
+} tn_api_source;
+
+/* How closely an image is to be looked at. */
+typedef enum tn_api_detail { TN_DETAIL_AUTO, TN_DETAIL_LOW, TN_DETAIL_HIGH } tn_api_detail;
+
+/* An image or a video of a message. */
+typedef struct tn_api_media {
+    tn_media_kind kind; /* TN_MEDIA_IMAGE, TN_MEDIA_VIDEO */
+    const char *type;   /* of the part, as the request has it: "image_url"; static */
+    char place[64];     /* "messages[2].content[1]", for errors */
+    tn_api_detail detail;
+    /* One; of a video whose frames are given as images, each of them: [n_source], owned. */
+    tn_api_source *source;
+    uint32_t n_source;
+    bool is_frames;      /* the sources are frames of a video */
+    double fps;          /* of frames: how many are a second; else how many to take of one. 0: not given */
+    uint32_t max_frames; /* to take; 0: not given */
+} tn_api_media;
+
 typedef struct tn_api_request {
     json_t *body; /* owned: what is borrowed below points into it */
     bool chat;
-    const char *model;      /* NULL: not given */
-    json_t *messages;       /* chat: array of checked messages; owned */
+    const char *model;   /* NULL: not given */
+    json_t *messages;    /* chat: array of checked messages; owned */
+    tn_api_media *media; /* chat: [n_media], what the messages show, in order; owned */
+    uint32_t n_media;
     json_t *tools;          /* chat: array, not empty, or NULL. Borrowed */
     json_t *template_vars;  /* chat: object or NULL; owned */
     tn_api_prompt *prompts; /* completion: [n_prompts], owned */
@@ -98,19 +141,25 @@ typedef struct tn_api_request {
  *
  * Messages come out as chat templates expect them: role "developer" is "system"; content is a string, parts
  * of text one after the other; keys without a value are absent; arguments of tool calls are objects where
- * their string holds one. Variables of the template are chat_template_kwargs, and enable_thinking and
- * reasoning_effort where those do not set them. top_p and typical_p 0 become the smallest positive float.
- * Of fields with several names (repetition_penalty, repeat_penalty) all that are given have to agree.
+ * their string holds one. Where a message shows media, its content is an array of {"type": "text", "text"},
+ * {"type": "image"} and {"type": "video"}, whatever the request called them, and what they show is in media.
+ * Variables of the template are chat_template_kwargs, and enable_thinking and reasoning_effort where those do
+ * not set them. top_p and typical_p 0 become the smallest positive float. Of fields with several names
+ * (repetition_penalty, repeat_penalty) all that are given have to agree.
  *
  * -1 with e filled and *ret zeroed: invalid JSON (with line and column), a wrong type, a value out of range
  * (field, value and range), too many of something (both numbers), fields that are recognised but not
  * supported when they ask for something we would silently not do (response_format other than text, audio
- * output, tool_choice "required" or a named one, image parts). [any thread] */
+ * output, tool_choice "required" or a named one, media where limits->max_media is 0). What media are is not
+ * looked at, only how they are named. [any thread] */
 int tn_api_parse(const char *text, size_t len, bool chat, const tn_api_limits *limits,
                  void (*unknown)(void *ctx, const char *field), void *ctx, tn_api_request *ret,
                  tn_api_error *e);
-/* Frees what prompts are made from (body, messages, tools, template_vars, prompts, bias, breakers; model),
- * which may be large, once they are made: what rules the answer stays. */
+/* Whether a model that takes the kinds of media in the mask (1 << TN_MEDIA_IMAGE, ...) takes all of r's; -1
+ * with e filled: 400, naming the first part that it does not take. [any thread] */
+int tn_api_check_media(const tn_api_request *r, unsigned kinds, const char *model, tn_api_error *e);
+/* Frees what prompts are made from (body, messages, media, tools, template_vars, prompts, bias, breakers;
+ * model), which may be large, once they are made: what rules the answer stays. */
 void tn_api_request_drop_input(tn_api_request *r);
 /* Frees what parsing made; harmless on a zeroed one. */
 void tn_api_request_fini(tn_api_request *r);

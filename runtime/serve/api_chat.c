@@ -26,20 +26,32 @@ static json_t *copy_object(json_t *object) {
 
 /* ---- Contents ---------------------------------------------------------------------------------------- */
 
-/* What a part that is no text holds, in words; NULL for an unknown type. */
+/* What a part that nothing takes holds, in words; NULL for an unknown type. */
 static const char *medium_of(const char *type) {
     static const char *const media[][2] = {
-        {"image_url", "images"}, {"image", "images"},     {"input_image", "images"}, {"input_audio", "audio"},
-        {"audio", "audio"},      {"audio_url", "audio"},  {"video", "video"},        {"video_url", "video"},
-        {"file", "files"},       {"input_file", "files"},
+        {"input_audio", "audio"}, {"audio", "audio"},      {"audio_url", "audio"},
+        {"file", "files"},        {"input_file", "files"},
     };
     for (size_t i = 0; i < sizeof media / sizeof *media; i++)
         if (strcmp(type, media[i][0]) == 0) return media[i][1];
     return NULL;
 }
 
-/* Appends the text of one part. A refusal of an earlier answer is text as well. */
-static int add_part(json_t *part, const char *path, tn_buf *text, tn_api_error *e) {
+/* A list of parts on its way into a message. */
+typedef struct content {
+    const tn_api_limits *limits;
+    tn_api_request *r;
+    tn_buf text;   /* of all parts of text, in a row */
+    json_t *parts; /* the parts as templates know them */
+    bool has_media;
+} content;
+
+static int append_part(json_t *parts, json_t *part, tn_api_error *e) {
+    return json_array_append_new(parts, part) ? tn_api_no_memory(e) : 0;
+}
+
+/* Appends one part. A refusal of an earlier answer is text as well. */
+static int add_part(json_t *part, const char *path, content *c, tn_api_error *e) {
     static const char *const kinds[] = {"text", "refusal", NULL};
     tn_fields f = {part, path, e};
     const char *type = NULL, *s = NULL;
@@ -49,6 +61,10 @@ static int add_part(json_t *part, const char *path, tn_buf *text, tn_api_error *
     int rc = tn_fields_name(&f, "type", &type);
     if (rc < 0) return -1;
     if (!rc) return tn_fields_missing(&f, "type", "\"text\"");
+    if (tn_api_is_media(type)) {
+        c->has_media = true;
+        return tn_api_parse_media(&f, type, c->limits, c->r, c->parts);
+    }
     const char *medium = medium_of(type);
     if (medium)
         return tn_api_fail(e, 400, NULL, path,
@@ -59,23 +75,29 @@ static int add_part(json_t *part, const char *path, tn_buf *text, tn_api_error *
     rc = tn_fields_string(&f, type, &s, &len);
     if (rc < 0) return -1;
     if (!rc) return tn_fields_missing(&f, type, "a string");
-    return tn_buf_add(text, s, len) ? tn_api_no_memory(e) : 0;
+    if (tn_buf_add(&c->text, s, len)) return tn_api_no_memory(e);
+    return append_part(c->parts, json_pack("{s:s,s:o}", "type", "text", "text", json_stringn_nocheck(s, len)),
+                       e);
 }
 
-/* The parts' texts in a row, nothing between them: as templates that know parts print them. */
-static int join_parts(const json_t *parts, const char *path, json_t **ret, tn_api_error *e) {
-    tn_buf text;
-    int rc = 0;
-    tn_buf_init(&text, SIZE_MAX);
+/* Texts in a row, nothing between them, as templates that know parts print them; with media, a list of parts
+ * as those templates want it. */
+static int read_parts(const json_t *parts, const char *path, content *c, json_t **ret, tn_api_error *e) {
     if (json_array_size(parts) == 0)
-        rc = tn_api_fail(e, 400, NULL, path, "%s has no parts; it must have at least 1", path);
-    for (size_t i = 0; !rc && i < json_array_size(parts); i++)
-        rc = add_part(json_array_get(parts, i), tn_path_item(path, i).text, &text, e);
-    if (!rc) {
-        *ret = json_stringn_nocheck(text.data ? text.data : "", text.len);
-        if (!*ret) rc = tn_api_no_memory(e);
-    }
-    tn_buf_free(&text);
+        return tn_api_fail(e, 400, NULL, path, "%s has no parts; it must have at least 1", path);
+    for (size_t i = 0; i < json_array_size(parts); i++)
+        if (add_part(json_array_get(parts, i), tn_path_item(path, i).text, c, e)) return -1;
+    *ret = c->has_media ? json_incref(c->parts)
+                        : json_stringn_nocheck(c->text.data ? c->text.data : "", c->text.len);
+    return *ret ? 0 : tn_api_no_memory(e);
+}
+
+static int join_parts(const json_t *parts, const char *path, content c, json_t **ret, tn_api_error *e) {
+    tn_buf_init(&c.text, SIZE_MAX);
+    c.parts = json_array();
+    int rc = c.parts ? read_parts(parts, path, &c, ret, e) : tn_api_no_memory(e);
+    json_decref(c.parts);
+    tn_buf_free(&c.text);
     return rc;
 }
 
@@ -84,9 +106,9 @@ static bool says_otherwise(const tn_fields *f) {
     return json_array_size(tn_fields_get(f, "tool_calls")) > 0 || tn_fields_get(f, "refusal");
 }
 
-/* The content as a string, new reference. Templates add and trim contents, so an absent one is empty, not
+/* The content, new reference. Templates add and trim contents, so an absent one is empty, not
  * null. */
-static int read_content(const tn_fields *f, const char *role, json_t **ret) {
+static int read_content(const tn_fields *f, const char *role, content c, json_t **ret) {
     json_t *v = tn_fields_get(f, "content");
     tn_path path = tn_path_field(f->path, "content");
     bool assistant = strcmp(role, "assistant") == 0,
@@ -100,7 +122,7 @@ static int read_content(const tn_fields *f, const char *role, json_t **ret) {
         return tn_fields_missing(f, "content",
                                  assistant ? "a string or an array of parts, unless there are tool_calls"
                                            : "a string or an array of parts");
-    if (json_is_array(v)) return join_parts(v, path.text, ret, f->e);
+    if (json_is_array(v)) return join_parts(v, path.text, c, ret, f->e);
     if (!json_is_string(v)) return tn_value_wrong(v, path.text, f->e, "a string or an array of parts");
     *ret = json_incref(v);
     return 0;
@@ -219,29 +241,30 @@ static int remove_nulls(json_t *object) {
     return 0;
 }
 
-static int fill_message(const tn_fields *f, json_t *message) {
+static int fill_message(const tn_fields *f, json_t *message, content c) {
     const char *role = NULL;
-    json_t *content = NULL;
-    if (read_role(f, &role) || check_passed(f) || read_content(f, role, &content)) return -1;
-    if (json_object_set_new(message, "content", content) != 0 || remove_nulls(message) != 0 ||
+    json_t *value = NULL;
+    if (read_role(f, &role) || check_passed(f) || read_content(f, role, c, &value)) return -1;
+    if (json_object_set_new(message, "content", value) != 0 || remove_nulls(message) != 0 ||
         json_object_set_new(message, "role", json_string(role)) != 0)
         return tn_api_no_memory(f->e);
     return read_calls(f, message);
 }
 
-static int add_message(json_t *given, const char *path, json_t *messages, tn_api_error *e) {
+static int add_message(json_t *given, const char *path, content c, tn_api_error *e) {
     tn_fields f = {given, path, e};
     if (!json_is_object(given)) return tn_value_wrong(given, path, e, "an object with role and content");
     json_t *message = copy_object(given);
     if (!message) return tn_api_no_memory(e);
-    if (fill_message(&f, message)) {
+    if (fill_message(&f, message, c)) {
         json_decref(message);
         return -1;
     }
-    return json_array_append_new(messages, message) ? tn_api_no_memory(e) : 0;
+    return json_array_append_new(c.r->messages, message) ? tn_api_no_memory(e) : 0;
 }
 
-int tn_api_parse_messages(const tn_fields *f, tn_api_request *r) {
+int tn_api_parse_messages(const tn_fields *f, const tn_api_limits *limits, tn_api_request *r) {
+    content c = {.limits = limits, .r = r};
     json_t *given = NULL;
     int rc = tn_fields_array(f, "messages", &given);
     if (rc < 0) return -1;
@@ -251,8 +274,7 @@ int tn_api_parse_messages(const tn_fields *f, tn_api_request *r) {
     r->messages = json_array();
     if (!r->messages) return tn_api_no_memory(f->e);
     for (size_t i = 0; i < json_array_size(given); i++)
-        if (add_message(json_array_get(given, i), tn_path_item("messages", i).text, r->messages, f->e))
-            return -1;
+        if (add_message(json_array_get(given, i), tn_path_item("messages", i).text, c, f->e)) return -1;
     return 0;
 }
 

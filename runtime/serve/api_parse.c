@@ -76,6 +76,8 @@ static const struct {
     {"typ_p", BOTH},
     {"typical_p", BOTH},
     {"user", BOTH},
+    {"video_fps", CHAT},
+    {"video_max_frames", CHAT},
     {"web_search_options", CHAT},
     {"xtc_probability", BOTH},
     {"xtc_threshold", BOTH},
@@ -260,9 +262,10 @@ static int read_sizes(const tn_fields *f, const tn_api_limits *limits, tn_api_re
     return 0;
 }
 
-static int read_chat(const tn_fields *f, tn_api_request *r) {
+static int read_chat(const tn_fields *f, const tn_api_limits *limits, tn_api_request *r) {
     r->n_prompts = 1;
-    if (check_chat_unsupported(f) || tn_api_parse_messages(f, r) || tn_api_parse_tools(f, r)) return -1;
+    if (check_chat_unsupported(f) || tn_api_parse_messages(f, limits, r)) return -1;
+    if (tn_api_parse_video_defaults(f, limits, r) || tn_api_parse_tools(f, r)) return -1;
     return tn_api_parse_template_vars(f, r);
 }
 
@@ -276,7 +279,7 @@ static int read_request(const tn_fields *f, const tn_api_limits *limits, tn_api_
     if (tn_api_parse_sampling(f, limits, r) || tn_api_parse_repetition(f, r)) return -1;
     if (tn_api_parse_stop(f, limits, r) || read_scheduling(f, r)) return -1;
     if (tn_fields_bool(f, "ignore_eos", &r->ignore_eos) < 0 || check_response_format(f)) return -1;
-    return r->chat ? read_chat(f, r) : read_completion(f, limits, r);
+    return r->chat ? read_chat(f, limits, r) : read_completion(f, limits, r);
 }
 
 static int parse_body(const char *text, size_t len, json_t **ret, tn_api_error *e) {
@@ -310,6 +313,7 @@ void tn_api_request_drop_input(tn_api_request *r) {
     free(r->breaker);
     free(r->breaker_len);
     free(r->breaker_ids);
+    tn_api_media_fini(r);
     json_decref(r->messages);
     json_decref(r->template_vars);
     json_decref(r->body);

@@ -6,8 +6,17 @@
 
 #include "serve/fields.h"
 
-/* messages -> r->messages. */
-int tn_api_parse_messages(const tn_fields *f, tn_api_request *r);
+/* messages -> r->messages, r->media. */
+int tn_api_parse_messages(const tn_fields *f, const tn_api_limits *limits, tn_api_request *r);
+/* Whether a part of that type shows an image or a video. */
+bool tn_api_is_media(const char *type);
+/* Such a part -> r->media, and into parts what templates know: {"type": "image"}, {"type": "video"}. */
+int tn_api_parse_media(const tn_fields *part, const char *type, const tn_api_limits *limits,
+                       tn_api_request *r, json_t *parts);
+/* video_fps, video_max_frames: for the videos that do not say. After the messages. */
+int tn_api_parse_video_defaults(const tn_fields *f, const tn_api_limits *limits, tn_api_request *r);
+/* Frees r->media. */
+void tn_api_media_fini(tn_api_request *r);
 /* tools, tool_choice, parallel_tool_calls -> r->tools. */
 int tn_api_parse_tools(const tn_fields *f, tn_api_request *r);
 /* chat_template_kwargs, enable_thinking, reasoning_effort -> r->template_vars. */

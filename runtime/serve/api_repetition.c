@@ -6,12 +6,15 @@
 
 enum { MAX_BREAKERS = 32, MAX_BREAKER_BYTES = 64 };
 
-/* How far to look back: -1 is everything, 0 nothing, as in llama.cpp. Absent: -1. */
-static int parse_last_n(const tn_fields *f, const char *const *names, int64_t *ret) {
+/* How far to look back: -1 is everything, 0 nothing, as in llama.cpp. Absent: -1. Marks it as given. */
+static int parse_last_n(const tn_fields *f, const char *const *names, unsigned given, tn_api_request *r,
+                        int64_t *ret) {
     const char *name;
     *ret = -1;
     if (tn_fields_alias(f, names, &name)) return -1;
-    return tn_fields_whole(f, name, -1, INT32_MAX, ret) < 0 ? -1 : 0;
+    int rc = tn_fields_whole(f, name, -1, INT32_MAX, ret);
+    if (rc > 0) r->given |= given;
+    return rc < 0 ? -1 : 0;
 }
 
 /* 0 takes the penalties away, those of the server's settings too. */
@@ -19,12 +22,12 @@ static int parse_penalties(const tn_fields *f, tn_api_request *r) {
     static const char *const names[] = {"repetition_last_n", "repeat_last_n", "penalty_last_n", NULL};
     tn_sampling *s = &r->sampling;
     int64_t last;
-    if (parse_last_n(f, names, &last)) return -1;
+    if (parse_last_n(f, names, TN_GIVEN_REPETITION_LAST_N, r, &last)) return -1;
     s->repetition_last_n = last > 0 ? (uint32_t)last : 0;
     if (last) return 0;
     s->repetition_penalty = 1;
     s->frequency_penalty = s->presence_penalty = 0;
-    r->given |= TN_GIVEN_REPETITION_PENALTY;
+    r->given |= TN_GIVEN_REPETITION_PENALTY | TN_GIVEN_FREQUENCY_PENALTY | TN_GIVEN_PRESENCE_PENALTY;
     return 0;
 }
 
@@ -60,11 +63,15 @@ static int parse_breakers(const tn_fields *f, tn_api_request *r) {
 static int parse_dry(const tn_fields *f, tn_api_request *r) {
     static const char *const names[] = {"dry_penalty_last_n", NULL};
     int64_t last, allowed = 0;
-    if (parse_last_n(f, names, &last) || parse_breakers(f, r)) return -1;
-    if (tn_fields_whole(f, "dry_allowed_length", 1, TN_DRY_MATCH_MAX, &allowed) < 0) return -1;
+    if (parse_last_n(f, names, TN_GIVEN_DRY_LAST_N, r, &last) || parse_breakers(f, r)) return -1;
+    int rc = tn_fields_whole(f, "dry_allowed_length", 1, TN_DRY_MATCH_MAX, &allowed);
+    if (rc < 0) return -1;
+    if (rc) r->given |= TN_GIVEN_DRY_ALLOWED_LENGTH;
     r->sampling.dry_last_n = last > 0 ? (uint32_t)last : 0;
     r->sampling.dry_allowed_length = (uint32_t)allowed;
-    if (last == 0) r->sampling.dry_multiplier = 0;
+    if (last) return 0;
+    r->sampling.dry_multiplier = 0;
+    r->given |= TN_GIVEN_DRY_MULTIPLIER;
     return 0;
 }
 
@@ -88,7 +95,9 @@ static int parse_detection(const tn_fields *f, tn_api_request *r) {
     static const char name[] = "repetition_detection";
     json_t *v = tn_fields_get(f, name);
     tn_fields inner = {v, name, f->e};
-    if (!v || json_is_false(v)) return 0;
+    if (!v) return 0;
+    r->given |= TN_GIVEN_REPETITION;
+    if (json_is_false(v)) return 0;
     if (json_is_object(v)) return parse_detection_object(&inner, &r->sampling.repetition);
     if (!json_is_true(v)) return tn_value_wrong(v, name, f->e, "an object, true or false");
     r->sampling.repetition = (tn_repeat_params){.max_pattern = TN_REPEAT_PATTERN_DEFAULT,

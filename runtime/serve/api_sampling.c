@@ -23,16 +23,16 @@ static const number_field numbers[] = {
     NUMBER(temperature, 0, 2, TN_GIVEN_TEMPERATURE, NULL),
     NUMBER(top_p, 0, 1, TN_GIVEN_TOP_P, NULL),
     NUMBER(min_p, 0, 1, TN_GIVEN_MIN_P, NULL),
-    NUMBER(typical_p, 0, 1, 0, "typ_p"),
-    NUMBER(top_n_sigma, -1, 100, 0, NULL),
-    NUMBER(xtc_probability, 0, 1, 0, NULL),
-    NUMBER(xtc_threshold, 0, 1, 0, NULL),
+    NUMBER(typical_p, 0, 1, TN_GIVEN_TYPICAL_P, "typ_p"),
+    NUMBER(top_n_sigma, -1, 100, TN_GIVEN_TOP_N_SIGMA, NULL),
+    NUMBER(xtc_probability, 0, 1, TN_GIVEN_XTC_PROBABILITY, NULL),
+    NUMBER(xtc_threshold, 0, 1, TN_GIVEN_XTC_THRESHOLD, NULL),
     /* Below 0.01 logits overflow, which would choose at random what the penalty was to choose. */
     NUMBER(repetition_penalty, 0.01, 10, TN_GIVEN_REPETITION_PENALTY, "repeat_penalty"),
-    NUMBER(frequency_penalty, -2, 2, 0, NULL),
-    NUMBER(presence_penalty, -2, 2, 0, NULL),
-    NUMBER(dry_multiplier, 0, 100, 0, NULL),
-    NUMBER(dry_base, 1, 100, 0, NULL),
+    NUMBER(frequency_penalty, -2, 2, TN_GIVEN_FREQUENCY_PENALTY, NULL),
+    NUMBER(presence_penalty, -2, 2, TN_GIVEN_PRESENCE_PENALTY, NULL),
+    NUMBER(dry_multiplier, 0, 100, TN_GIVEN_DRY_MULTIPLIER, NULL),
+    NUMBER(dry_base, 1, 100, TN_GIVEN_DRY_BASE, NULL),
 };
 
 static int parse_number(const tn_fields *f, const number_field *n, tn_api_request *r) {
@@ -71,7 +71,10 @@ static int parse_integers(const tn_fields *f, tn_api_request *r) {
     }
     rc = tn_fields_whole(f, "min_keep", 0, INT32_MAX, &value);
     if (rc < 0) return -1;
-    if (rc) r->sampling.min_keep = (uint32_t)value;
+    if (rc) {
+        r->sampling.min_keep = (uint32_t)value;
+        r->given |= TN_GIVEN_MIN_KEEP;
+    }
     rc = tn_fields_whole(f, "seed", INT64_MIN, INT64_MAX, &value);
     if (rc < 0) return -1;
     if (rc) {

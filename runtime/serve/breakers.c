@@ -86,3 +86,40 @@ int tn_breakers_default(const tn_tokenizer *t, int32_t **ret_ids, uint32_t *ret_
     static const size_t len[] = {1, 1, 1, 1};
     return tn_breakers_find(t, strings, len, 4, ret_ids, ret_n, err);
 }
+
+/* In place; the length, 0 where it is wrong or empty. */
+static size_t unescape(char *text) {
+    static const char from[] = "ntr\"\\", to[] = "\n\t\r\"\\";
+    char *out = text;
+    for (const char *in = text; *in; in++) {
+        const char *escape = *in == '\\' && in[1] ? strchr(from, in[1]) : NULL;
+        if (*in == '\\' && !escape) return 0;
+        *out++ = escape ? to[escape - from] : *in;
+        in += escape != NULL;
+    }
+    *out = '\0';
+    return (size_t)(out - text);
+}
+
+int tn_breakers_read(const tn_tokenizer *t, const char *const *texts, uint32_t n, int32_t **ret_ids,
+                     uint32_t *ret_n, tn_error *err) {
+    char **copies = calloc(n + 1, sizeof *copies);
+    size_t *len = calloc(n + 1, sizeof *len);
+    int rc = copies && len ? 0 : tn_fail(err, TN_ENOMEM, "out of memory for sequence breakers");
+    for (uint32_t i = 0; !rc && i < n; i++) {
+        copies[i] = strdup(texts[i]);
+        len[i] = copies[i] ? unescape(copies[i]) : 0;
+        if (!copies[i]) rc = tn_fail(err, TN_ENOMEM, "out of memory for sequence breakers");
+        if (!rc && !len[i])
+            rc = tn_fail(
+                err, TN_EINVAL,
+                "\"%.80s\" is no sequence breaker: it is empty, or a '\\' stands before something else than n "
+                "t r \" \\",
+                texts[i]);
+    }
+    if (!rc) rc = tn_breakers_find(t, (const char *const *)copies, len, n, ret_ids, ret_n, err);
+    for (uint32_t i = 0; copies && i < n; i++) free(copies[i]);
+    free(copies);
+    free(len);
+    return rc;
+}

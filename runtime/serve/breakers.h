@@ -16,4 +16,9 @@ int tn_breakers_find(const tn_tokenizer *t, const char *const *strings, const si
 /* The same for what everybody uses: newline, colon, quote, star. */
 int tn_breakers_default(const tn_tokenizer *t, int32_t **ret_ids, uint32_t *ret_n, tn_error *err);
 
+/* The same for breakers as a configuration or a command line writes them: \n, \t, \r, \" and \\ stand for
+ * what they do in C. TN_EINVAL: an empty one, or a backslash before anything else. */
+int tn_breakers_read(const tn_tokenizer *t, const char *const *texts, uint32_t n, int32_t **ret_ids,
+                     uint32_t *ret_n, tn_error *err);
+
 #endif

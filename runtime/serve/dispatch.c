@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/seeing.h"
 #include "serve/watch.h"
 
 enum { DEADLINE_MS = 250 }; /* how exactly deadlines are kept */
@@ -17,6 +18,7 @@ struct tn_dispatch {
     tn_runner *runner;
     tn_watch *watch; /* its bell: the engine and the other threads have something */
     tn_budget uploads;
+    tn_seeing *seeing;
     pthread_t prepare_thread, dispatch_thread;
     bool prepare_started, dispatch_started;
     atomic_bool stop;
@@ -100,15 +102,20 @@ static size_t salt_of(const tn_dispatch *d, const tn_exchange *x, char *ret) {
     return n + r->cache_salt_len;
 }
 
-static int submit(tn_dispatch *d, tn_exchange *x, const tn_ids *ids, uint32_t first, tn_api_error *e) {
+/* A prompt, and what it shows. */
+static int submit(tn_dispatch *d, tn_exchange *x, const tn_sight *sight, uint32_t first, tn_api_error *e) {
     const tn_api_request *r = &x->request;
     char salt[32 + TN_API_SALT_BYTES];
     for (uint32_t i = 0; i < r->n; i++) {
         tn_error err = {0};
         tn_choice *c = &x->choices[first + i];
         tn_job_config config = {.lane = x->served->lane,
-                                .prompt = ids->data,
-                                .n_prompt = (uint32_t)ids->len,
+                                .prompt = sight->ids,
+                                .n_prompt = sight->n_ids,
+                                .media = sight->media,
+                                .n_media = sight->n_media,
+                                .coord = (const uint32_t(*)[3])sight->coord,
+                                .next_coord = sight->next_coord,
                                 .max_new = max_new(x),
                                 .sampling = tn_served_sampling(x->served, r, i),
                                 .ignore_end = r->ignore_eos,
@@ -121,7 +128,8 @@ static int submit(tn_dispatch *d, tn_exchange *x, const tn_ids *ids, uint32_t fi
                                 .n_salt = salt_of(d, x, salt),
                                 .isolated = r->isolated,
                                 .owner = x};
-        int rc = echo(x, ids, c);
+        const tn_ids ids = {.data = sight->ids, .len = sight->n_ids};
+        int rc = echo(x, &ids, c);
         if (!rc) rc = tn_runner_submit(d->runner, &config, &c->job, &err);
         if (rc == TN_ECANCELED) return tn_api_fail(e, 503, "queue_full", NULL, "%s", err.text);
         if (rc == TN_ELIMIT)
@@ -134,6 +142,17 @@ static int submit(tn_dispatch *d, tn_exchange *x, const tn_ids *ids, uint32_t fi
     return 0;
 }
 
+/* Prompt i; its ids are an array of malloc's like any other. */
+static int prompt_of(const tn_exchange *x, uint32_t i, tn_sight *ret, tn_api_error *e) {
+    tn_ids ids = {0};
+    *ret = (tn_sight){0};
+    if (x->n_seen) return tn_served_sight(x->served, &x->request, x->seen, x->n_seen, ret, e);
+    int rc = tn_served_prompt(x->served, &x->request, i, &ids, e);
+    ret->ids = ids.data;
+    ret->n_ids = (uint32_t)ids.len;
+    return rc;
+}
+
 static int submit_all(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
     const tn_api_request *r = &x->request;
     uint32_t n = r->n_prompts * r->n;
@@ -142,11 +161,11 @@ static int submit_all(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
     x->n_choice = n;
     if (tn_exchange_init_choices(x) != 0) return tn_api_fail_status(e, TN_ENOMEM, NULL, "out of memory");
     for (uint32_t i = 0; i < r->n_prompts; i++) {
-        tn_ids ids = {0};
-        int rc = tn_served_prompt(x->served, r, i, &ids, e);
-        x->prompt_tokens += (uint32_t)ids.len;
-        if (rc == 0) rc = submit(d, x, &ids, i * r->n, e);
-        tn_ids_free(&ids);
+        tn_sight sight;
+        int rc = prompt_of(x, i, &sight, e);
+        x->prompt_tokens += sight.n_ids;
+        if (rc == 0) rc = submit(d, x, &sight, i * r->n, e);
+        tn_sight_fini(&sight);
         if (rc) return rc;
     }
     return 0;
@@ -216,6 +235,24 @@ static int find_model(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
     return rc < 0 ? tn_api_fail(e, 503, "queue_full", NULL, "%s", err.text) : rc;
 }
 
+/* Its media have been got. [a thread of seeing] */
+static void on_seen(void *ctx, tn_exchange *x) {
+    hand_over(ctx, x);
+}
+
+/* Has got what it shows, or 1: x waits for that. */
+static int look(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
+    if (!x->request.n_media) return 0;
+    if (!x->has_looked) {
+        if (tn_api_check_media(&x->request, tn_served_media(x->served), x->served->settings->name, e))
+            return -1;
+        tn_seeing_take(d->seeing, x);
+        return 1;
+    }
+    *e = x->media_error;
+    return e->status ? -1 : 0;
+}
+
 /* 1: x waits, and is somebody else's. */
 static int prepare(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
     int rc = 0;
@@ -226,12 +263,14 @@ static int prepare(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
         tn_exchange_drop_body(x);
         x->is_parsed = true;
         if (!rc) rc = find_model(d, x, e);
-    } else if (x->wait.status) {
+    } else if (!x->served) {
         rc = fail_model(e, x->wait.status, x->wait.error.text);
     }
+    if (!rc) rc = look(d, x, e);
     if (rc) return rc;
     if (tn_served_breakers(x->served, &x->request, e)) return -1;
     rc = submit_all(d, x, e);
+    tn_exchange_drop_media(x);
     tn_api_request_drop_input(&x->request);
     return rc;
 }
@@ -512,7 +551,12 @@ static int start_threads(tn_dispatch *d, tn_error *err) {
                            .mix_roles = !d->config.settings->cache.exact,
                            .notify = wake,
                            .ctx = d};
-    int status = tn_runner_new(&rc, &d->runner, err);
+    tn_seeing_config seeing = {.limits = tn_settings_media(d->config.settings),
+                               .registry = tn_models_registry(d->config.models),
+                               .done = on_seen,
+                               .ctx = d};
+    int status = tn_seeing_new(&seeing, &d->seeing, err);
+    if (!status) status = tn_runner_new(&rc, &d->runner, err);
     if (!status) status = tn_models_start(d->config.models, d->runner, err);
     if (status) return status;
     d->prepare_started = pthread_create(&d->prepare_thread, NULL, prepare_loop, d) == 0;
@@ -530,7 +574,9 @@ int tn_dispatch_new(const tn_dispatch_config *config, tn_dispatch **ret, tn_erro
     d->limits = (tn_api_limits){.max_n = (uint32_t)l->max_n,
                                 .max_stop = (uint32_t)l->max_stop,
                                 .max_stop_bytes = 1024,
-                                .max_logit_bias = (uint32_t)l->max_logit_bias};
+                                .max_logit_bias = (uint32_t)l->max_logit_bias,
+                                .max_media = (uint32_t)config->settings->media.max_items,
+                                .max_frames = (uint32_t)config->settings->media.max_frames};
     d->uploads.limit = config->settings->server.max_upload_bytes;
     d->unknown_fields = json_object();
     pthread_mutex_init(&d->lock, NULL);
@@ -565,6 +611,7 @@ static void refuse_unprepared(tn_dispatch *d) {
 void tn_dispatch_drain(tn_dispatch *d) {
     if (atomic_exchange(&d->stop, true)) return;
     tn_models_stop(d->config.models);
+    if (d->seeing) tn_seeing_stop(d->seeing);
     pthread_mutex_lock(&d->lock);
     pthread_cond_broadcast(&d->more);
     pthread_mutex_unlock(&d->lock);
@@ -588,6 +635,7 @@ void tn_dispatch_free(tn_dispatch *d) {
     free_list(d, d->live);
     free_list(d, d->prepared);
     tn_watch_free(d->watch);
+    tn_seeing_free(d->seeing);
     pthread_mutex_destroy(&d->lock);
     pthread_cond_destroy(&d->more);
     json_decref(d->unknown_fields);

@@ -49,10 +49,18 @@ void tn_exchange_drop_body(tn_exchange *x) {
     x->body_len = 0;
 }
 
+void tn_exchange_drop_media(tn_exchange *x) {
+    for (uint32_t i = 0; i < x->n_seen; i++) tn_seen_fini(&x->seen[i]);
+    free(x->seen);
+    x->seen = NULL;
+    x->n_seen = 0;
+}
+
 void tn_exchange_free(tn_exchange *x) {
     if (!x) return;
     for (uint32_t i = 0; i < x->n_choice; i++) free_choice(&x->choices[i]);
     free(x->choices);
+    tn_exchange_drop_media(x);
     tn_api_request_fini(&x->request);
     tn_buf_free(&x->out);
     tn_exchange_drop_body(x);

@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "base/budget.h"
+#include "media/intake.h"
 #include "serve/models.h"
 #include "serve/stop.h"
 
@@ -65,7 +66,11 @@ typedef struct tn_exchange {
     tn_wait wait;                 /* for a model that is not loaded */
     struct tn_dispatch *dispatch; /* that takes it back then */
     bool is_parsed;
-    tn_choice *choices; /* [n_choice] */
+    bool has_looked; /* its media have been got: they are in seen, or media_error says why not */
+    tn_seen *seen;   /* [n_seen] */
+    uint32_t n_seen;
+    tn_api_error media_error; /* status 0: none */
+    tn_choice *choices;       /* [n_choice] */
     uint32_t n_choice;
     uint32_t prompt_tokens;
     uint64_t client;    /* whose it is, for a fair share */
@@ -89,6 +94,8 @@ typedef struct tn_exchange {
 tn_exchange *tn_exchange_new(char *body, size_t len, tn_budget *budget, bool chat, int fd);
 /* Releases the jobs (which cancels them) and frees. Only when no thread uses it any more. */
 void tn_exchange_free(tn_exchange *x);
+/* Lets go of what it has seen: its jobs hold what they need. [prepare] */
+void tn_exchange_drop_media(tn_exchange *x);
 /* Frees the body and gives its bytes back. [prepare] */
 void tn_exchange_drop_body(tn_exchange *x);
 

@@ -186,6 +186,10 @@ void tn_models_free(tn_models *m) {
 /* ---- Models by name and number
  * -------------------------------------------------------------------------------- */
 
+const tn_registry *tn_models_registry(const tn_models *m) {
+    return m->config.registry;
+}
+
 tn_budget *tn_models_budget(tn_models *m) {
     return &m->budget;
 }

@@ -29,6 +29,8 @@ void tn_models_free(tn_models *m);
 
 /* What all models take their memory from. */
 tn_budget *tn_models_budget(tn_models *m);
+/* Whose modules they use. */
+const tn_registry *tn_models_registry(const tn_models *m);
 
 /* What model i's serving is measured by. [any thread] */
 const tn_metrics *tn_models_metrics(const tn_models *m, uint32_t i);

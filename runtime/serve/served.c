@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "serve/breakers.h"
+#include "serve/defaults.h"
 
 enum { MAX_TEMPLATE = 1 << 20 };
 
@@ -33,6 +34,24 @@ static size_t module_args(void *ctx, const char *id, const tn_option_arg **ret_a
     return m ? m->n_args : 0;
 }
 
+/* What the settings say about DRY's sequence breakers, else everybody's. */
+static int init_breakers(tn_served *s, const tn_settings *all, tn_error *err) {
+    const tn_string_list *list = &s->settings->dry_sequence_breakers;
+    tn_setting_source source = tn_settings_source(all, "model", s->settings->name, "dry_sequence_breakers");
+    if (source.origin == TN_FROM_DEFAULT)
+        return tn_breakers_default(s->model->tokenizer, &s->breakers, &s->n_breakers, err);
+    return tn_breakers_read(s->model->tokenizer, (const char *const *)list->item, (uint32_t)list->n,
+                            &s->breakers, &s->n_breakers, err);
+}
+
+/* What it needs to see, if it does. */
+static int init_sight(tn_served *s, const tn_settings *all, tn_error *err) {
+    const tn_tower *t = s->model->tower;
+    if (!t) return 0;
+    int rc = tn_media_store_new(tn_settings_media(all).tower_cache_bytes, &s->store, err);
+    return rc ? rc : tn_intake_new(&t->vision, s->store, &s->intake, err);
+}
+
 int tn_served_open(tn_registry *registry, const char *path, const tn_settings *all,
                    const tn_model_settings *c, uint64_t kv_bytes, tn_served *ret, tn_error *err) {
     tn_model_config config = {.path = path,
@@ -46,6 +65,7 @@ int tn_served_open(tn_registry *registry, const char *path, const tn_settings *a
                               .max_seqs = (uint32_t)c->parallel,
                               .kv_bytes = kv_bytes,
                               .max_step_tokens = (uint32_t)c->step_tokens,
+                              .media_bytes = tn_settings_media(all).tower_cache_bytes,
                               .module_args = module_args,
                               .module_args_ctx = (void *)(uintptr_t)all};
     *ret = (tn_served){.settings = c};
@@ -53,13 +73,16 @@ int tn_served_open(tn_registry *registry, const char *path, const tn_settings *a
     if (!rc && !ret->model->tokenizer)
         rc = tn_fail(err, ret->model->tokenizer_error.code, "%s", ret->model->tokenizer_error.text);
     if (!rc) rc = init_chat(ret, err);
-    return rc ? rc : tn_breakers_default(ret->model->tokenizer, &ret->breakers, &ret->n_breakers, err);
+    if (!rc) rc = init_sight(ret, all, err);
+    return rc ? rc : init_breakers(ret, all, err);
 }
 
 void tn_served_fini(tn_served *s) {
     tn_chat_fini(&s->chat);
     free(s->breakers);
+    tn_intake_free(s->intake);
     tn_model_free(s->model);
+    tn_media_store_free(s->store);
     *s = (tn_served){0};
 }
 
@@ -81,6 +104,27 @@ static int chat_prompt(const tn_served *s, const tn_api_request *r, tn_ids *ret,
     return rc ? tn_api_fail_status(e, rc, "messages", err.text) : 0;
 }
 
+int tn_served_sight(const tn_served *s, const tn_api_request *r, const tn_seen *seen, uint32_t n_seen,
+                    tn_sight *ret, tn_api_error *e) {
+    tn_error err = {0};
+    tn_buf text;
+    if (!s->has_chat)
+        return tn_api_fail(e, 400, NULL, "model", "this model cannot chat: %s", s->chat_error.text);
+    json_t *vars = template_vars(s, r);
+    tn_buf_init(&text, TN_CHAT_MAX_BYTES);
+    int rc = vars ? tn_chat_render(&s->chat, r->messages, r->tools, vars, &text, &err) : TN_ENOMEM;
+    if (!rc) rc = tn_sight_write(s->model, text.data ? text.data : "", text.len, seen, n_seen, ret, &err);
+    tn_buf_free(&text);
+    json_decref(vars);
+    return rc ? tn_api_fail_status(e, rc, "messages", err.text) : 0;
+}
+
+unsigned tn_served_media(const tn_served *s) {
+    const tn_tower *t = s->model->tower;
+    if (!t) return 0;
+    return 1u << TN_MEDIA_IMAGE | (t->vision.video.text ? 1u << TN_MEDIA_VIDEO : 0);
+}
+
 int tn_served_prompt(const tn_served *s, const tn_api_request *r, uint32_t i, tn_ids *ret, tn_api_error *e) {
     tn_error err = {0};
     if (r->chat) return chat_prompt(s, r, ret, e);
@@ -98,7 +142,9 @@ static float choose(const tn_served *s, double setting, const char *name, double
 
 int tn_served_breakers(const tn_served *s, tn_api_request *r, tn_api_error *e) {
     tn_error err = {0};
-    if (!(r->given & TN_GIVEN_DRY_BREAKERS) || !(r->sampling.dry_multiplier > 0)) return 0;
+    tn_sampling p = r->sampling;
+    tn_defaults_fill(&s->settings->sampling, r->given, &p);
+    if (!(r->given & TN_GIVEN_DRY_BREAKERS) || !(p.dry_multiplier > 0)) return 0;
     int rc = tn_breakers_find(s->model->tokenizer, r->breaker, r->breaker_len, r->n_breaker, &r->breaker_ids,
                               &r->n_breaker_ids, &err);
     return rc ? tn_api_fail_status(e, rc, "dry_sequence_breakers", err.text) : 0;
@@ -127,6 +173,7 @@ tn_sampling tn_served_sampling(const tn_served *s, const tn_api_request *r, uint
         p.seed = tn_random_seed();
     else
         p.seed += choice * 0x9e3779b97f4a7c15u;
+    tn_defaults_fill(&c->sampling, r->given, &p);
     set_breakers(s, r, &p);
     return p;
 }

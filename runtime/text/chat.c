@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { MAX_PROMPT_BYTES = 64 << 20 };
-
 int tn_chat_init(tn_chat *c, const tn_tokenizer *t, const char *override, const char *fallback,
                  tn_error *err) {
     size_t len = 0;
@@ -36,18 +34,24 @@ static json_t *variables(const tn_chat *c, json_t *messages, json_t *tools, json
     return vars;
 }
 
+int tn_chat_render(const tn_chat *c, json_t *messages, json_t *tools, json_t *extra, tn_buf *out,
+                   tn_error *err) {
+    json_t *vars = variables(c, messages, tools, extra);
+    if (!vars) return tn_fail(err, TN_ENOMEM, "out of memory");
+    int rc = tn_template_render(c->template, vars, NULL, out, err);
+    json_decref(vars);
+    return rc;
+}
+
 int tn_chat_prompt(const tn_chat *c, json_t *messages, json_t *tools, json_t *extra, tn_ids *ret_ids,
                    tn_error *err) {
     tn_buf text;
-    json_t *vars = variables(c, messages, tools, extra);
-    if (!vars) return tn_fail(err, TN_ENOMEM, "out of memory");
-    tn_buf_init(&text, MAX_PROMPT_BYTES);
-    int rc = tn_template_render(c->template, vars, NULL, &text, err);
+    tn_buf_init(&text, TN_CHAT_MAX_BYTES);
+    int rc = tn_chat_render(c, messages, tools, extra, &text, err);
     /* The template writes the special tokens itself, so none are added. */
     if (!rc)
         rc = tn_tokenizer_encode(c->tokenizer, text.data ? text.data : "", text.len, TN_ENCODE_PARSE_SPECIAL,
                                  ret_ids, err);
     tn_buf_free(&text);
-    json_decref(vars);
     return rc;
 }

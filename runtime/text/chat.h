@@ -8,6 +8,8 @@
 #include "text/template.h"
 #include "text/tokenizer.h"
 
+enum { TN_CHAT_MAX_BYTES = 64 << 20 }; /* of a prompt's text */
+
 typedef struct tn_chat {
     const tn_tokenizer *tokenizer; /* borrowed */
     tn_template *template;
@@ -24,6 +26,10 @@ void tn_chat_fini(tn_chat *c);
  * special tokens (bos_token, ...) and add_generation_prompt true. Appends to ret_ids. Errors of the template
  * and of the tokenizer. [any thread] */
 int tn_chat_prompt(const tn_chat *c, json_t *messages, json_t *tools, json_t *extra, tn_ids *ret_ids,
+                   tn_error *err);
+
+/* The text alone. */
+int tn_chat_render(const tn_chat *c, json_t *messages, json_t *tools, json_t *extra, tn_buf *out,
                    tn_error *err);
 
 #endif

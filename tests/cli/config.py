@@ -78,7 +78,7 @@ def show_json_says_the_same():
         assert value["models"]["m"]["temperature"] == {"value": None, "from": "default"}
         assert value["modules"]["x"]["y"]["value"] == "z"
         text = shown("-c", conf)
-        for section in ("server", "cache", "limits"):
+        for section in ("server", "cache", "limits", "media"):
             for key in value[section]:
                 assert section + "." + key in text, key
 

@@ -114,6 +114,65 @@ def a_seeded_answer_is_the_same_in_company():
 
 
 @test
+def every_option_of_sampling_reaches_the_sampler():
+    model = vectors("models", "llama3")
+    prompt = ",".join(str(i % 7 + 10) for i in range(40))
+    base = ["generate", model, "--ids", prompt, "-n", "24", "--ignore-eos", "--json", "--seed", "3", "--temperature", "1.5",
+            "--top-k", "0", "--top-p", "1"]
+    ids = lambda *more: json.loads(succeed(*base, *more))["ids"]
+    plain = ids()
+    changes = [
+        ["--typical-p", "0.2"], ["--top-n-sigma", "0.5"], ["--xtc-probability", "1", "--xtc-threshold", "0.001"],
+        ["--repetition-penalty", "5"], ["--frequency-penalty", "2"], ["--presence-penalty=-2"],
+        ["--repetition-penalty", "5", "--repetition-last-n", "2"], ["--top-p", "0.01"], ["--top-p", "0.01", "--min-keep", "4"],
+    ]
+    results = [ids(*c) for c in changes]
+    for change, result in zip(changes, results):
+        assert result != plain, change
+    assert len({tuple(r) for r in results}) >= len(results) - 1, results
+    chosen = plain[0]
+    assert ids("--logit-bias", "%d=-100" % chosen)[0] != chosen
+    greedy = ["generate", model, "--ids", prompt, "-n", "6", "--ignore-eos", "--json", "--greedy"]
+    assert json.loads(succeed(*greedy, "--logit-bias", "42=100"))["ids"] == [42] * 6
+    assert json.loads(succeed(*greedy, "--logit-bias", "42=100", "--logit-bias", "42=-100"))["ids"] != [42] * 6
+    dry = lambda *more: json.loads(succeed(*greedy[:5], "24", *greedy[6:], "--logit-bias", "42=100", *more))["ids"]
+    assert dry() == [42] * 24
+    first_other = lambda found: next(i for i, token in enumerate(found) if token != 42)
+    breaks = [first_other(dry("--dry-multiplier", "50", *more))
+              for more in ([], ["--dry-allowed-length", "1"], ["--dry-base", "1.2"])]
+    assert breaks[1] < breaks[0] < breaks[2], breaks
+    assert dry("--dry-multiplier", "50", "--dry-penalty-last-n", "1") == [42] * 24
+    looped = json.loads(succeed("generate", model, "--ids", prompt, "-n", "40", "--ignore-eos", "--json", "--greedy",
+                                "--logit-bias", "42=100", "--repetition-max-pattern", "2", "--repetition-min-count", "3",
+                                "--repetition-min-tokens", "5"))["ids"]
+    assert looped == [42] * 5, looped
+
+
+@test
+def wrong_sampling_options_are_named():
+    model = vectors("models", "llama3")
+    run = ["generate", model, "--ids", "1,2", "-n", "1"]
+    fails(2, "--frequency-penalty takes a number from -2 to 2, not '3'", *run, "--frequency-penalty", "3")
+    fails(2, "--repetition-last-n takes a whole number from 1 to 2147483647, not '0'", *run, "--repetition-last-n", "0")
+    fails(1, "--logit-bias takes ID=B, not '5'", *run, "--logit-bias", "5")
+    fails(1, "--logit-bias takes a number from -100 to 100, not '101'", *run, "--logit-bias", "5=101")
+    fails(1, "--logit-bias takes a whole number from 0 to ", *run, "--logit-bias", "99999999=1")
+    fails(1, "\"a\\q\" is no sequence breaker", *run, "--dry-multiplier", "1", "--dry-sequence-breaker", "a\\q")
+    fails(1, "--repetition-min-pattern 3 is more than --repetition-max-pattern, 2", *run, "--repetition-min-pattern", "3",
+          "--repetition-max-pattern", "2")
+    succeed(*run, "--dry-multiplier", "1", "--dry-sequence-breaker", "")
+    succeed(*run, "--dry-multiplier", "1", "--dry-sequence-breaker", "\\n", "--dry-sequence-breaker", "a")
+
+
+@test
+def media_are_refused_by_models_that_do_not_see():
+    fails(1, "x.png: this model does not take images", "run", "--image", "x.png", "--video", "v.mp4", "hello")
+    fails(1, "v.mp4: this model does not take video", "run", "--video", "v.mp4", "hello")
+    fails(1, "x.png: this model does not take images", "chat", "--image", "x.png")
+    fails(2, "--image and --video need the chat template", "run", "--raw", "--image", "x.png", "hello")
+
+
+@test
 def devices_agree_on_a_greedy_text():
     model = vectors("models", "llama2")
     args = ["generate", model, "--ids", "1,20,30", "-n", "8", "--greedy", "--ignore-eos", "--json"]

@@ -208,6 +208,20 @@ def render_prints_exactly_the_text():
 
 
 @test
+def parts_of_media_are_rendered_and_not_opened():
+    # As the templates of Qwen-VL, Gemma 4 and Llama 4 look at parts.
+    text = """{% set n = namespace(images=0) %}{% for m in messages %}[{{ m.role }}]{% if m.content is string %}{{ m.content }}{% else %}
+{%- for c in m.content %}{% if c.type == 'image' or 'image' in c or 'image_url' in c %}{% set n.images = n.images + 1 %}<image {{ n.images }}>
+{%- elif c['type'] == 'video' or 'video' in c %}<video>{% elif 'text' in c %}{{ c.text }}{% endif %}{% endfor %}{% endif %}{% endfor %}"""
+    parts = [{"type": "image"}, {"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "http://192.0.2.1/x"}},
+             {"type": "video"}, {"type": "image", "image": "/nowhere/x.png"}, {"type": "video", "video": ["/nowhere"]}]
+    variables = {"messages": [{"role": "user", "content": parts}, {"role": "assistant", "content": "b"}]}
+    with temporary(text, ".jinja") as template:
+        got = succeed("render", "--template", template.name, "--vars", "-", stdin=json.dumps(variables).encode())
+        assert got == b"[user]<image 1>a<image 2><video><image 3><video>[assistant]b", got
+
+
+@test
 def now_is_what_the_clock_says():
     with temporary("{{ strftime_now('%d %b %Y %H:%M') }}{{ now is defined }}", ".jinja") as template:
         got = succeed("render", "--template", template.name, "--vars", "-", stdin=b'{"now":"2025-07-04T12:34:56"}')

@@ -15,7 +15,8 @@
         if (!(condition)) abort();                                                                           \
     } while (0)
 
-static const tn_api_limits limits = {.max_n = 8, .max_stop = 4, .max_stop_bytes = 16, .max_logit_bias = 4};
+static const tn_api_limits limits = {
+    .max_n = 8, .max_stop = 4, .max_stop_bytes = 16, .max_logit_bias = 4, .max_media = 3, .max_frames = 4};
 
 static void check_error(const tn_api_error *e) {
     tn_buf out;
@@ -47,11 +48,50 @@ static void check_sampling(const tn_api_request *r) {
     }
 }
 
-static void check_messages(const json_t *messages) {
-    CHECK(json_array_size(messages) > 0);
-    for (size_t i = 0; i < json_array_size(messages); i++) {
-        const json_t *m = json_array_get(messages, i);
-        CHECK(json_is_string(json_object_get(m, "role")) && json_is_string(json_object_get(m, "content")));
+static bool is_type(const json_t *part, const char *type) {
+    const char *name = json_string_value(json_object_get(part, "type"));
+    return name && strcmp(name, type) == 0;
+}
+
+/* A list of parts shows something, else it would be text. Returns how much. */
+static uint32_t check_parts(const json_t *parts) {
+    uint32_t n = 0;
+    CHECK(json_is_array(parts));
+    for (size_t i = 0; i < json_array_size(parts); i++) {
+        const json_t *part = json_array_get(parts, i);
+        bool text = is_type(part, "text");
+        CHECK(text || is_type(part, "image") || is_type(part, "video"));
+        CHECK(json_object_size(part) == (text ? 2u : 1u));
+        CHECK(!text || json_is_string(json_object_get(part, "text")));
+        n += !text;
+    }
+    CHECK(n > 0);
+    return n;
+}
+
+static void check_messages(const tn_api_request *r) {
+    uint32_t n_media = 0;
+    CHECK(json_array_size(r->messages) > 0);
+    for (size_t i = 0; i < json_array_size(r->messages); i++) {
+        const json_t *m = json_array_get(r->messages, i);
+        const json_t *content = json_object_get(m, "content");
+        CHECK(json_is_string(json_object_get(m, "role")));
+        if (!json_is_string(content)) n_media += check_parts(content);
+    }
+    CHECK(n_media == r->n_media);
+}
+
+static void check_media(const tn_api_media *m) {
+    CHECK(m->kind == TN_MEDIA_IMAGE || m->kind == TN_MEDIA_VIDEO);
+    CHECK(strncmp(m->place, "messages[", 9) == 0);
+    CHECK(m->n_source >= 1 && (m->is_frames ? m->n_source <= limits.max_frames : m->n_source == 1));
+    CHECK(m->fps >= 0 && m->fps <= 240 && m->max_frames <= limits.max_frames);
+    CHECK(m->kind == TN_MEDIA_VIDEO || (!m->is_frames && m->fps == 0 && m->max_frames == 0));
+    for (uint32_t i = 0; i < m->n_source; i++) {
+        tn_source_kind kind;
+        CHECK(m->source[i].text[m->source[i].len] == 0);
+        CHECK(tn_source_classify(m->source[i].text, m->source[i].len, &kind, NULL) == 0);
+        CHECK(kind == m->source[i].kind);
     }
 }
 
@@ -68,7 +108,9 @@ static void check_request(const tn_api_request *r) {
         for (uint32_t k = 0; k < p->n_ids; k++) CHECK(p->ids[k] >= 0);
     }
     check_sampling(r);
-    if (r->chat) check_messages(r->messages);
+    if (r->chat) check_messages(r);
+    CHECK(r->n_media <= limits.max_media);
+    for (uint32_t i = 0; i < r->n_media; i++) check_media(&r->media[i]);
 }
 
 static size_t end_of(const tn_api_request *r, const char *text, size_t n) {
@@ -117,6 +159,12 @@ static const char *const seeds[] = {
     "0.1,\"seed\":-5,\"presence_penalty\":1,\"frequency_penalty\":-2,\"repetition_penalty\":1.1,\"logit_bias\":{\"1\":-100,\"2\":5},"
     "\"stop\":[\"role\",\"user\\\"\",\"le\"],\"n\":2,\"max_completion_tokens\":4,\"stop_token_ids\":[1,2],\"chat_template_kwargs\":"
     "{\"a\":null},\"enable_thinking\":false,\"reasoning_effort\":\"low\",\"response_format\":{\"type\":\"text\"},\"modalities\":[\"text\"]}",
+    "c{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"image_url\",\"image_url\":{\"url\":"
+    "\"data:image/png;base64,iVBORw0KGgo=\",\"detail\":\"low\"}},{\"type\":\"video_url\",\"video_url\":{\"url\":\"https://a.example/v\","
+    "\"fps\":2,\"max_frames\":4}}]},{\"role\":\"user\",\"content\":[{\"type\":\"video\",\"video\":[\"file:///a%20b\",\"a.png\",{\"url\":"
+    "\"/9j/4AAQSkZJRgABAQAAAQ==\"}],\"fps\":0.5}]}],\"video_fps\":1.5,\"video_max_frames\":2}",
+    "c{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"image\":\"x\"},{\"type\":\"input_image\",\"image_url\":"
+    "\"http://[::1]/\",\"detail\":\"auto\"},{\"type\":\"video\",\"video\":\"v.mp4\"}]}]}",
     "p{\"prompt\":[\"a\",[1,2.0],\"\"],\"echo\":true,\"suffix\":null,\"best_of\":2,\"n\":2,\"max_tokens\":3,\"stop\":\"pro\"}",
     "p{\"prompt\":\"x\",\"typical_p\":0,\"top_n_sigma\":1.5,\"xtc_probability\":0.5,\"xtc_threshold\":0.1,\"min_keep\":2,"
     "\"repeat_penalty\":1.1,\"repetition_penalty\":1.1,\"repeat_last_n\":0,\"dry_multiplier\":0.8,\"dry_base\":1.75,"

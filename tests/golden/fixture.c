@@ -70,7 +70,9 @@ static void remove_view(const char *dir) {
                                         "model-00001-of-00002.safetensors",
                                         "model-00002-of-00002.safetensors",
                                         "model.safetensors.index.json",
-                                        "tokenizer_config.json"};
+                                        "tokenizer_config.json",
+                                        "preprocessor_config.json",
+                                        "video_preprocessor_config.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *at = tn_path_join(dir, names[i]);
         unlink(at);
@@ -84,6 +86,8 @@ static void view_with_config(const fixture *f, char *ret_dir, size_t size) {
     static const char *const names[] = {"model.safetensors",
                                         "tokenizer.json",
                                         "tokenizer_config.json",
+                                        "preprocessor_config.json",
+                                        "video_preprocessor_config.json",
                                         "model-00001-of-00002.safetensors",
                                         "model-00002-of-00002.safetensors",
                                         "model.safetensors.index.json"};

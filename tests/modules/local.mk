@@ -3,6 +3,8 @@
 check_PROGRAMS += tests/modules/scanner
 tests_modules_scanner_SOURCES = %D%/scanner.c
 tests_modules_scanner_LDADD = libtenon.la
+tests_modules_scanner_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_modules_scanner_DEPENDENCIES = $(preopen_modules)
 
 unit_tests += tests/modules/registry tests/modules/preopened tests/modules/option_table tests/modules/host
 tests_modules_registry_SOURCES = %D%/registry.c %D%/work_dir.h tests/unit/unit.h

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the server reads and writes, without a server.
-unit_tests += tests/serve/api_parse tests/serve/api_chat tests/serve/api_response tests/serve/stop \
+unit_tests += tests/serve/api_parse tests/serve/api_chat tests/serve/api_media tests/serve/api_response tests/serve/stop \
 	tests/serve/breakers tests/serve/watch tests/serve/watch_poll
 tests_serve_api_parse_SOURCES = %D%/api_parse.c %D%/parsed.h tests/unit/unit.h
 tests_serve_api_parse_CPPFLAGS = $(test_cppflags)
@@ -14,6 +14,9 @@ tests_serve_stop_LDADD = $(test_ldadd)
 tests_serve_api_chat_SOURCES = %D%/api_chat.c %D%/parsed.h tests/unit/unit.h
 tests_serve_api_chat_CPPFLAGS = $(test_cppflags)
 tests_serve_api_chat_LDADD = $(test_ldadd)
+tests_serve_api_media_SOURCES = %D%/api_media.c %D%/parsed.h tests/unit/unit.h
+tests_serve_api_media_CPPFLAGS = $(test_cppflags)
+tests_serve_api_media_LDADD = $(test_ldadd)
 tests_serve_breakers_SOURCES = %D%/breakers.c tests/unit/unit.h
 tests_serve_breakers_CPPFLAGS = $(test_cppflags)
 tests_serve_breakers_LDADD = $(test_ldadd)

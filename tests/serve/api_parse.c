@@ -125,7 +125,7 @@ static void test_sampling_values(void **state) {
     assert_true(s->repetition_penalty == 1.5f && s->frequency_penalty == -0.5f &&
                 s->presence_penalty == 0.75f);
     assert_true(s->seed == (uint64_t)-2 && s->logprobs && s->n_top_logprobs == 20 && p.r.ignore_eos);
-    assert_int_equal(p.r.given, 63);
+    assert_int_equal(p.r.given, 63 | TN_GIVEN_FREQUENCY_PENALTY | TN_GIVEN_PRESENCE_PENALTY);
     assert_int_equal(p.r.n, 3);
     assert_int_equal(p.r.max_tokens, 5);
     assert_int_equal(p.r.n_prompts, 1);
@@ -159,12 +159,15 @@ static void test_further_sampling_values(void **state) {
     assert_int_equal(s->repetition_last_n, 64);
     assert_int_equal(s->dry_allowed_length, 4);
     assert_int_equal(s->dry_last_n, 512);
-    assert_int_equal(p.r.given, 0);
+    assert_int_equal(p.r.given, TN_GIVEN_TYPICAL_P | TN_GIVEN_TOP_N_SIGMA | TN_GIVEN_XTC_PROBABILITY |
+                                    TN_GIVEN_XTC_THRESHOLD | TN_GIVEN_MIN_KEEP | TN_GIVEN_REPETITION_LAST_N |
+                                    TN_GIVEN_DRY_MULTIPLIER | TN_GIVEN_DRY_BASE |
+                                    TN_GIVEN_DRY_ALLOWED_LENGTH | TN_GIVEN_DRY_LAST_N);
     tn_api_request_fini(&p.r);
     p = parse_ok(true, ""); /* all of it off, with the threshold that XTC has everywhere */
     assert_true(s->typical_p == 1 && s->top_n_sigma == 0 && s->xtc_probability == 0);
     assert_true(s->xtc_threshold == 0.1f && s->dry_multiplier == 0 && s->repetition_last_n == 0);
-    assert_true(!s->min_keep && !s->dry_last_n && !s->repetition.max_pattern && !p.r.n_breaker);
+    assert_true(!s->min_keep && !s->dry_last_n && !s->repetition.max_pattern && !p.r.n_breaker && !p.r.given);
     tn_api_request_fini(&p.r);
     p = parse_ok(true, "\"typical_p\":0,\"repetition_last_n\":-1,\"dry_penalty_last_n\":-1,"
                        "\"dry_multiplier\":1,\"repetition_penalty\":2");
@@ -201,7 +204,12 @@ static void test_last_n_of_0(void **state) {
     const tn_sampling *s = &p.r.sampling;
     assert_true(s->repetition_penalty == 1 && s->frequency_penalty == 0 && s->presence_penalty == 0);
     assert_true(s->dry_multiplier == 1);
-    assert_int_equal(p.r.given, TN_GIVEN_REPETITION_PENALTY);
+    assert_int_equal(p.r.given, TN_GIVEN_REPETITION_PENALTY | TN_GIVEN_FREQUENCY_PENALTY |
+                                    TN_GIVEN_PRESENCE_PENALTY | TN_GIVEN_REPETITION_LAST_N |
+                                    TN_GIVEN_DRY_MULTIPLIER);
+    tn_api_request_fini(&p.r);
+    p = parse_ok(true, "\"dry_penalty_last_n\":0,\"repetition_detection\":false");
+    assert_int_equal(p.r.given, TN_GIVEN_DRY_LAST_N | TN_GIVEN_DRY_MULTIPLIER | TN_GIVEN_REPETITION);
     tn_api_request_fini(&p.r);
     p = parse_ok(true, "\"dry_penalty_last_n\":0,\"dry_multiplier\":1,\"repeat_penalty\":2");
     assert_true(s->dry_multiplier == 0 && s->repetition_penalty == 2);
@@ -213,7 +221,8 @@ static void test_aliases(void **state) {
     parsed p = parse_ok(true, "\"repeat_penalty\":1.5,\"typ_p\":0.5,\"penalty_last_n\":7");
     const tn_sampling *s = &p.r.sampling;
     assert_true(s->repetition_penalty == 1.5f && s->typical_p == 0.5f && s->repetition_last_n == 7);
-    assert_int_equal(p.r.given, TN_GIVEN_REPETITION_PENALTY);
+    assert_int_equal(p.r.given,
+                     TN_GIVEN_REPETITION_PENALTY | TN_GIVEN_TYPICAL_P | TN_GIVEN_REPETITION_LAST_N);
     assert_string_equal(p.unknown, "");
     tn_api_request_fini(&p.r);
     p = parse_ok(true, "\"repetition_penalty\":1,\"repeat_penalty\":1.0,\"typical_p\":null,\"typ_p\":0.25");

@@ -79,10 +79,38 @@ static void strings_of_several_tokens(void **state) {
     tn_tokenizer_free(t);
 }
 
+/* What a configuration writes is what a request sends. */
+static void escapes(void **state) {
+    static const char *const written[] = {"\\n", "\\\\", "a\\tb", "\\\""}, *const sent[] = {"\n", "\\",
+                                                                                            "a\tb", "\""};
+    static const size_t len[] = {1, 1, 3, 1};
+    static const char *const bad[] = {"", "\\", "\\x", "a\\"};
+    tn_tokenizer *t = load("gpt2");
+    tn_error err = {0};
+    int32_t *ids, *want;
+    uint32_t n, n_want;
+    (void)state;
+    assert_int_equal(tn_breakers_read(t, written, 4, &ids, &n, &err), 0);
+    assert_int_equal(tn_breakers_find(t, sent, len, 4, &want, &n_want, &err), 0);
+    assert_int_equal(n, n_want);
+    assert_memory_equal(ids, want, n * sizeof *ids);
+    free(ids);
+    free(want);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(tn_breakers_read(t, &bad[i], 1, &ids, &n, &err), TN_EINVAL);
+        assert_non_null(strstr(err.text, "is no sequence breaker"));
+    }
+    assert_int_equal(tn_breakers_read(t, NULL, 0, &ids, &n, &err), 0);
+    assert_int_equal(n, 0);
+    free(ids);
+    tn_tokenizer_free(t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokens_that_contain_a_string),
         cmocka_unit_test(strings_of_several_tokens),
+        cmocka_unit_test(escapes),
     };
     return unit_main(tests);
 }

@@ -8,39 +8,13 @@ import tempfile
 import threading
 import time
 
+from models_folder import Folder, starter
 from server import STARTER, Server, in_parallel
 from tap import fails, main, succeed, test, vectors
 
 CHAT, COMPLETIONS, MODELS = "/v1/chat/completions", "/v1/completions", "/v1/models"
 LONG = dict(prompt="One", max_tokens=450, ignore_eos=True, temperature=1, seed=3)
 SECONDS = 60  # nothing here takes nearly so long
-
-
-class Folder:
-    """A temporary folder with a tenon.conf of these models ({name: settings}) and sections."""
-
-    def __init__(self, models, **sections):
-        self.models, self.sections = models, dict({"server": {"listen": '"127.0.0.1:0"'}}, **sections)
-        self.sections["server"].setdefault("listen", '"127.0.0.1:0"')
-
-    def __enter__(self):
-        self.dir = tempfile.mkdtemp()
-        self.conf = os.path.join(self.dir, "tenon.conf")
-        with open(self.conf, "w") as f:
-            for title, settings in list(self.sections.items()) + [("model " + n, s) for n, s in self.models.items()]:
-                f.write("%s {\n%s}\n" % (title, "".join("    %s = %s\n" % item for item in settings.items())))
-        return self
-
-    def __exit__(self, *exc):
-        shutil.rmtree(self.dir)
-
-    def path(self, *parts):
-        return os.path.join(self.dir, *parts)
-
-
-def starter(**settings):
-    """Some 20 MiB, and 2 MiB for a sequence."""
-    return dict({"path": '"%s"' % STARTER, "context": 512, "load": "demand", "threads": 1}, **settings)
 
 
 def ask(server, model, **more):

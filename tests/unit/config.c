@@ -199,7 +199,7 @@ static void names_that_are_unknown_are_named(void **state) {
         {"# x\n\nsrever { }", "f.conf:3: unknown section \"srever\": did you mean \"server\"?"},
         {"modle a { }", "f.conf:1: unknown section \"modle\": did you mean \"model\"?"},
         {"stuff { }",
-         "f.conf:1: unknown section \"stuff\": there are server, cache, limits, model NAME and module NAME"},
+         "f.conf:1: unknown section \"stuff\": there are server, cache, limits, media, model NAME and module NAME"},
         {"listen = \"a:1\"", "f.conf:1: \"listen\" stands outside of a section: it belongs into server {}"},
         {"include = x", "f.conf:1: there is no include(): files in conf.d beside tenon.conf are read too"},
         {"include(\"x\")", "f.conf:1: unexpected '(': there is no include(); files in conf.d are read too"},
@@ -333,6 +333,69 @@ static void a_model_inherits(void **state) {
     assert_ptr_equal(tn_settings_model(s, NULL), &s->models[0]);
     assert_null(tn_settings_model(s, "c"));
     tn_settings_free(s);
+}
+
+static void sampling_is_read(void **state) {
+    (void)state;
+    tn_settings *s =
+        must_read("model m { path = p frequency_penalty = -1.5 presence_penalty = -2 typical_p = 0.5\n"
+                  "  min_keep = 2 repetition_last_n = 64 dry_sequence_breakers = {'\\n', \"a b\"}\n"
+                  "  repetition_max_pattern = 4 repetition_min_pattern = 4 }\n"
+                  "model n { path = p dry_sequence_breakers = {} }");
+    const tn_sampling_settings *p = &s->models[0].sampling, *unset = &s->models[1].sampling;
+    assert_true(p->frequency_penalty == -1.5 && p->presence_penalty == -2 && p->typical_p == 0.5);
+    assert_true(p->min_keep == 2 && p->repetition_last_n == 64 && p->repetition_min_pattern == 4);
+    assert_int_equal(s->models[0].dry_sequence_breakers.n, 2);
+    assert_string_equal(s->models[0].dry_sequence_breakers.item[0], "\\n");
+    assert_true(isnan(unset->frequency_penalty) && unset->min_keep == TN_UNSET && isnan(unset->dry_base));
+    assert_int_equal(tn_settings_source(s, "model", "n", "dry_sequence_breakers").origin, TN_FROM_FILE);
+    tn_settings_free(s);
+    must_fail("model m { path = p frequency_penalty = -2.5 }", TN_EINVAL,
+              "f.conf:1: model.frequency_penalty: a number from -2 to 2 is expected, not \"-2.5\"");
+    must_fail("model m { path = p typical_p = -0.5 }", TN_EINVAL,
+              "f.conf:1: model.typical_p: a number from 0 to 1 is expected, not \"-0.5\"");
+    must_fail("model m { path = p frequency_penalty = - }", TN_EINVAL,
+              "f.conf:1: model.frequency_penalty: a number from -2 to 2 is expected, not \"-\"");
+    must_fail("model m { path = p dry_sequence_breakers = {'a\\q'} }", TN_EINVAL,
+              "f.conf:1: model.dry_sequence_breakers: \"a\\q\": after a '\\' stands one of n t r \" \\");
+    must_fail("model m { path = p repetition_max_pattern = 2\n repetition_min_pattern = 3 }", TN_EINVAL,
+              "f.conf:2: model m: repetition_min_pattern: 3 is more than repetition_max_pattern, 2");
+}
+
+/* What media say arrives where it is used, lists as they stand. */
+static void media_are_handed_over(void **state) {
+    (void)state;
+    tn_settings *s =
+        must_read("media { roots = {/srv/a, \"/srv/b c\"} allow_url = no\n"
+                  "  allow_private = {10.0.0.0/8, \"[::1]:9000\", \"images.lan:80\"}\n"
+                  "  max_items = 3 max_bytes = 2K fetch_timeout = 500ms max_pixels = 5 max_frames = 6\n"
+                  "  max_duration = 7m decode_timeout = 8s vision_cache = 1M pixel_cache = 0 }");
+    tn_media_limits l = tn_settings_media(s);
+    assert_int_equal(l.fetch.n_roots, 2);
+    assert_string_equal(l.fetch.roots[1], "/srv/b c");
+    assert_int_equal(l.fetch.n_allow_private, 3);
+    assert_string_equal(l.fetch.allow_private[1], "[::1]:9000");
+    assert_true(!l.fetch.allow_url && !l.fetch.own_files && !l.fetch.cancelled);
+    assert_true(l.fetch.max_bytes == 2048 && l.fetch.timeout_s == 0.5 && l.max_items == 3);
+    assert_true(l.max_pixels == 5 && l.max_frames == 6 && l.max_duration_s == 420 && l.decode_timeout_s == 8);
+    assert_true(l.tower_cache_bytes == 1 << 20 && l.pixels_cache_bytes == 0);
+    tn_settings_free(s);
+    s = must_read("");
+    l = tn_settings_media(s);
+    assert_true(l.fetch.allow_url && !l.fetch.n_roots && !l.fetch.n_allow_private && l.max_items > 0);
+    tn_settings_free(s);
+    must_fail("media { roots = {srv} }", TN_EINVAL,
+              "f.conf:1: media.roots: \"srv\": a folder is written with its whole path, from '/' on");
+    must_fail("media {\n allow_private = {\"images.lan\"} }", TN_EINVAL,
+              "f.conf:2: media.allow_private: \"images.lan\": a name needs a port: \"name:port\"");
+    must_fail("media { allow_private = {10.0.0.1/8} }", TN_EINVAL,
+              "f.conf:1: media.allow_private: \"10.0.0.1/8\": the address has bits after those that count");
+    must_fail(
+        "media { fetch_timeout = 0 }", TN_EINVAL,
+        "f.conf:1: media.fetch_timeout: a number of seconds, or one with ms, s, m or h, from 0.1 to 3600 is "
+        "expected, not \"0\"");
+    must_fail("limits { roots = {/a} }", TN_EINVAL,
+              "f.conf:1: unknown key \"roots\" in limits: it belongs into media {}");
 }
 
 static void files_are_bounded(void **state) {
@@ -680,14 +743,14 @@ static void flags_reach_everything(void **state) {
     };
     static const char *const bad[][3] = {
         {"max_n", "1",
-         "--set: \"max_n\": SECTION.KEY, model.NAME.KEY or module.ID.KEY is expected, where SECTION is server, cache or "
-         "limits"},
+         "--set: \"max_n\": SECTION.KEY, model.NAME.KEY or module.ID.KEY is expected, where SECTION is server, cache, "
+         "limits or media"},
         {"model.context", "1",
          "--set: \"model.context\": SECTION.KEY, model.NAME.KEY or module.ID.KEY is expected, where SECTION is server, "
-         "cache or limits"},
+         "cache, limits or media"},
         {"server.max.n", "1",
          "--set: \"server.max.n\": SECTION.KEY, model.NAME.KEY or module.ID.KEY is expected, where SECTION is server, "
-         "cache or limits"},
+         "cache, limits or media"},
         {"limits.maxn", "1", "--set: unknown key \"maxn\" in limits: did you mean \"max_n\"?"},
         {"model.a.context", "x",
          "--set: model.context: a whole number from 0 to 16777216 is expected, not \"x\""},
@@ -743,6 +806,8 @@ int main(void) {
         cmocka_unit_test(lines_count_from_the_start),
         cmocka_unit_test(variables_are_expanded),
         cmocka_unit_test(a_model_inherits),
+        cmocka_unit_test(media_are_handed_over),
+        cmocka_unit_test(sampling_is_read),
         cmocka_unit_test(files_are_bounded),
         cmocka_unit_test(a_nul_byte_is_refused),
         cmocka_unit_test(a_failure_leaves_nothing_behind),

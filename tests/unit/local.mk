@@ -26,6 +26,7 @@ include tests/unit/tokenizer.mk
 include tests/unit/cpu.mk
 include tests/unit/jinja.mk
 include tests/unit/media.mk
+include tests/unit/fetch.mk
 unit_tests += tests/unit/sampler
 tests_unit_sampler_SOURCES = %D%/sampler.c %D%/plain_sampling.c %D%/plain_sampling.h %D%/unit.h
 tests_unit_sampler_CPPFLAGS = $(test_cppflags)

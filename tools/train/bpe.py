@@ -90,7 +90,7 @@ def added_token(i, content, special):
     return {"id": i, "content": content, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": special}
 
 
-def tokenizer_json(merges):
+def tokenizer_json(merges, added=ADDED):
     vocab = {c: i for i, c in enumerate(sorted(LETTERS.values()))}
     for x, y in merges:
         vocab.setdefault(x + y, len(vocab))
@@ -99,7 +99,7 @@ def tokenizer_json(merges):
     model = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": "", "end_of_word_suffix": "", "fuse_unk": False,
              "byte_fallback": False, "ignore_merges": False, "vocab": vocab, "merges": [list(m) for m in merges]}
     return {"version": "1.0", "truncation": None, "padding": None,
-            "added_tokens": [added_token(len(vocab) + i, *a) for i, a in enumerate(ADDED)], "normalizer": {"type": "NFC"},
+            "added_tokens": [added_token(len(vocab) + i, *a) for i, a in enumerate(added)], "normalizer": {"type": "NFC"},
             "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, level]}, "post_processor": level, "decoder": level, "model": model}
 
 

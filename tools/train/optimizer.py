@@ -18,12 +18,12 @@ def orthogonal(g):
 
 
 class Muon:
-    def __init__(self, parameters, momentum=0.95, decay=0.1):
+    def __init__(self, parameters, momentum=0.95, decay=0.1, compiled=True):
         self.groups, self.momentum, self.decay = {}, momentum, decay
         for p in parameters:
             self.groups.setdefault(tuple(p.shape), []).append(p)
         self.state = {shape: torch.zeros(len(ps), *shape, device=ps[0].device) for shape, ps in self.groups.items()}
-        self.update = torch.compile(orthogonal, dynamic=False)
+        self.update = torch.compile(orthogonal, dynamic=False) if compiled else orthogonal
 
     @torch.no_grad()
     def step(self, lr):

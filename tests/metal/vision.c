@@ -369,11 +369,69 @@ static void texts_run_on_kernels(void **state) {
     tested_device_end();
 }
 
+/* ---- refusals ---- */
+
+static void expect_refusal(const lowered *l, const tn_step *step, const char *part) {
+    tn_error err = {0};
+    assert_int_equal(l->exec->cls->step(l->exec, step, &err), TN_EINVAL);
+    if (!strstr(err.text, part)) fail_msg("no \"%s\" in: %s", part, err.text);
+}
+
+static void refuse_tower_steps(const tn_program *p, const vision_case *c) {
+    const tn_exec_config config = {.max_tokens = N_ROW,
+                                   .max_seqs = 1,
+                                   .max_kept = N_ROW,
+                                   .page_tokens = PAGE_TOKENS,
+                                   .n_page = {N_PAGE},
+                                   .max_seq_pages = N_PAGE};
+    lowered l = lower(p, tested_device(), &config, c);
+    const float *unused;
+    tn_error err = {0};
+    expect_refusal(&l, &(tn_step){.n_token = p->fold, .stage = p->n_stage}, "stage");
+    expect_refusal(&l, &(tn_step){.n_token = p->fold, .first_row = N_ROW}, "rows 96 to");
+    expect_refusal(&l, &(tn_step){.n_token = p->fold, .first_row = UINT32_MAX}, "rows");
+    expect_refusal(&l, &(tn_step){.n_token = p->fold, .first_row = 1}, "become one");
+    expect_refusal(&l, &(tn_step){.n_token = p->fold + 1}, "become one");
+    expect_refusal(&l, &(tn_step){.n_token = p->fold}, "without its input");
+    expect_refusal(&l, &(tn_step){.n_token = p->fold, .stage = 1}, "without its mix");
+    assert_int_equal(l.exec->cls->logits(l.exec, &unused, &err), TN_EINVAL);
+
+    tn_exec *x;
+    tn_exec_config odd = config;
+    odd.max_kept = N_ROW + 1;
+    assert_int_equal(l.device->cls->lower(l.device, p, &odd, NULL, NULL, &x, &err), TN_EINVAL);
+    assert_non_null(strstr(err.text, "97"));
+    tn_program other = *p;
+    other.fold = 2 * p->fold;
+    assert_int_equal(l.device->cls->lower(l.device, &other, &config, NULL, NULL, &x, &err), TN_ENOTSUP);
+    assert_non_null(strstr(err.text, "become one"));
+    close_lowered(&l);
+}
+
+static void refuse_text_steps(const tn_program *p, const vision_case *c) {
+    tn_exec_config config = {
+        .max_tokens = 8, .max_seqs = 1, .max_rows = 8, .page_tokens = 8, .max_seq_pages = 1, .n_page = {1}};
+    lowered l = lower(p, tested_device(), &config, c);
+    const tn_step_media beyond = {.first_token = 3, .n_token = 6}, bare = {.first_token = 3, .n_token = 2};
+    expect_refusal(&l, &(tn_step){.n_token = 8, .media = &beyond, .n_media = 1}, "tokens 3 to 9 of 8");
+    expect_refusal(&l, &(tn_step){.n_token = 8, .media = &bare, .n_media = 1}, "part 0");
+    close_lowered(&l);
+}
+
+static void refusals_say_why(void **state) {
+    const vision_case *c = *state;
+    run r = open_model(c);
+    refuse_tower_steps(r.model->tower->program, c);
+    refuse_text_steps(r.model->program, c);
+    run_close(&r);
+    tested_device_end();
+}
+
 int main(void) {
     static const char *const paths[] = {"models/qwen2_5_vl", "models/qwen3_vl", "models/gemma3_vl"};
     enum { N = 2 * sizeof paths / sizeof *paths };
     static vision_case cases[N];
-    struct CMUnitTest tests[2 * N];
+    struct CMUnitTest tests[2 * N + 1];
     tn_loader_set_preopened();
     tn_device_class_offer(tested_device());
     for (size_t i = 0; i < N; i++) {
@@ -386,5 +444,6 @@ int main(void) {
                 c->name[k], k ? texts_run_on_kernels : towers_run_on_kernels, NULL, NULL, c};
         }
     }
+    tests[2 * N] = (struct CMUnitTest){"refusals_say_why", refusals_say_why, NULL, NULL, &cases[2]};
     return unit_main(tests);
 }

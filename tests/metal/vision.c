@@ -388,8 +388,8 @@ static void refuse_tower_steps(const tn_program *p, const vision_case *c) {
     const float *unused;
     tn_error err = {0};
     expect_refusal(&l, &(tn_step){.n_token = p->fold, .stage = p->n_stage}, "stage");
-    expect_refusal(&l, &(tn_step){.n_token = p->fold, .first_row = N_ROW}, "rows 96 to");
-    expect_refusal(&l, &(tn_step){.n_token = p->fold, .first_row = UINT32_MAX}, "rows");
+    expect_refusal(&l, &(tn_step){.n_token = p->fold, .first_row = N_ROW}, "from row 96 on");
+    expect_refusal(&l, &(tn_step){.n_token = p->fold, .first_row = UINT32_MAX}, "of a picture of 96");
     expect_refusal(&l, &(tn_step){.n_token = p->fold, .first_row = 1}, "become one");
     expect_refusal(&l, &(tn_step){.n_token = p->fold + 1}, "become one");
     expect_refusal(&l, &(tn_step){.n_token = p->fold}, "without its input");

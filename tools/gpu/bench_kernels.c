@@ -213,7 +213,8 @@ static tn_value add_input(model *m, uint32_t cols, const void *zeros) {
 
 static model *new_model(void) {
     model *m = take(sizeof *m);
-    m->program = (tn_program){.ops = m->ops,
+    m->program = (tn_program){.n_stage = 1,
+                              .ops = m->ops,
                               .values = m->values,
                               .slots = m->slots,
                               .weights = m->weights,

@@ -70,10 +70,9 @@ uint64_t tn_gpu_input_room(const tn_gpu_exec *x, tn_gpu_input in) {
 
 static int check_tower_step(const tn_gpu_exec *x, const tn_step *s, tn_error *err) {
     const tn_program *p = x->p;
-    if (s->stage >= p->n_stage || s->n_token > x->config.max_kept ||
-        s->first_row > x->config.max_kept - s->n_token)
-        return tn_fail(err, TN_EINVAL, "stage %u of %u, rows %u to %u of %u", s->stage, p->n_stage,
-                       s->first_row, s->first_row + s->n_token, x->config.max_kept);
+    if (s->n_token > x->config.max_kept || s->first_row > x->config.max_kept - s->n_token)
+        return tn_fail(err, TN_EINVAL, "%u rows from row %u on of a picture of %u", s->n_token, s->first_row,
+                       x->config.max_kept);
     if (s->n_token % p->fold || s->first_row % p->fold)
         return tn_fail(err, TN_EINVAL, "%u rows from row %u on; %u of them become one", s->n_token,
                        s->first_row, p->fold);
@@ -103,6 +102,8 @@ int tn_gpu_check_step(const tn_gpu_exec *x, const tn_step *s, tn_error *err) {
     if (s->n_token < 1 || s->n_token > c->max_tokens || s->n_seq > c->max_seqs || s->n_row > c->max_rows)
         return tn_fail(err, TN_EINVAL, "a step of %u tokens, %u sequences, %u rows; lowered for %u, %u, %u",
                        s->n_token, s->n_seq, s->n_row, c->max_tokens, c->max_seqs, c->max_rows);
+    if (s->stage >= x->p->n_stage)
+        return tn_fail(err, TN_EINVAL, "stage %u of a program of %u", s->stage, x->p->n_stage);
     for (uint32_t i = 0; i < s->n_seq; i++)
         if (s->seqs[i].n_page > c->max_seq_pages)
             return tn_fail(err, TN_EINVAL, "sequence %u has %u pages of %u", i, s->seqs[i].n_page,

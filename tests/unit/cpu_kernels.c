@@ -589,6 +589,7 @@ static void store_position(const tn_cpu_kernels *k, const attention_data *d, uin
 
 static void attention_data_init(attention_data *d, const attention_case *c, tn_type type, uint64_t seed,
                                 bool reverse) {
+    d->segment = 0;
     rng r = {seed};
     uint32_t n_page = (c->n_pos + c->page_tokens - 1) / c->page_tokens;
     tn_cpu_cache *cache = &d->a.cache;
@@ -781,16 +782,16 @@ static void hostile_position(const tn_cpu_kernels *k, tn_type type, uint32_t kin
     size_t cols = (size_t)c.n_head * c.head_dim, row = (size_t)c.n_head_kv * c.head_dim;
     guarded before = guarded_new(N * cols), after = guarded_new(N * cols);
     guarded scratch = guarded_new(tn_cpu_attention_scratch(&d.a.desc) / sizeof(float));
-    for (uint32_t p = 0; p < N; p++) run_attention(k, &d, p, 1, before.data + p * cols, scratch.data);
+    for (uint32_t p = 0; p < N; p++) run_attention(k, &d, p, 1, N, before.data + p * cols, scratch.data);
     for (uint32_t i = 0; i < row; i++) d.k[AT * row + i] = d.v[AT * row + i] = hostile(kind, i);
     for (uint32_t h = 0; h < c.n_head_kv; h++) store_position(k, &d, AT, h);
-    for (uint32_t p = 0; p < N; p += 5) run_attention(k, &d, p, 5, after.data + p * cols, scratch.data);
+    for (uint32_t p = 0; p < N; p += 5) run_attention(k, &d, p, 5, N, after.data + p * cols, scratch.data);
     for (uint32_t p = 0; p < N; p++) {
         const float *x = before.data + p * cols, *y = after.data + p * cols;
         if (p < AT || p >= AT + WINDOW)
             assert_memory_equal(x, y, cols * sizeof(float));
         else if (kind <= TINY)
-            check_attention(&d, p, y);
+            check_attention(&d, p, N, y);
         else if (kind == NOT_A_NUMBER)
             assert_true(isnan(y[5]));
     }

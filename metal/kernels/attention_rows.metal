@@ -220,7 +220,8 @@ static inline bool is_in_pass(uint unit, uint i, uint n_head)
  * SEES and sees say (kv.h: row_sees).
  *
  * q, out: [T, n_head * HEAD_DIM], not the same. pool, page_table: metal/args.h, this step's keys and values included.
- * rows: [grid's rows], of T. sees: [T], read unless SEES is TN_SEE_PAST, which it is with WHOLE 0. The query heads of a key/value head go in b = ceil(n_head / n_head_kv / HEADS) batches.
+ * rows: [grid's rows], of T. sees: [T], read unless SEES is TN_SEE_PAST, which it is with WHOLE 0. The query heads of a
+ * key/value head go in b = ceil(n_head / n_head_kv / HEADS) batches.
  * WHOLE 0: grid (n_head_kv * b, rows, spans): the threadgroup's span, counted from the row's first, goes to
  *   parts: [spans, rows, n_head, tn_attention_part] for attention_merge; out is not touched.
  * WHOLE 1: grid (n_head_kv * b, rows): the threadgroup folds its row's spans itself; parts is not touched.
@@ -276,7 +277,7 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
         const uint part = span * TN_ATTENTION_SPAN + simd * PART; /* the simdgroup's positions part .. part + PART */
         threadgroup ulong *place = places + simd * PART;
         threadgroup float *weight = weights + simd * TN_ATTENTION_HEADS * STEP;
-        /* Those that the row does not see have weight 0, and in place of what they hold a key and value that it sees. */
+        /* Those that the row does not see have weight 0, and in place of what they hold one that it sees. */
         for (uint i = lane; i < PART; i += TN_SIMD_WIDTH)
             place[i] = kv_place(a.kv, pages, part + i >= first && part + i <= pos ? part + i : pos);
         simdgroup_barrier(mem_flags::mem_threadgroup);

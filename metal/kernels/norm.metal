@@ -80,8 +80,8 @@ kernel void rms_norm_simd(device const float        *x      [[buffer(0)]],
 /* out = (x - mean) / sqrt(variance + eps) * weight (+ bias) over each row (Ba et al. 2016, eq. 3), the variance summed
  * up from differences to the mean. TN_OP_LAYER_NORM.
  *
- * x, out: [rows, cols], may be the same buffer. weight, bias: [cols], bias read where has_bias. Order of sums: as above,
- * one by one. Grid: (1, rows) threadgroups of TN_NORM_THREADS. */
+ * x, out: [rows, cols], may be the same buffer. weight, bias: [cols], bias read where has_bias. Order of sums: as
+ * above, one by one. Grid: (1, rows) threadgroups of TN_NORM_THREADS. */
 kernel void layer_norm(device const float          *x      [[buffer(0)]],
                        device const float          *weight [[buffer(1)]],
                        device const float          *bias   [[buffer(2)]],

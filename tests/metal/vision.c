@@ -85,7 +85,13 @@ static double bound_of(const vision_case *c) {
 
 /* ---- towers ---- */
 
-enum { N_ROW = 96, N_PAGE = N_ROW / PAGE_TOKENS, N_SLICING = 4 };
+enum {
+    N_ROW = 96,
+    CUT = N_ROW * 2 / 3, /* where a second picture begins, */
+    GAP = 64,            /* so many positions farther on */
+    N_PAGE = (N_ROW + GAP) / PAGE_TOKENS,
+    N_SLICING = 4,
+};
 
 /* Rows of slices, over and over, in units of the program's fold; 0: all rows at once. */
 static const uint32_t slicings[N_SLICING][3] = {{0, 0, 0}, {1, 1, 1}, {2, 1, 3}, {3, 3, 3}};
@@ -105,8 +111,8 @@ static uint32_t mix_rows(const tn_program *p) {
     return 1;
 }
 
-/* Two frames of two thirds and a third of the rows; windows of 1 to 4 folds. */
-static void make_picture(const tn_program *p, picture *pic) {
+/* Two frames of two thirds and a third of the rows, `gap` positions between; windows of 1 to 4 folds. */
+static void make_picture(const tn_program *p, uint32_t gap, picture *pic) {
     random_state = 7;
     *pic = (picture){.input = random_array((size_t)N_ROW * p->n_input, 1)};
     for (uint32_t t = 0, window = 0, end = 0; t < N_ROW; t++) {
@@ -114,13 +120,14 @@ static void make_picture(const tn_program *p, picture *pic) {
             window = end;
             end += p->fold * (1 + next_below(4));
             if (end > N_ROW) end = N_ROW;
+            if (window < CUT && end > CUT) end = CUT;
         }
-        const uint32_t cut = N_ROW * 2 / 3;
-        pic->first[0][t] = t < cut ? 0 : cut;
-        pic->end[0][t] = t < cut ? cut : N_ROW;
-        pic->first[1][t] = window;
-        pic->end[1][t] = end;
-        pic->pos[t] = t;
+        const uint32_t shift = t < CUT ? 0 : gap;
+        pic->first[0][t] = t < CUT ? 0 : CUT + shift;
+        pic->end[0][t] = t < CUT ? CUT : N_ROW + shift;
+        pic->first[1][t] = window + shift;
+        pic->end[1][t] = end + shift;
+        pic->pos[t] = t + shift;
         for (int k = 0; k < 3; k++) pic->coord[t][k] = next_below(12);
         for (int k = 0; k < 4; k++) {
             pic->mix_index[t][k] = next_below(mix_rows(p));
@@ -133,7 +140,8 @@ static void make_picture(const tn_program *p, picture *pic) {
 static void run_slice(const lowered *l, const picture *pic, const tn_program *p, uint32_t stage, uint32_t row,
                       uint32_t n) {
     tn_error err = {0};
-    const tn_step_seq seq = {.n_token = n, .first_pos = row, .pages = {pic->pages}, .n_page = N_PAGE};
+    const tn_step_seq seq = {
+        .n_token = n, .first_pos = pic->pos[row], .pages = {pic->pages}, .n_page = N_PAGE};
     const tn_step step = {.n_token = n,
                           .n_seq = 1,
                           .pos = pic->pos + row,
@@ -191,7 +199,7 @@ static void towers_run_on_kernels(void **state) {
     lowered want_on = lower(p, plain, &config, c), got_on = lower(p, tested_device(), &config, c);
     picture pic;
     double largest = 0;
-    make_picture(p, &pic);
+    make_picture(p, 0, &pic);
     float *want = encode_picture(&want_on, &pic, p, slicings[0]), *whole = NULL;
     for (uint32_t i = 0; i < N_SLICING; i++) {
         float *plain_sliced = encode_picture(&want_on, &pic, p, slicings[i]);
@@ -202,6 +210,13 @@ static void towers_run_on_kernels(void **state) {
         free(plain_sliced);
         free(whole);
         whole = got;
+    }
+    free(pic.input);
+    make_picture(p, GAP, &pic);
+    for (uint32_t i = 0; i < N_SLICING; i++) {
+        float *got = encode_picture(&got_on, &pic, p, slicings[i]);
+        if (memcmp(got, whole, n * sizeof *got) != 0) fail_msg("slicing %u with a gap changes bits", i);
+        free(got);
     }
     const double off = worst_difference(whole, want, n, &largest);
     printf("# %s: %u parts up to %.1f, off by at most %.1e\n", c->name[0], p->n_output, largest, off);

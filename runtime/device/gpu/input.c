@@ -177,15 +177,17 @@ static void stage_folded(tn_gpu_exec *x, const tn_step *s) {
     pad(list, x->n[TN_GPU_FOLDED]);
 }
 
-/* Prompt rows of a sequence, in pieces. */
-static void stage_tiles(tn_gpu_exec *x, const tn_step_seq *s, uint32_t seq, uint32_t n_prompt) {
+/* Prompt rows of a sequence, in pieces whose positions follow each other: those of two pictures in a tower
+ * need not, and what lies between has never been written. */
+static void stage_tiles(tn_gpu_exec *x, const tn_step *s, uint32_t seq, uint32_t n_prompt) {
     tn_metal_tile *tiles = input(x, TN_GPU_IN_TILES);
-    for (uint32_t i = 0; i < n_prompt; i += TN_QUERY_TILE)
+    const uint32_t first = s->seqs[seq].first_token;
+    for (uint32_t i = 0, n; i < n_prompt; i += n) {
+        const uint32_t *pos = s->pos + first + i;
+        for (n = 1; n < TN_QUERY_TILE && i + n < n_prompt && pos[n] == pos[0] + n;) n++;
         tiles[x->n[TN_GPU_TILES]++] =
-            (tn_metal_tile){.first_row = s->first_token + i,
-                            .n_row = n_prompt - i < TN_QUERY_TILE ? n_prompt - i : TN_QUERY_TILE,
-                            .seq = seq,
-                            .first_pos = s->first_pos + i};
+            (tn_metal_tile){.first_row = first + i, .n_row = n, .seq = seq, .first_pos = pos[0]};
+    }
 }
 
 static void stage_seqs(tn_gpu_exec *x, const tn_step *s) {
@@ -196,7 +198,7 @@ static void stage_seqs(tn_gpu_exec *x, const tn_step *s) {
         const tn_step_seq *q = &s->seqs[i];
         const uint32_t n_prompt = q->n_token - q->n_generated;
         seqs[i] = (tn_metal_seq){.first_row = q->first_token, .n_row = q->n_token, .first_pos = q->first_pos};
-        stage_tiles(x, q, i, n_prompt);
+        stage_tiles(x, s, i, n_prompt);
         for (uint32_t t = 0; t < n_prompt; t++) prompt[n[TN_GPU_PROMPT]++] = q->first_token + t;
         for (uint32_t t = n_prompt; t < q->n_token; t++) {
             const uint32_t spans = (q->first_pos + t) / TN_ATTENTION_SPAN + 1;

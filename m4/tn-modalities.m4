@@ -25,6 +25,8 @@ AC_DEFUN([TN_MODALITIES], [
     PKG_CHECK_MODULES([VIDEO], [libavformat >= 59 libavcodec >= 59 libswscale >= 6 libavutil >= 57], [], [AC_MSG_ERROR([
       videos need these (Debian: libavformat-dev) (Debian: libavcodec-dev) (Debian: libswscale-dev), or --without-video])])
     tn_have_video=yes])
+  AS_IF([test $tn_have_vision = yes], [AC_DEFINE([HAVE_VISION], [1], [the module vision is built])])
+  AS_IF([test $tn_have_video = yes], [AC_DEFINE([HAVE_VIDEO], [1], [the module video is built])])
   AM_CONDITIONAL([HAVE_VISION], [test $tn_have_vision = yes])
   AM_CONDITIONAL([HAVE_VIDEO], [test $tn_have_video = yes])
 ])

@@ -268,7 +268,7 @@ static int decode(const tn_intake *in, tn_decoder *decoder, const void *bytes, s
                   const tn_sampling_request *sampling, tn_frames *ret, tn_error *err) {
     tn_media_info info;
     uint32_t first = 0, *index = &first, n_index = 1;
-    int rc = tn_decoder_inspect(decoder, bytes, n, &info, err);
+    int rc = tn_decoder_inspect(decoder, kind, bytes, n, &info, err);
     if (rc) return rc;
     if (info.kind != kind)
         return tn_fail(err, TN_EINVAL, "this is %s, not %s", name_of((tn_media_kind)info.kind),
@@ -276,7 +276,7 @@ static int decode(const tn_intake *in, tn_decoder *decoder, const void *bytes, s
     if (kind == TN_MEDIA_VIDEO)
         rc = tn_frames_choose(in->vision, info.n_frame, info.fps, sampling, &index, &n_index, err);
     if (rc) return rc;
-    rc = tn_decoder_frames(decoder, bytes, n, index, n_index, ret, err);
+    rc = tn_decoder_frames(decoder, kind, bytes, n, index, n_index, ret, err);
     if (index != &first) free(index);
     return rc;
 }

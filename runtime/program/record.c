@@ -388,11 +388,11 @@ static bool check_attention(recording *r, const tn_attention_desc *a, uint32_t q
     return true;
 }
 
-/* The attentions of a tower take turns with two rooms for keys and values: while rows of a picture go through
- * one, slice by slice, those that have store their keys and values for the next. */
+/* Attentions of a tower take turns with two rooms for keys and values: while some rows go through a stage,
+ * which stores those of the next attention, others have yet to look at those of this one. */
 static bool keep_for_stage(recording *r, tn_attention_desc *a) {
-    a->window = 0;
     a->layer = r->stage % 2;
+    a->window = 0;
     tn_cache_info *c = cache_slot(r, TN_OP_ATTENTION, a->layer);
     if (!c) return false;
     if (c->head_dim && (c->n_head_kv != a->n_head_kv || c->head_dim != a->head_dim))

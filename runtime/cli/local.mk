@@ -20,6 +20,7 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_complete.c \
 	%D%/cmd_config.c \
 	%D%/cmd_detokenize.c \
+	%D%/cmd_embed.c \
 	%D%/cmd_generate.c \
 	%D%/cmd_help.c \
 	%D%/cmd_logits.c \

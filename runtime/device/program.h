@@ -32,6 +32,7 @@ typedef enum tn_op_kind {
     TN_OP_MIX,         /* out[t] = sum over 4 of mix_weight[t][i] * w[mix_index[t][i]] */
     TN_OP_FOLD,        /* out[t] = in0[n t], ..., in0[n t + n - 1], n = `group` */
     TN_OP_MEAN,        /* out[t] = the mean of those */
+    TN_OP_ADD_ROW,     /* out = in0 + w, the same w for every row */
     TN_N_OP
 } tn_op_kind;
 
@@ -103,12 +104,12 @@ typedef struct tn_weight_info {
     const tn_tensor *tensor; /* borrowed from the checkpoint */
     uint64_t first_row;
     uint32_t rows, cols;
-    bool add_one; /* the vector's values are stored minus one */
-    bool neg_exp; /* w = -exp(what is stored) */
-    tn_tensor *view; /* owned: what `tensor` points to where the file's shape is another; its data are borrowed
-                        from the file, or follow it */
-    char *name;   /* as in the checkpoint */
-    char *gguf;   /* as in GGUF files; NULL where these have none */
+    bool add_one;    /* the vector's values are stored minus one */
+    bool neg_exp;    /* w = -exp(what is stored) */
+    tn_tensor *view; /* owned: what `tensor` points to where the file's shape is another; its data are
+                        borrowed from the file, or follow it */
+    char *name;      /* as in the checkpoint */
+    char *gguf;      /* as in GGUF files; NULL where these have none */
 } tn_weight_info;
 
 /* angle of pair i at position p = (float)p * inv_freq[v][i]; cos and sin are multiplied by mscale[v]. A

@@ -47,6 +47,7 @@ static const char *const op_names[TN_N_OP] = {
     [TN_OP_MIX] = "mix",
     [TN_OP_FOLD] = "fold",
     [TN_OP_MEAN] = "mean",
+    [TN_OP_ADD_ROW] = "add_row",
 };
 
 const char *tn_op_name(tn_op_kind kind) {
@@ -101,8 +102,8 @@ static const tn_weight_info *weight_info(recording *r, tn_op_kind op, tn_weight 
 /* Some operations are for one kind of program. */
 static bool has_place(recording *r, tn_op_kind op) {
     bool for_towers = op == TN_OP_INPUT || op == TN_OP_MIX || op == TN_OP_FOLD || op == TN_OP_MEAN;
-    bool for_text = op == TN_OP_CONV || op == TN_OP_DELTA_RULE || op == TN_OP_OUTPUT_ROWS ||
-                    op == TN_OP_MEDIA || op == TN_OP_EMBED;
+    bool for_text =
+        op == TN_OP_CONV || op == TN_OP_DELTA_RULE || op == TN_OP_OUTPUT_ROWS || op == TN_OP_MEDIA;
     if (r->p->is_tower ? for_text : for_towers)
         return fail(r, TN_EMODULE, "%s has no place in a %s", op_names[op],
                     r->p->is_tower ? "tower" : "text program");
@@ -281,6 +282,7 @@ static tn_value rec_embed(tn_recorder *api, tn_weight w, float scale) {
     const tn_weight_info *wi = weight_info(r, TN_OP_EMBED, w);
     if (!wi) return 0;
     if (!r->p->n_embd) r->p->n_embd = wi->cols;
+    if (r->p->is_tower) r->p->n_vocab = wi->rows;
     return append(r, (tn_op){.kind = TN_OP_EMBED, .w = w, .f = scale}, TN_ROWS_TOKEN, wi->cols);
 }
 
@@ -382,7 +384,7 @@ static bool check_attention(recording *r, const tn_attention_desc *a, uint32_t q
         return fail(r, TN_EMODULE, "attention: q has %u columns for %u heads of %u", q_cols, a->n_head,
                     a->head_dim);
     if (!isfinite(a->scale) || !(a->softcap >= 0)) return fail(r, TN_EFORMAT, "attention: scale or softcap");
-    if (r->p->is_tower ? a->sees != TN_SEES_FRAME && a->sees != TN_SEES_WINDOW : a->sees != TN_SEES_PAST)
+    if (r->p->is_tower ? a->sees > TN_SEES_AROUND : a->sees != TN_SEES_PAST)
         return fail(r, TN_EMODULE, "attention: it sees %u, which a %s has not", a->sees,
                     r->p->is_tower ? "tower" : "text program");
     return true;
@@ -390,7 +392,8 @@ static bool check_attention(recording *r, const tn_attention_desc *a, uint32_t q
 
 /* All attentions of a tower use the same room for keys and values, one after the other. */
 static bool keep_for_stage(recording *r, tn_attention_desc *a) {
-    a->layer = a->window = 0;
+    a->layer = 0;
+    if (a->sees != TN_SEES_PAST && a->sees != TN_SEES_AROUND) a->window = 0;
     tn_cache_info *c = cache_slot(r, TN_OP_ATTENTION, 0);
     if (!c) return false;
     if (c->head_dim && (c->n_head_kv != a->n_head_kv || c->head_dim != a->head_dim))
@@ -581,6 +584,13 @@ static tn_value rec_layer_norm(tn_recorder *api, tn_value x, tn_weight w, tn_wei
                   xi->rows, xi->cols);
 }
 
+static tn_value rec_add_row(tn_recorder *api, tn_value x, tn_weight w) {
+    recording *r = self(api);
+    const tn_value_info *xi = value(r, TN_OP_ADD_ROW, x);
+    if (!xi || !check_elements(r, TN_OP_ADD_ROW, w, xi->cols)) return 0;
+    return append(r, (tn_op){.kind = TN_OP_ADD_ROW, .in = {x}, .w = w}, xi->rows, xi->cols);
+}
+
 static tn_value rec_activate(tn_recorder *api, tn_value x, uint32_t act) {
     recording *r = self(api);
     if (act < TN_ACT_SILU || act > TN_ACT_GELU_QUICK)
@@ -724,6 +734,7 @@ static int record(void (*recorder)(void *, tn_recorder *), void *instance, tn_hp
         .fold = rec_fold,
         .mean = rec_mean,
         .output = rec_output,
+        .add_row = rec_add_row,
     };
     r.p = calloc(1, sizeof *r.p);
     if (!r.p) return tn_fail(err, TN_ENOMEM, "out of memory");
@@ -747,6 +758,11 @@ int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn
 int tn_program_record_tower(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
                             tn_error *err) {
     return record(family->record_vision, instance, h, true, ret, err);
+}
+
+int tn_program_record_encoder(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
+                              tn_error *err) {
+    return record(family->record_encoder, instance, h, true, ret, err);
 }
 
 void tn_program_free(tn_program *p) {

@@ -11,6 +11,7 @@
 #include "modules/option_table.h"
 #include "program/record.h"
 #include "program/unread.h"
+#include "sched/encoder.h"
 #include "sched/tower.h"
 
 enum { MAX_SEQS = 4096, MAX_STEP_TOKENS = 1 << 16, MAX_PAGES = 1 << 21, STATE_COPIES = 8 };
@@ -88,14 +89,24 @@ static int create_instance(tn_registry *r, const tn_model_config *o, tn_hparams 
     return 0;
 }
 
+static int record_text(tn_model *m, tn_hparams *h, tn_error *err) {
+    if (!m->family->record)
+        return tn_fail(err, TN_ENOTSUP, "module %s makes embeddings only, and none of this checkpoint",
+                       m->family_id);
+    int rc = tn_program_record(m->family, m->instance, h, &m->program, err);
+    return rc ? rc : tn_tower_open(m->family, m->instance, h, &m->tower, err);
+}
+
 static int load_program(tn_registry *r, const tn_model_config *o, tn_model *m, tn_error *err) {
     tn_hparams h;
     int rc = tn_hparams_init(&h, m->checkpoint, err);
     if (rc) return rc;
     rc = choose_family(r, o, &h, m, err);
     if (!rc) rc = create_instance(r, o, &h, m, err);
-    if (!rc) rc = tn_program_record(m->family, m->instance, &h, &m->program, err);
-    if (!rc) rc = tn_tower_open(m->family, m->instance, &h, &m->tower, err);
+    if (!rc)
+        rc = tn_encoder_open(m->family, m->instance, &h, tn_checkpoint_path(m->checkpoint), &m->encoder,
+                             &m->program, err);
+    if (!rc && !m->encoder) rc = record_text(m, &h, err);
     if (!rc) tn_program_log_unread(m->program, m->tower ? m->tower->program : NULL, m->checkpoint);
     tn_hparams_fini(&h);
     return rc;
@@ -121,8 +132,21 @@ static uint32_t pages_of(uint32_t n_token) {
     return (n_token + TN_PAGE_TOKENS - 1) / TN_PAGE_TOKENS;
 }
 
+static int configure_encoder(const tn_model_config *o, const tn_device_class *cls, tn_model *m,
+                             tn_error *err) {
+    int rc = tn_encoder_context(m->encoder, o->n_ctx, &m->n_ctx, err);
+    if (rc) return rc;
+    if (!cls->output) return tn_fail(err, TN_ENOTSUP, "the device %s makes no embeddings yet", cls->name);
+    m->ctx_is_given = true;
+    m->config.compute = o->compute;
+    rc = parse_kv_type(o->kv_type, o->compute, cls, &m->config.kv_type, err);
+    if (!rc) tn_encoder_configure(m->encoder, m->n_ctx, &m->config);
+    return rc;
+}
+
 static int configure(const tn_model_config *o, const tn_device_class *cls, tn_model *m, tn_error *err) {
     tn_exec_config *c = &m->config;
+    if (m->encoder) return configure_encoder(o, cls, m, err);
     uint32_t made_for = m->info.n_ctx ? m->info.n_ctx : TN_DEFAULT_CTX;
     m->n_ctx = o->n_ctx ? o->n_ctx : made_for < TN_DEFAULT_CTX ? made_for : TN_DEFAULT_CTX;
     m->ctx_is_given = o->n_ctx != 0;
@@ -234,8 +258,9 @@ static int measure(tn_model *m, tn_error *err) {
     if (rc) return rc;
     n.weights = m->size.weights + (m->tower ? m->tower->size.weights : 0);
     n.activations = m->size.activations + (m->tower ? m->tower->size.activations + m->media_bytes : 0);
+    if (m->encoder) n.activations += tn_encoder_bytes(m->encoder) + m->size.page[0] * m->config.n_page[0];
     n.fixed = n.file + n.weights + n.activations;
-    for (uint32_t g = 0; g < m->program->n_group; g++) {
+    for (uint32_t g = 0; !m->encoder && g < m->program->n_group; g++) {
         if (!m->program->groups[g].is_state) n.kv_token += m->size.page[g] / TN_PAGE_TOKENS;
         n.kv_sequence += m->size.page[g] * least_pages(m, g);
     }
@@ -302,9 +327,10 @@ int tn_model_open(tn_registry *r, const tn_model_config *options, tn_model **ret
 }
 
 int tn_model_lower(tn_model *m, tn_progress_fn progress, void *progress_ctx, tn_error *err) {
-    int rc = size_pools(m, err);
+    int rc = m->encoder ? 0 : size_pools(m, err);
     if (!rc)
         rc = m->device->cls->lower(m->device, m->program, &m->config, progress, progress_ctx, &m->exec, err);
+    if (!rc && m->encoder) rc = tn_encoder_start(m->encoder, m->exec, err);
     if (!rc && m->tower) rc = tn_tower_lower(m->tower, m->device, progress, progress_ctx, err);
     return rc ? tn_error_prefix(err, rc, "%s", tn_checkpoint_path(m->checkpoint)) : 0;
 }
@@ -407,6 +433,18 @@ int tn_model_take(tn_model *m, tn_budget *b, tn_error *err) {
     return 0;
 }
 
+int tn_model_need_text(const tn_model *m, tn_error *err) {
+    if (!m->encoder) return 0;
+    return tn_fail(err, TN_EINVAL, "%s makes embeddings, it generates no text",
+                   tn_checkpoint_path(m->checkpoint));
+}
+
+int tn_model_need_encoder(const tn_model *m, tn_error *err) {
+    if (m->encoder) return 0;
+    return tn_fail(err, TN_EINVAL, "%s generates text, it makes no embeddings",
+                   tn_checkpoint_path(m->checkpoint));
+}
+
 double tn_model_recommended(const tn_model *m, const char *name, double def) {
     char key[64];
     json_t *config = tn_checkpoint_generation_config(m->checkpoint);
@@ -424,6 +462,7 @@ double tn_model_recommended(const tn_model *m, const char *name, double def) {
 void tn_model_free(tn_model *m) {
     if (!m) return;
     tn_tower_free(m->tower);
+    tn_encoder_free(m->encoder);
     if (m->exec) m->exec->cls->exec_free(m->exec);
     if (m->device) m->device->cls->close(m->device);
     tn_program_free(m->program);

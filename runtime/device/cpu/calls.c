@@ -375,6 +375,12 @@ void tn_cpu_run_add(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member,
         x->device->kernels->add(c->out + at, c->in[0] + at, c->in[1] + at, n);
     }
 }
+void tn_cpu_run_add_row(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
+        size_t at = w.row * c->cols + w.cols.first, n = w.cols.end - w.cols.first;
+        x->device->kernels->add(c->out + at, c->in[0] + at, c->w + w.cols.first, n);
+    }
+}
 void tn_cpu_run_scale(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
     for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);) {
         size_t at = w.row * c->cols + w.cols.first, n = w.cols.end - w.cols.first;

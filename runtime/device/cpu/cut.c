@@ -115,6 +115,7 @@ tn_cpu_cut tn_cpu_cut_of(const tn_cpu_exec *x, const tn_op *op) {
     case TN_OP_ACTIVATE:
     case TN_OP_MEDIA:
     case TN_OP_ADD:
+    case TN_OP_ADD_ROW:
     case TN_OP_SCALE:
     case TN_OP_SOFTCAP:
     case TN_OP_SLICE:

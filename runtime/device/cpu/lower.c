@@ -388,6 +388,10 @@ static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
         rc = tn_cpu_weights_vector(x, op->w, &c.w, err);
         append(x, &c, tn_cpu_run_mix);
         return rc;
+    case TN_OP_ADD_ROW:
+        rc = tn_cpu_weights_vector(x, op->w, &c.w, err);
+        append(x, &c, tn_cpu_run_add_row);
+        return rc;
     case TN_OP_MEDIA:
         c.first = op->index;
         append(x, &c, tn_cpu_run_media);

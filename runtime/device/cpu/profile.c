@@ -31,6 +31,7 @@ static const struct {
     {tn_cpu_run_mean, "mean"},
     {tn_cpu_run_media, "media"},
     {tn_cpu_run_add, "add"},
+    {tn_cpu_run_add_row, "add"},
     {tn_cpu_run_scale, "scale"},
     {tn_cpu_run_softcap, "softcap"},
     {tn_cpu_run_rows, "output rows"},

@@ -390,11 +390,12 @@ static bool check_attention(recording *r, const tn_attention_desc *a, uint32_t q
     return true;
 }
 
-/* All attentions of a tower use the same room for keys and values, one after the other. */
+/* The attentions of a tower use two rooms for keys and values in turn: while a slice of rows stores what the
+ * next attention looks at, other slices still look at what the last one stored. */
 static bool keep_for_stage(recording *r, tn_attention_desc *a) {
-    a->layer = 0;
+    a->layer = r->stage % 2;
     if (a->sees != TN_SEES_PAST && a->sees != TN_SEES_AROUND) a->window = 0;
-    tn_cache_info *c = cache_slot(r, TN_OP_ATTENTION, 0);
+    tn_cache_info *c = cache_slot(r, TN_OP_ATTENTION, a->layer);
     if (!c) return false;
     if (c->head_dim && (c->n_head_kv != a->n_head_kv || c->head_dim != a->head_dim))
         return fail(r, TN_EMODULE, "attention: %u heads of %u after %u heads of %u", a->n_head_kv,

@@ -237,9 +237,13 @@ static void unlink_encoding(tn_encoder *e, const tn_encoding *what) {
 }
 
 void tn_encoder_remove(tn_encoder *e, tn_encoding *what) {
+    bool wanted = false;
     unlink_encoding(e, what);
-    for (uint32_t i = 0; i < e->n_item; i++)
+    for (uint32_t i = 0; i < e->n_item; i++) {
         if (e->items[i].encoding == what) e->items[i].encoding = NULL;
+        wanted = wanted || e->items[i].encoding;
+    }
+    if (!wanted) e->n_item = e->n_row = 0;
 }
 
 static uint32_t text_begin(const tn_encoding *w, uint32_t text) {
@@ -368,6 +372,7 @@ void tn_encoder_step(tn_encoder *e, bool *ret_busy) {
     tn_step s = slice_of(e);
     int rc = e->exec->cls->step(e->exec, &s, &err);
     e->n_slice++;
+    if (e->stage + 1 == e->program->n_stage) e->n_row_done += s.n_token;
     e->row += s.n_token;
     if (e->row == e->n_row) {
         e->row = 0;

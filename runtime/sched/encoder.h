@@ -65,8 +65,9 @@ typedef struct tn_encoder {
     uint32_t *seq;            /* [TN_ENCODER_SLICE] */
     tn_step_seq *seqs;        /* [TN_ENCODER_TEXTS] */
     tn_encoding *waiting;     /* not done */
-    uint64_t n_text, n_token; /* encoded since it was made */
-    uint32_t n_slice;
+    /* Since it was made: texts and their tokens that are done; slices, and the rows that went through them,
+     * in whole passes. */
+    uint64_t n_text, n_token, n_slice, n_row_done;
 } tn_encoder;
 
 /* Whether the checkpoint makes embeddings, and how: *ret and *ret_program (the caller's) NULL where it does

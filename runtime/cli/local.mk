@@ -11,6 +11,7 @@ EXTRA_tenon_DEPENDENCIES = $(preopen_modules)
 libtenoncli_la_SOURCES = \
 	%D%/bench_child.c %D%/bench_child.h \
 	%D%/bench_compare.c %D%/bench_compare.h \
+	%D%/bench_embed.c %D%/bench_embed.h \
 	%D%/bench_gaps.c %D%/bench_gaps.h \
 	%D%/bench_limits.c %D%/bench_limits.h \
 	%D%/bench_measure.c %D%/bench_measure.h \

@@ -18,6 +18,13 @@ enum tn_pooling {
     TN_POOL_MEAN = 3,
 };
 
+/* What the rows are. */
+enum tn_encoder_result {
+    TN_RESULT_VECTOR = 0,
+    TN_RESULT_SCORE = 1,   /* one number, of how well the texts of a pair fit (cross-encoders) */
+    TN_RESULT_SIGMOID = 2, /* the same once 1 / (1 + e^-x) is taken of it */
+};
+
 /* What tn_family.encoder returns. */
 enum tn_encodes {
     TN_ENCODES_TOO = 1,  /* where the checkpoint's files say that it is for embeddings, else it generates */
@@ -29,6 +36,7 @@ typedef struct tn_encoder_info {
     uint32_t pooling;        /* enum tn_pooling, where no file says */
     uint32_t max_tokens;     /* of a text, special tokens included; at least 1 */
     uint32_t first_position; /* of a text's first token, in the table of mix() */
+    uint32_t result;         /* enum tn_encoder_result */
 } tn_encoder_info;
 
 #ifdef __cplusplus

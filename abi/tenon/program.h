@@ -225,8 +225,9 @@ struct tn_recorder {
     tn_value (*mean)(tn_recorder *r, tn_value x, uint32_t n);
     /* Towers: x [T / merge^2, n_embd] is part `part` of the result, 0 to tn_vision.n_deep. Each once. */
     void (*output)(tn_recorder *r, tn_value x, uint32_t part);
-    /* x + w, the same vector w [cols(x)] for every row. */
-    tn_value (*add_row)(tn_recorder *r, tn_value x, tn_weight w);
+    /* Encoders: [T, cols(w)]: row 1 of w, where it has one, for tokens of the second text of a pair,
+     * row 0 for all others. */
+    tn_value (*embed_type)(tn_recorder *r, tn_weight w);
 };
 
 /* Shorthands for what families declare most. layer replaces "%u"; flags as in tn_weight_flags. */

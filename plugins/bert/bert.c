@@ -21,6 +21,9 @@ typedef struct bert {
     uint32_t n_type;
     uint32_t activation;
     float norm_eps;
+    /* A cross-encoder's head over the first row: tanh(W x + b), then one score. */
+    const char *head[2][2]; /* weight and bias of both layers; NULL: it makes vectors */
+    uint32_t result;        /* enum tn_encoder_result */
 } bert;
 
 static int32_t bert_probe(const tn_config *c) {
@@ -59,6 +62,30 @@ static void check_shape(const bert *m, const tn_config *c) {
         c->reject(c, TN_ENOTSUP, "is_decoder: a decoder makes no embeddings");
 }
 
+/* The two spellings of heads for classification; a head of one class is a score. sentence-transformers names
+ * what is done to it, a sigmoid where nothing is said. */
+static void read_head(bert *m, const tn_config *c) {
+    static const char *const heads[2][2][2] = {
+        {{"pooler.dense.weight", "pooler.dense.bias"}, {"classifier.weight", "classifier.bias"}},
+        {{"classifier.dense.weight", "classifier.dense.bias"},
+         {"classifier.out_proj.weight", "classifier.out_proj.bias"}}};
+    for (int i = 0; i < 2; i++) {
+        if (!c->has_tensor(c, heads[i][1][0], NULL)) continue;
+        uint64_t n = c->tensor_dim(c, heads[i][1][0], NULL, 0);
+        if (n != 1)
+            c->reject(c, TN_ENOTSUP, "a classifier of %llu classes; only one, which is a score, is supported",
+                      (unsigned long long)n);
+        memcpy(m->head, heads[i], sizeof m->head);
+    }
+    if (!m->head[0][0]) return;
+    const char *act = c->str(c, "sbert_ce_default_activation_function", NULL, "Sigmoid");
+    act = c->str(c, "sentence_transformers.activation_fn", NULL, act);
+    const char *dot = strrchr(act, '.'), *name = dot ? dot + 1 : act;
+    m->result = strcmp(name, "Identity") == 0 ? TN_RESULT_SCORE : TN_RESULT_SIGMOID;
+    if (m->result == TN_RESULT_SIGMOID && strcmp(name, "Sigmoid") != 0)
+        c->reject(c, TN_ENOTSUP, "the score's activation is %s; Identity and Sigmoid are supported", act);
+}
+
 static int32_t bert_create(const tn_host *host, const tn_option_value *options, const tn_config *c,
                            void **ret, tn_error *err) {
     (void)host;
@@ -75,6 +102,7 @@ static int32_t bert_create(const tn_host *host, const tn_option_value *options, 
     m->activation = read_activation(c);
     if (strcmp(c->arch, "bert") != 0) m->first_position = c->u32(c, "pad_token_id", NULL, 1, 1 << 20) + 1;
     check_shape(m, c);
+    read_head(m, c);
     *ret = m;
     return 0;
 }
@@ -89,7 +117,8 @@ static void bert_describe(void *instance, tn_model_info *ret) {
 static int32_t bert_encoder(void *instance, const tn_config *c, tn_encoder_info *ret) {
     const bert *m = instance;
     (void)c;
-    ret->pooling = TN_POOL_MEAN;
+    ret->pooling = m->head[0][0] ? TN_POOL_FIRST : TN_POOL_MEAN;
+    ret->result = m->result;
     ret->max_tokens = m->n_position - m->first_position;
     ret->first_position = m->first_position;
     return TN_ENCODES_ONLY;
@@ -118,14 +147,9 @@ static tn_value embeddings(const bert *m, tn_recorder *r) {
     const dense_names ln = {"embeddings.LayerNorm.weight", "embeddings.LayerNorm.bias"};
     tn_weight words = tn_matrix(r, 0, "embeddings.word_embeddings.weight", NULL, TN_ROWS_OF_FILE, n);
     tn_weight positions = tn_matrix(r, 0, "embeddings.position_embeddings.weight", NULL, m->n_position, n);
-    tn_weight_desc type = {.hf = "embeddings.token_type_embeddings.weight",
-                           .rows = 1,
-                           .cols = n,
-                           .fused_rows = m->n_type,
-                           .flags = m->n_type ? 0 : TN_WEIGHT_OPTIONAL};
+    const char *types = "embeddings.token_type_embeddings.weight";
     tn_value x = r->embed(r, words, 1);
-    tn_weight first = m->n_type ? r->weight(r, &type, 0) : 0;
-    if (first) x = r->add_row(r, x, first);
+    if (m->n_type) x = r->add(r, x, r->embed_type(r, tn_matrix(r, 0, types, NULL, m->n_type, n)));
     x = r->add(r, x, r->mix(r, positions));
     return norm(m, r, 0, x, ln);
 }
@@ -147,16 +171,27 @@ static tn_value layer(const bert *m, tn_recorder *r, uint32_t i, tn_value x) {
     return norm(m, r, i, r->add(r, h, x), DENSE("output.LayerNorm"));
 }
 
+/* Of every row, though only the first one's counts: one matrix more, for rows that are there anyway.
+ * softcap with a cap of 1 is tanh. */
+static tn_value score(const bert *m, tn_recorder *r, tn_value x) {
+    const char *const(*h)[2] = m->head;
+    const uint32_t n = m->n_embd;
+    x = r->linear(r, x, tn_matrix(r, 0, h[0][0], NULL, n, n), tn_vector(r, 0, h[0][1], NULL, n, 0));
+    x = r->softcap(r, x, 1);
+    return r->linear(r, x, tn_matrix(r, 0, h[1][0], NULL, 1, n), tn_vector(r, 0, h[1][1], NULL, 1, 0));
+}
+
 static void bert_record_encoder(void *instance, tn_recorder *r) {
     const bert *m = instance;
     tn_value x = embeddings(m, r);
     for (uint32_t i = 0; i < m->n_layer; i++) x = layer(m, r, i, x);
+    if (m->head[0][0]) x = score(m, r, x);
     r->output(r, x, 0);
 }
 
 static const tn_family family = {
     .size = sizeof family,
-    .summary = "BERT and XLM-RoBERTa embeddings: MiniLM, BGE, E5",
+    .summary = "BERT and XLM-RoBERTa embeddings and cross-encoders: MiniLM, BGE, E5",
     .probe = bert_probe,
     .create = bert_create,
     .describe = bert_describe,

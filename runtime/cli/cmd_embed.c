@@ -148,6 +148,8 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     int rc = read_input(a->json, &inputs, err);
     if (!rc) rc = tn_load(operands[0], &a->compute, (tn_model_config){0}, &l, err);
     if (!rc) rc = tn_model_need_encoder(l.model, err);
+    if (!rc && tn_encoder_scores(&l.model->encoder->info))
+        rc = tn_fail(err, TN_EINVAL, "%s scores pairs of texts, it makes no embeddings", operands[0]);
     if (!rc) rc = tn_need_tokenizer(l.model, err);
     if (!rc) rc = read_texts(a, l.model, inputs, &t, err);
     if (!rc) rc = encode(l.model, &t, err);

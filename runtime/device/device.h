@@ -71,6 +71,7 @@ typedef struct tn_step_sees {
 typedef struct tn_step {
     uint32_t n_token, n_seq, n_row;
     const int32_t *ids;         /* [n_token], each below the rows of the embedding */
+    const int32_t *types;       /* [n_token]: of encoders; 1: of the second text of a pair, else 0 */
     const uint32_t *pos;        /* [n_token] */
     const uint32_t *seq;        /* [n_token]: index into seqs */
     const tn_step_seq *seqs;    /* [n_seq] */

@@ -19,7 +19,7 @@ typedef struct plan {
 static bool works_in_place(tn_op_kind kind) {
     return kind == TN_OP_ADD || kind == TN_OP_SCALE || kind == TN_OP_SOFTCAP || kind == TN_OP_GLU ||
            kind == TN_OP_ROPE || kind == TN_OP_RMS_NORM || kind == TN_OP_LAYER_NORM ||
-           kind == TN_OP_ACTIVATE || kind == TN_OP_MEDIA || kind == TN_OP_ADD_ROW;
+           kind == TN_OP_ACTIVATE || kind == TN_OP_MEDIA;
 }
 
 /* The stage in which an input is read: keys and values are stored before the others look at them. */

@@ -47,7 +47,7 @@ static const char *const op_names[TN_N_OP] = {
     [TN_OP_MIX] = "mix",
     [TN_OP_FOLD] = "fold",
     [TN_OP_MEAN] = "mean",
-    [TN_OP_ADD_ROW] = "add_row",
+    [TN_OP_EMBED_TYPE] = "embed_type",
 };
 
 const char *tn_op_name(tn_op_kind kind) {
@@ -101,7 +101,8 @@ static const tn_weight_info *weight_info(recording *r, tn_op_kind op, tn_weight 
 
 /* Some operations are for one kind of program. */
 static bool has_place(recording *r, tn_op_kind op) {
-    bool for_towers = op == TN_OP_INPUT || op == TN_OP_MIX || op == TN_OP_FOLD || op == TN_OP_MEAN;
+    bool for_towers = op == TN_OP_INPUT || op == TN_OP_MIX || op == TN_OP_FOLD || op == TN_OP_MEAN ||
+                      op == TN_OP_EMBED_TYPE;
     bool for_text =
         op == TN_OP_CONV || op == TN_OP_DELTA_RULE || op == TN_OP_OUTPUT_ROWS || op == TN_OP_MEDIA;
     if (r->p->is_tower ? for_text : for_towers)
@@ -284,6 +285,13 @@ static tn_value rec_embed(tn_recorder *api, tn_weight w, float scale) {
     if (!r->p->n_embd) r->p->n_embd = wi->cols;
     if (r->p->is_tower) r->p->n_vocab = wi->rows;
     return append(r, (tn_op){.kind = TN_OP_EMBED, .w = w, .f = scale}, TN_ROWS_TOKEN, wi->cols);
+}
+
+static tn_value rec_embed_type(tn_recorder *api, tn_weight w) {
+    recording *r = self(api);
+    const tn_weight_info *wi = weight_info(r, TN_OP_EMBED_TYPE, w);
+    if (!wi) return 0;
+    return append(r, (tn_op){.kind = TN_OP_EMBED_TYPE, .w = w}, TN_ROWS_TOKEN, wi->cols);
 }
 
 static tn_value rec_linear(tn_recorder *api, tn_value x, tn_weight w, tn_weight bias) {
@@ -585,13 +593,6 @@ static tn_value rec_layer_norm(tn_recorder *api, tn_value x, tn_weight w, tn_wei
                   xi->rows, xi->cols);
 }
 
-static tn_value rec_add_row(tn_recorder *api, tn_value x, tn_weight w) {
-    recording *r = self(api);
-    const tn_value_info *xi = value(r, TN_OP_ADD_ROW, x);
-    if (!xi || !check_elements(r, TN_OP_ADD_ROW, w, xi->cols)) return 0;
-    return append(r, (tn_op){.kind = TN_OP_ADD_ROW, .in = {x}, .w = w}, xi->rows, xi->cols);
-}
-
 static tn_value rec_activate(tn_recorder *api, tn_value x, uint32_t act) {
     recording *r = self(api);
     if (act < TN_ACT_SILU || act > TN_ACT_GELU_QUICK)
@@ -735,7 +736,7 @@ static int record(void (*recorder)(void *, tn_recorder *), void *instance, tn_hp
         .fold = rec_fold,
         .mean = rec_mean,
         .output = rec_output,
-        .add_row = rec_add_row,
+        .embed_type = rec_embed_type,
     };
     r.p = calloc(1, sizeof *r.p);
     if (!r.p) return tn_fail(err, TN_ENOMEM, "out of memory");

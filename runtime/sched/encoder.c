@@ -16,6 +16,8 @@ static int check_program(const tn_encoder *e, tn_error *err) {
         return tn_fail(err, TN_EMODULE,
                        "the encoder takes %u tokens, makes %u rows one in %u parts, and has %u words",
                        e->info.max_tokens, p->fold, p->n_output, p->n_vocab);
+    if (tn_encoder_scores(&e->info) && p->n_embd != 1)
+        return tn_fail(err, TN_EMODULE, "the encoder gives scores of %u columns", p->n_embd);
     return 0;
 }
 
@@ -23,7 +25,7 @@ static int check_program(const tn_encoder *e, tn_error *err) {
 static void complete(tn_encoder *e) {
     tn_recipe *r = &e->recipe;
     if (!r->pooling) r->pooling = e->info.pooling;
-    if (!r->from_files) r->normalize = true;
+    if (!r->from_files) r->normalize = !tn_encoder_scores(&e->info);
     if (r->max_tokens && r->max_tokens < e->info.max_tokens) e->info.max_tokens = r->max_tokens;
 }
 
@@ -79,7 +81,7 @@ void tn_encoder_configure(tn_encoder *e, uint32_t n_ctx, tn_exec_config *c) {
 }
 
 uint64_t tn_encoder_bytes(const tn_encoder *e) {
-    return tn_recipe_bytes(&e->recipe) + (uint64_t)e->config.max_kept * 8 * sizeof(uint32_t);
+    return tn_recipe_bytes(&e->recipe) + (uint64_t)e->config.max_kept * 9 * sizeof(uint32_t);
 }
 
 static void *array(size_t n, size_t size) {
@@ -89,6 +91,7 @@ static void *array(size_t n, size_t size) {
 int tn_encoder_start(tn_encoder *e, tn_exec *exec, tn_error *err) {
     const size_t n = e->config.max_kept;
     e->ids = array(n, sizeof *e->ids);
+    e->types = array(n, sizeof *e->types);
     e->pos = array(n, sizeof *e->pos);
     e->first = array(n, sizeof *e->first);
     e->end = array(n, sizeof *e->end);
@@ -97,8 +100,8 @@ int tn_encoder_start(tn_encoder *e, tn_exec *exec, tn_error *err) {
     e->page = array(e->config.n_page[0], sizeof *e->page);
     e->seq = array(TN_ENCODER_SLICE, sizeof *e->seq);
     e->seqs = array(TN_ENCODER_TEXTS, sizeof *e->seqs);
-    if (!e->ids || !e->pos || !e->first || !e->end || !e->mix_index || !e->mix_weight || !e->page ||
-        !e->seq || !e->seqs)
+    if (!e->ids || !e->types || !e->pos || !e->first || !e->end || !e->mix_index || !e->mix_weight ||
+        !e->page || !e->seq || !e->seqs)
         return tn_fail(err, TN_ENOMEM, "out of memory for batches of %zu tokens", n);
     for (uint32_t i = 0; i < TN_ENCODER_SLICE; i++) e->mix_weight[i][0] = 1;
     for (uint32_t i = 0; i < e->config.n_page[0]; i++) e->page[i] = i;
@@ -110,6 +113,7 @@ void tn_encoder_free(tn_encoder *e) {
     if (!e) return;
     tn_recipe_fini(&e->recipe);
     free(e->ids);
+    free(e->types);
     free(e->pos);
     free(e->first);
     free(e->end);
@@ -217,6 +221,24 @@ int tn_encoder_tokens(const tn_encoder *e, const tn_tokenizer *t, uint32_t n_ctx
     return rc;
 }
 
+int tn_encoder_pair(const tn_encoder *e, const tn_tokenizer *t, uint32_t n_ctx, const char *a, size_t a_len,
+                    const char *b, size_t b_len, bool cut, tn_ids *ret, uint32_t *ret_second, tn_error *err) {
+    const unsigned flags = TN_ENCODE_ADD_SPECIAL | TN_ENCODE_PARSE_SPECIAL;
+    tn_ids first = {0};
+    if (a_len == 0 || b_len == 0)
+        return tn_fail(err, TN_EINVAL, "the text is empty: there is nothing to score");
+    int rc = tn_tokenizer_encode(t, a, a_len, flags, &first, err);
+    if (!rc) rc = tn_tokenizer_encode_pair(t, a, a_len, b, b_len, flags, ret, err);
+    if (!rc) *ret_second = (uint32_t)(first.len < ret->len ? first.len : ret->len);
+    /* What ends the pair ends the first text too; it stays when the second one is cut. */
+    if (!rc && cut && ret->len > n_ctx && first.len + 1 < n_ctx) {
+        ret->data[n_ctx - 1] = ret->data[ret->len - 1];
+        ret->len = n_ctx;
+    }
+    tn_ids_free(&first);
+    return rc ? rc : tn_encoder_check(e, n_ctx, ret->data, ret->len, err);
+}
+
 /* ---- The queue ---- */
 
 void tn_encoder_add(tn_encoder *e, tn_encoding *what) {
@@ -255,6 +277,7 @@ static bool take_text(tn_encoder *e, tn_encoding *w) {
     if (w->n_begun == w->n_text || e->n_item == TN_ENCODER_TEXTS) return false;
     const uint32_t begin = text_begin(w, w->n_begun), n = w->ends[w->n_begun] - begin, row = e->n_row;
     if (row ? row >= TN_ENCODER_BATCH || n > TN_ENCODER_BATCH - row : n > e->config.max_kept) return false;
+    const uint32_t *second = w->second, text = w->n_begun;
     uint32_t page = 0;
     if (e->n_item) {
         const tn_encoder_item *last = &e->items[e->n_item - 1];
@@ -265,6 +288,7 @@ static bool take_text(tn_encoder *e, tn_encoding *w) {
     memcpy(e->ids + row, w->ids + begin, n * sizeof *e->ids);
     for (uint32_t i = 0; i < n; i++) {
         e->pos[row + i] = i;
+        e->types[row + i] = second && i >= second[text];
         e->first[row + i] = 0;
         e->end[row + i] = n;
         e->mix_index[row + i][0] = i + e->info.first_position;
@@ -322,6 +346,7 @@ static tn_step slice_of(tn_encoder *e) {
         .n_token = n,
         .n_seq = slice_seqs(e, row, n),
         .ids = e->ids + row,
+        .types = e->types + row,
         .pos = e->pos + row,
         .seq = e->seq,
         .seqs = e->seqs,

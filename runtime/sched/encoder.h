@@ -27,6 +27,9 @@ typedef struct tn_encoding {
     const int32_t *ids;   /* of all texts, one after the other */
     const uint32_t *ends; /* [n_text]: where each ends; none is empty or longer than the model takes */
     const uint32_t *skip; /* [n_text]: first tokens that a mean leaves out; NULL: none */
+    /* [n_text]: where the second text of a pair begins, counted from the beginning of the pair; what has none
+     * says its length. NULL: no text is a pair. */
+    const uint32_t *second;
     uint32_t n_text;
     float *rows; /* [n_text, n_embd]: pooled */
     /* The encoder's: */
@@ -36,6 +39,9 @@ typedef struct tn_encoding {
     struct tn_encoding *next;
 } tn_encoding;
 
+static inline bool tn_encoder_scores(const tn_encoder_info *info) {
+    return info->result != TN_RESULT_VECTOR;
+}
 static inline bool tn_encoding_is_done(const tn_encoding *e) {
     return e->status || e->n_done == e->n_text;
 }
@@ -56,7 +62,7 @@ typedef struct tn_encoder {
     /* The batch that is under way. */
     tn_encoder_item items[TN_ENCODER_TEXTS];
     uint32_t n_item, n_row, stage, row;
-    int32_t *ids;             /* [max_kept] */
+    int32_t *ids, *types;     /* [max_kept] */
     uint32_t *pos;            /* [max_kept]: in its text */
     uint32_t *first, *end;    /* [max_kept]: its text, seen from itself */
     uint32_t (*mix_index)[4]; /* [max_kept] */
@@ -91,6 +97,10 @@ void tn_encoder_free(tn_encoder *e);
 int tn_encoder_tokens(const tn_encoder *e, const tn_tokenizer *t, uint32_t n_ctx, const char *text,
                       size_t len, const char *prompt, bool cut, tn_ids *ret, uint32_t *ret_skip,
                       tn_error *err);
+/* Ids of a pair for models that score (info.result); *ret_second as in tn_encoding. Too long: its second text
+ * is cut, where cut says so. Errors as above. [any thread] */
+int tn_encoder_pair(const tn_encoder *e, const tn_tokenizer *t, uint32_t n_ctx, const char *a, size_t a_len,
+                    const char *b, size_t b_len, bool cut, tn_ids *ret, uint32_t *ret_second, tn_error *err);
 /* Whether ids that somebody gave are ones: TN_EINVAL, TN_ELIMIT. [any thread] */
 int tn_encoder_check(const tn_encoder *e, uint32_t n_ctx, const int32_t *ids, size_t n, tn_error *err);
 

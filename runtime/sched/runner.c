@@ -35,7 +35,7 @@ struct tn_job {
     tn_seq_media *media; /* entries held */
     uint32_t (*coord)[3];
     tn_encoding encoding; /* rows NULL: it generates */
-    uint32_t *text_ends, *text_skip;
+    uint32_t *text_ends, *text_skip, *text_second;
     uint32_t max_tokens;
     int32_t *ids;                        /* [max_tokens] */
     float *logprobs;                     /* [max_tokens, 1 + n_top]: the chosen one's, then the best */
@@ -88,6 +88,7 @@ static void unref(tn_job *j) {
     free(j->encoding.rows);
     free(j->text_ends);
     free(j->text_skip);
+    free(j->text_second);
     free(j->prompt);
     free(j->stop_ids);
     free(j->bias);
@@ -110,12 +111,15 @@ static bool allocate_texts(tn_job *j, const tn_job_config *c) {
     if (!m->encoder) return true;
     j->text_ends = copy(c->text_ends, c->n_text, sizeof *j->text_ends);
     j->text_skip = c->text_skip ? copy(c->text_skip, c->n_text, sizeof *j->text_skip) : NULL;
+    j->text_second = c->text_second ? copy(c->text_second, c->n_text, sizeof *j->text_second) : NULL;
     j->encoding = (tn_encoding){.ids = j->prompt,
                                 .ends = j->text_ends,
                                 .skip = j->text_skip,
+                                .second = j->text_second,
                                 .n_text = c->n_text,
                                 .rows = calloc((size_t)c->n_text * m->program->n_embd, sizeof(float))};
-    return j->text_ends && (j->text_skip || !c->text_skip) && j->encoding.rows;
+    return j->text_ends && (j->text_skip || !c->text_skip) && (j->text_second || !c->text_second) &&
+           j->encoding.rows;
 }
 
 static bool allocate(tn_job *j, const tn_job_config *c) {

@@ -67,8 +67,9 @@ typedef struct tn_job_config {
     size_t n_salt;
     bool isolated;
     /* For models that make embeddings: prompt is n_text texts one after the other, which end at text_ends.
-     * text_skip as in tn_encoding, or NULL. Nothing is generated; tn_job_rows has what comes out. */
-    const uint32_t *text_ends, *text_skip;
+     * text_skip and text_second as in tn_encoding, or NULL. Nothing is generated; tn_job_rows has what comes
+     * out. */
+    const uint32_t *text_ends, *text_skip, *text_second;
     uint32_t n_text;
     void *owner; /* what news of the job are about, borrowed; NULL: it makes none */
 } tn_job_config;

@@ -184,6 +184,7 @@ static int submit_texts(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
                             .n_prompt = (uint32_t)t.ids.len,
                             .text_ends = t.ends,
                             .text_skip = t.skip,
+                            .text_second = t.second,
                             .n_text = t.n,
                             .client = x->client,
                             .owner = x};

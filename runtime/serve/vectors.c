@@ -14,6 +14,7 @@ void tn_texts_fini(tn_texts *t) {
     tn_ids_free(&t->ids);
     free(t->ends);
     free(t->skip);
+    free(t->second);
     *t = (tn_texts){0};
 }
 
@@ -26,25 +27,41 @@ static tn_path path_of(const tn_api_request *r, uint32_t i) {
     return i < r->n_left ? tn_path_item("text_1", i) : tn_path_item("text_2", i - r->n_left);
 }
 
+/* Takes the ids of a text, or says what is wrong with it. */
+static int keep_text(const tn_api_request *r, uint32_t prompt, int rc, tn_ids *ids, tn_texts *t,
+                     tn_error *err, tn_api_error *e) {
+    if (!rc) rc = tn_ids_add(&t->ids, ids->data, ids->len);
+    if (rc == TN_ENOMEM) tn_fail(err, rc, "out of memory");
+    tn_ids_free(ids);
+    if (!rc && t->ids.len > UINT32_MAX)
+        rc = tn_fail(err, TN_ELIMIT, "more than %u tokens in all", UINT32_MAX);
+    t->ends[t->n++] = (uint32_t)t->ids.len;
+    tn_path path = path_of(r, prompt);
+    if (rc == TN_ELIMIT)
+        return tn_api_fail(e, 400, "context_length_exceeded", path.text, "%s: %s", path.text, err->text);
+    return rc ? tn_api_fail_status(e, rc, path.text, err->text) : 0;
+}
+
+/* The i-th of the others with the left one that it is to be compared with. */
+static int add_pair(const tn_model *m, const tn_api_request *r, uint32_t i, tn_texts *t, tn_api_error *e) {
+    const tn_api_prompt *a = &r->prompts[r->n_left == 1 ? 0 : i], *b = &r->prompts[r->n_left + i];
+    tn_error err = {0};
+    tn_ids ids = {0};
+    int rc = tn_encoder_pair(m->encoder, m->tokenizer, m->n_ctx, a->text, a->len, b->text, b->len,
+                             r->truncate, &ids, &t->second[t->n], &err);
+    return keep_text(r, r->n_left + i, rc, &ids, t, &err, e);
+}
+
 static int add_text(const tn_model *m, const tn_api_request *r, uint32_t i, tn_texts *t, tn_api_error *e) {
     const tn_api_prompt *p = &r->prompts[i];
     tn_error err = {0};
     tn_ids ids = {0};
     int rc = p->text ? tn_encoder_tokens(m->encoder, m->tokenizer, m->n_ctx, p->text, p->len, r->prompt_name,
-                                         r->truncate, &ids, &t->skip[i], &err)
+                                         r->truncate, &ids, &t->skip[t->n], &err)
                      : tn_ids_add(&ids, p->ids, p->n_ids);
     if (!rc && !p->text && r->truncate && ids.len > m->n_ctx) ids.len = m->n_ctx;
     if (!rc && !p->text) rc = tn_encoder_check(m->encoder, m->n_ctx, ids.data, ids.len, &err);
-    if (!rc) rc = tn_ids_add(&t->ids, ids.data, ids.len);
-    tn_ids_free(&ids);
-    if (!rc && t->ids.len > UINT32_MAX)
-        rc = tn_fail(&err, TN_ELIMIT, "more than %u tokens in all", UINT32_MAX);
-    t->ends[i] = (uint32_t)t->ids.len;
-    tn_path path = path_of(r, i);
-    if (rc == TN_ELIMIT)
-        return tn_api_fail(e, 400, "context_length_exceeded", path.text, "%s: %s", path.text, err.text);
-    if (rc == TN_ENOMEM) return tn_api_fail_status(e, rc, path.text, "out of memory");
-    return rc ? tn_api_fail_status(e, rc, path.text, err.text) : 0;
+    return keep_text(r, i, rc, &ids, t, &err, e);
 }
 
 int tn_vectors_texts(const tn_model *m, const tn_api_request *r, tn_texts *ret, tn_api_error *e) {
@@ -52,18 +69,23 @@ int tn_vectors_texts(const tn_model *m, const tn_api_request *r, tn_texts *ret, 
     *ret = (tn_texts){0};
     if (tn_model_need_encoder(m, &err) != 0)
         return tn_api_fail(e, 400, NULL, "model", "this model makes no embeddings");
+    const bool pairs = tn_encoder_scores(&m->encoder->info);
+    if (pairs && !r->n_left)
+        return tn_api_fail(e, 400, NULL, "model", "this model scores pairs of texts, it makes no embeddings");
     if (r->dimensions > m->encoder->n_out)
         return tn_api_fail(e, 400, NULL, "dimensions", "dimensions is %u, this model's vectors have %u",
                            r->dimensions, m->encoder->n_out);
     if (r->prompt_name && !tn_recipe_prompt(&m->encoder->recipe, r->prompt_name))
         return tn_api_fail(e, 400, NULL, "prompt_name", "this model has no prompt \"%.100s\"",
                            r->prompt_name);
-    ret->n = r->n_prompts;
-    ret->ends = calloc(ret->n, sizeof *ret->ends);
-    ret->skip = calloc(ret->n, sizeof *ret->skip);
-    if (!ret->ends || !ret->skip) return tn_api_fail_status(e, TN_ENOMEM, NULL, "out of memory");
-    for (uint32_t i = 0; i < ret->n; i++)
-        if (add_text(m, r, i, ret, e)) return -1;
+    const uint32_t n = pairs ? r->n_prompts - r->n_left : r->n_prompts;
+    ret->ends = calloc(n, sizeof *ret->ends);
+    ret->skip = calloc(n, sizeof *ret->skip);
+    ret->second = pairs ? calloc(n, sizeof *ret->second) : NULL;
+    if (!ret->ends || !ret->skip || (pairs && !ret->second))
+        return tn_api_fail_status(e, TN_ENOMEM, NULL, "out of memory");
+    for (uint32_t i = 0; i < n; i++)
+        if ((pairs ? add_pair : add_text)(m, r, i, ret, e)) return -1;
     return 0;
 }
 
@@ -98,30 +120,48 @@ static float cosine(const float *a, const float *b, uint32_t n) {
     return a2 > 0 && b2 > 0 ? (float)(dot / sqrt(a2 * b2)) : 0;
 }
 
-static int write_scores(const tn_api_head *h, const tn_api_request *r, const float *v, uint32_t n_col,
-                        const tn_api_usage *usage, tn_buf *out, tn_error *err) {
-    const uint32_t n = r->n_prompts - r->n_left;
-    float *scores = calloc((size_t)n + 1, sizeof *scores);
-    if (!scores) return tn_fail(err, TN_ENOMEM, "out of memory");
-    for (uint32_t i = 0; i < n; i++)
-        scores[i] =
+/* Of the others with their left ones. */
+static void cosines(const tn_api_request *r, const float *v, uint32_t n_col, float *ret) {
+    for (uint32_t i = 0; i < r->n_prompts - r->n_left; i++)
+        ret[i] =
             cosine(v + (size_t)(r->n_left == 1 ? 0 : i) * n_col, v + (size_t)(r->n_left + i) * n_col, n_col);
+}
+
+/* What the model gave for each pair. */
+static int pair_scores(const tn_encoder *e, const float *rows, uint32_t n, float *ret, tn_error *err) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (!isfinite(rows[i]))
+            return tn_fail(err, TN_EFORMAT, "the model gives no finite number for pair %u", i);
+        ret[i] = e->info.result == TN_RESULT_SIGMOID ? 1 / (1 + expf(-rows[i])) : rows[i];
+    }
+    return 0;
+}
+
+static void write_scores(const tn_api_head *h, const tn_api_request *r, const float *scores,
+                         const tn_api_usage *usage, tn_buf *out) {
+    const uint32_t n = r->n_prompts - r->n_left;
     if (r->route == TN_API_RERANK)
         tn_api_rerank_body(h, r, scores, n, usage, out);
     else
         tn_api_score_body(h, scores, n, usage, out);
-    free(scores);
-    return 0;
 }
 
 int tn_vectors_write(const tn_model *m, const tn_api_head *h, const tn_api_request *r, const float *rows,
                      const tn_api_usage *usage, tn_buf *out, tn_error *err) {
+    const bool pairs = tn_encoder_scores(&m->encoder->info);
     const uint32_t n = r->n_prompts, n_col = r->dimensions ? r->dimensions : m->encoder->n_out;
-    float *v = calloc((size_t)n * n_col + 1, sizeof *v);
-    int rc = v ? finish_all(m, rows, n, n_col, v, err) : tn_fail(err, TN_ENOMEM, "out of memory");
-    if (!rc && r->route == TN_API_EMBEDDINGS) tn_api_vectors_body(h, v, n, n_col, r->base64, usage, out);
-    if (!rc && r->route != TN_API_EMBEDDINGS) rc = write_scores(h, r, v, n_col, usage, out, err);
+    float *v = calloc((size_t)n * n_col + 1, sizeof *v), *scores = calloc((size_t)n + 1, sizeof *scores);
+    int rc = v && scores ? 0 : tn_fail(err, TN_ENOMEM, "out of memory");
+    if (!rc)
+        rc = pairs ? pair_scores(m->encoder, rows, n - r->n_left, scores, err)
+                   : finish_all(m, rows, n, n_col, v, err);
+    if (!rc && r->n_left && !pairs) cosines(r, v, n_col, scores);
+    if (!rc && r->n_left)
+        write_scores(h, r, scores, usage, out);
+    else if (!rc)
+        tn_api_vectors_body(h, v, n, n_col, r->base64, usage, out);
     free(v);
+    free(scores);
     if (!rc && out->status)
         rc = tn_fail(err, out->status, "the answer is too long for the server, or out of memory");
     return rc;

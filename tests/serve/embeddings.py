@@ -8,12 +8,13 @@ import struct
 import tempfile
 import time
 
+from bert import Bert, read_safetensors, write_safetensors
 from server import STARTER, Server, in_parallel
 from tap import fails, main, tenon, test, vectors
 
 EMBEDDINGS, RERANK, SCORE = "/v1/embeddings", "/v1/rerank", "/v1/score"
 TEXTS = ["A", "The quick brown fox jumps over the lazy dog.", "Привет, мир!", "Two words", "a " * 100]
-server = None
+server = judge = None
 
 
 def embed(text, model="minilm", **more):
@@ -114,6 +115,72 @@ def documents_are_ranked():
     assert all(abs(d["score"] - w) < 1e-6 for d, w in zip(s["data"], want))
     pairs = server.post(SCORE, model="minilm", text_1=texts, text_2=texts)["data"]
     assert all(abs(d["score"] - 1) < 1e-6 for d in pairs)
+
+
+# ---- cross-encoders ----
+
+
+def make_cross_encoder(path, **config):
+    """The fixture minilm with a head of one class; returns what judges it."""
+    source = vectors("models", "minilm")
+    os.mkdir(path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        os.symlink(os.path.join(source, name), os.path.join(path, name))
+    tensors = read_safetensors(os.path.join(source, "model.safetensors"))
+    n = tensors["pooler.dense.weight"][0][0]
+    tensors["classifier.weight"] = ([1, n], [math.sin(i + 1) for i in range(n)])
+    tensors["classifier.bias"] = ([1], [0.25])
+    write_safetensors(os.path.join(path, "model.safetensors"),
+                      {k if k.startswith("classifier") else "bert." + k: v for k, v in tensors.items()})
+    with open(os.path.join(source, "config.json")) as f:
+        base = json.load(f)
+    with open(os.path.join(path, "config.json"), "w") as f:
+        json.dump(dict(base, architectures=["BertForSequenceClassification"], **config), f)
+    return Bert(tensors, base)
+
+
+def ids_of(text):
+    return json.loads(tenon("tokenize", vectors("models", "minilm"), stdin=text.encode()).stdout)
+
+
+@test
+def the_judge_is_right():
+    for t in reference("minilm")[2:3]:
+        rows = judge.rows(t["ids"], [0] * len(t["ids"]))
+        mean = [sum(r[c] for r in rows) / len(rows) for c in range(len(rows[0]))]
+        assert cosine(mean, embed(t["text"])[0]) > 1 - 1e-9
+
+
+@test
+def cross_encoders_score_pairs():
+    query, documents = "A fox", ["Two words", "The quick fox jumps", "Привет"]
+    want = []
+    for d in documents:
+        first, second = ids_of(query), ids_of(d)[1:]
+        want.append(judge.score(first + second, [0] * len(first) + [1] * len(second)))
+    got = [d["score"] for d in server.post(SCORE, model="cross_plain", text_1=query, text_2=documents)["data"]]
+    assert max(abs(g - w) for g, w in zip(got, want)) < 1e-4, (got, want)
+    a = server.post(RERANK, model="cross", query=query, documents=documents)
+    best = sorted(range(3), key=lambda i: -want[i])
+    assert [r["index"] for r in a["results"]] == best, a
+    for r in a["results"]:
+        assert abs(r["relevance_score"] - 1 / (1 + math.exp(-want[r["index"]]))) < 1e-5, (a, want)
+    many = server.post(SCORE, model="cross_plain", text_1=query, text_2=documents * 50)["data"]
+    assert [d["score"] for d in many] == got * 50
+    own = server.post(SCORE, model="cross_plain", queries=[query] * 3, documents=documents)["data"]
+    assert [d["score"] for d in own] == got
+
+
+@test
+def cross_encoders_make_no_vectors():
+    server.refused(400, "model", "scores pairs", EMBEDDINGS, {"model": "cross", "input": "a"})
+    server.refused(400, "documents[0]", "512", RERANK, {"model": "cross", "query": "a", "documents": ["word " * 2000]})
+    server.post(RERANK, model="cross", query="a", documents=["word " * 2000], truncate=True)
+    with tempfile.TemporaryDirectory() as tmp:
+        make_cross_encoder(os.path.join(tmp, "c"))
+        fails(1, "scores pairs", "embed", os.path.join(tmp, "c"), "--json", stdin=b'["a"]')
+        make_cross_encoder(os.path.join(tmp, "d"), sbert_ce_default_activation_function="torch.nn.modules.activation.ReLU")
+        fails(1, "ReLU", "embed", os.path.join(tmp, "d"), "--json", stdin=b'["a"]')
 
 
 # ---- bad requests ----
@@ -262,11 +329,14 @@ def modules_that_we_do_not_know_are_named():
 
 
 def main_with_models():
-    global server
+    global server, judge
     with tempfile.TemporaryDirectory() as tmp:
         conf = os.path.join(tmp, "tenon.conf")
         models = [("minilm", vectors("models", "minilm")), ("gemma", vectors("models", "embeddinggemma")),
-                  ("qwen", vectors("models", "qwen3_embedding")), ("starter", STARTER)]
+                  ("qwen", vectors("models", "qwen3_embedding")), ("starter", STARTER),
+                  ("cross", os.path.join(tmp, "cross")), ("cross_plain", os.path.join(tmp, "plain"))]
+        judge = make_cross_encoder(os.path.join(tmp, "cross"))
+        make_cross_encoder(os.path.join(tmp, "plain"), sentence_transformers={"activation_fn": "torch.nn.modules.linear.Identity"})
         with open(conf, "w") as f:
             f.write('server {\n listen = "127.0.0.1:0"\n}\n' + "".join(
                 'model %s {\n path = "%s"\n compute = "f32"\n}\n' % m for m in models))

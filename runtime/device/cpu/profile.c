@@ -13,6 +13,7 @@ static const struct {
 } names[] = {
     {tn_cpu_run_rope_table, "rope table"},
     {tn_cpu_run_embed, "embedding"},
+    {tn_cpu_run_embed_type, "embedding"},
     {tn_cpu_run_linear, "linear"},
     {tn_cpu_run_quantize, "quantize"},
     {tn_cpu_run_linear_rounded, "linear"},
@@ -31,7 +32,6 @@ static const struct {
     {tn_cpu_run_mean, "mean"},
     {tn_cpu_run_media, "media"},
     {tn_cpu_run_add, "add"},
-    {tn_cpu_run_add_row, "add"},
     {tn_cpu_run_scale, "scale"},
     {tn_cpu_run_softcap, "softcap"},
     {tn_cpu_run_rows, "output rows"},

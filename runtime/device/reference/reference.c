@@ -60,6 +60,13 @@ static void run_embed(ref_exec *x, const tn_op *op) {
     }
 }
 
+static void run_embed_type(ref_exec *x, const tn_op *op) {
+    uint32_t cols = x->p->values[op->out].cols;
+    bool two = x->p->weights[op->w].rows > 1;
+    for (uint32_t t = 0; t < x->step->n_token; t++)
+        weight_row(x, op->w, two ? (uint32_t)x->step->types[t] : 0, data(x, op->out) + (size_t)t * cols);
+}
+
 static void run_linear(ref_exec *x, const tn_op *op) {
     const tn_weight_info *wi = &x->p->weights[op->w];
     uint32_t n = step_rows(x, x->p->values[op->out].rows);
@@ -225,13 +232,6 @@ static void run_layer_norm(ref_exec *x, const tn_op *op) {
                           data(x, op->out) + i);
 }
 
-static void run_add_row(ref_exec *x, const tn_op *op) {
-    const tn_value_info *v = &x->p->values[op->out];
-    size_t n = (size_t)step_rows(x, v->rows) * v->cols;
-    weight_rows(x, op->w, x->row);
-    for (size_t i = 0; i < n; i++) data(x, op->out)[i] = data(x, op->in[0])[i] + x->row[i % v->cols];
-}
-
 static void run_input(ref_exec *x, const tn_op *op) {
     memcpy(data(x, op->out), x->step->input, (size_t)x->step->n_token * x->p->n_input * sizeof(float));
 }
@@ -324,7 +324,7 @@ static void run_op(ref_exec *x, const tn_op *op) {
     case TN_OP_FOLD: run_fold(x, op); break;
     case TN_OP_MEAN: run_mean(x, op); break;
     case TN_OP_MEDIA: run_media(x, op); break;
-    case TN_OP_ADD_ROW: run_add_row(x, op); break;
+    case TN_OP_EMBED_TYPE: run_embed_type(x, op); break;
     case TN_OP_ACTIVATE:
     case TN_OP_GLU:
     case TN_OP_ADD:
@@ -456,9 +456,7 @@ static bool allocate_scratch(ref_exec *x) {
     for (uint32_t i = 1; i <= p->n_weight; i++) widest = at_least(widest, p->weights[i].cols);
     for (uint32_t i = 0; i < p->n_op; i++) {
         const tn_op *op = &p->ops[i];
-        if (op->kind != TN_OP_CONV && op->kind != TN_OP_DELTA_RULE && op->kind != TN_OP_LAYER_NORM &&
-            op->kind != TN_OP_ADD_ROW)
-            continue;
+        if (op->kind != TN_OP_CONV && op->kind != TN_OP_DELTA_RULE && op->kind != TN_OP_LAYER_NORM) continue;
         widest = at_least(widest, at_least(elements(p, op->w), elements(p, op->bias)));
         if (op->kind == TN_OP_CONV)
             window = at_least(window, (size_t)op->conv.kernel * p->values[op->out].cols);

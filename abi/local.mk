@@ -3,6 +3,7 @@
 tenonincludedir = $(includedir)/tenon
 tenoninclude_HEADERS = \
 	%D%/tenon/config.h \
+	%D%/tenon/encoder.h \
 	%D%/tenon/family.h \
 	%D%/tenon/modality.h \
 	%D%/tenon/module.h \

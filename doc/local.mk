@@ -9,7 +9,7 @@ dist_zshcompletion_DATA = %D%/completion/_tenon
 fishcompletiondir = $(datadir)/fish/vendor_completions.d
 dist_fishcompletion_DATA = %D%/completion/tenon.fish
 
-dist_doc_DATA = %D%/design.md %D%/modules.md %D%/families.md %D%/sampling.md %D%/operating.md %D%/macos.md \
+dist_doc_DATA = %D%/design.md %D%/modules.md %D%/families.md %D%/sampling.md %D%/embeddings.md %D%/operating.md %D%/macos.md \
 	%D%/metal.md %D%/performance.md
 
 # Never installed where it would be read.

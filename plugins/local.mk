@@ -5,6 +5,7 @@
 family_modules =
 modality_modules =
 
+include plugins/bert/local.mk
 include plugins/gemma/local.mk
 include plugins/llama/local.mk
 include plugins/phi3/local.mk

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 #include <tenon/config.h>
+#include <tenon/encoder.h>
 #include <tenon/module.h>
 #include <tenon/program.h>
 #include <tenon/status.h>
@@ -49,7 +50,7 @@ typedef struct tn_family {
     int32_t (*create)(const tn_host *host, const tn_option_value *options, const tn_config *c, void **ret,
                       tn_error *err);
     void (*describe)(void *instance, tn_model_info *ret);
-    /* Records the text program. */
+    /* Records the text program; NULL: the family makes embeddings only. */
     void (*record)(void *instance, tn_recorder *r);
     void (*destroy)(void *instance);
     /* What the instance's checkpoint sees with; both NULL: the family takes no images. vision returns 0 where
@@ -57,6 +58,11 @@ typedef struct tn_family {
      * record_vision records the tower. */
     int32_t (*vision)(void *instance, const tn_config *c, tn_vision *ret);
     void (*record_vision)(void *instance, tn_recorder *r);
+    /* How the checkpoint makes embeddings; both NULL: the family makes none. encoder returns 0 where this one
+     * cannot, else enum tn_encodes with *ret filled; c as in create. record_encoder records the encoder:
+     * embed() to output(), the rows that are pooled. */
+    int32_t (*encoder)(void *instance, const tn_config *c, tn_encoder_info *ret);
+    void (*record_encoder)(void *instance, tn_recorder *r);
 } tn_family;
 
 #ifdef __cplusplus

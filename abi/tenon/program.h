@@ -9,6 +9,7 @@
  * A family records one program for text and one for each tower (what turns an image into rows that the text
  * program takes in place of embeddings). Both use the same operations; those that only one of them has say
  * so. In a tower rows are patches, attention keeps nothing beyond the picture, and the result is output().
+ * An encoder (what turns texts into embeddings, tenon/encoder.h) is a tower whose rows are tokens.
  *
  * Recording cannot fail halfway: the first mistake (a shape that does not fit, a weight that is absent)
  * sticks, names the operation and the weight, and is reported when record() returns. Calls after it return 0
@@ -44,11 +45,11 @@ enum tn_weight_flags {
 };
 
 /* Names a tensor in both spellings; "%u" stands for the layer. HF names are tried as they stand after each of
- * the prefixes "model.", "", "model.language_model.", "language_model.model.", "language_model.". A name of
- * NULL: the format does not have it. GGUF names that begin with "v." or "mm." are looked up in the file of
- * the vision tower (mmproj) only. Biases and norms are vectors: rows 0, cols their length. From a fused
- * tensor take rows: first_row to first_row + rows of its fused_rows. rows may be TN_ROWS_OF_FILE: as many as
- * there are (the vocabulary's size, which checkpoints pad as they please). */
+ * the prefixes "model.", "", "model.language_model.", "language_model.model.", "language_model.", "bert.",
+ * "roberta.". A name of NULL: the format does not have it. GGUF names that begin with "v." or "mm." are
+ * looked up in the file of the vision tower (mmproj) only. Biases and norms are vectors: rows 0, cols their
+ * length. From a fused tensor take rows: first_row to first_row + rows of its fused_rows. rows may be
+ * TN_ROWS_OF_FILE: as many as there are (the vocabulary's size, which checkpoints pad as they please). */
 #define TN_ROWS_OF_FILE UINT32_MAX
 typedef struct tn_weight_desc {
     const char *hf;   /* "layers.%u.self_attn.q_proj.weight" */
@@ -107,13 +108,13 @@ typedef struct tn_attention_desc {
     uint32_t sees; /* enum tn_sees */
 } tn_attention_desc;
 
-/* What a row attends to. In towers `layer` and `window` do not count, and all rows of a segment see each
- * other; in text programs it is TN_SEES_PAST, but that rows of an image see all of it where the family's
- * tn_vision says so. */
+/* What a row attends to. In towers `layer` does not count. In text programs it is TN_SEES_PAST, but that rows
+ * of an image see all of it where the family's tn_vision says so. */
 enum tn_sees {
-    TN_SEES_PAST = 0,
-    TN_SEES_FRAME = 1,  /* towers: the patches of one time */
+    TN_SEES_PAST = 0,   /* `window` counts; encoders too: of the row's own text */
+    TN_SEES_FRAME = 1,  /* towers: all patches of one time; encoders: all of the text */
     TN_SEES_WINDOW = 2, /* towers: the patches of a window, tn_vision.window */
+    TN_SEES_AROUND = 3, /* encoders: at most `window` tokens before and after; window 0: all */
 };
 
 enum tn_activation {
@@ -216,7 +217,8 @@ struct tn_recorder {
     tn_value (*media)(tn_recorder *r, tn_value x, uint32_t part);
     /* Towers: [T, cols], the rows that the host gives: patches as tn_vision says. Once. */
     tn_value (*input)(tn_recorder *r, uint32_t cols);
-    /* Towers: [T, cols(table)], a learned position: rows of the table by the host's weights. */
+    /* Towers: [T, cols(table)], a learned position: rows of the table by the host's weights; of encoders the
+     * row position + tn_encoder_info.first_position. */
     tn_value (*mix)(tn_recorder *r, tn_weight table);
     /* Towers: [rows / n, n * cols], n neighbouring rows one after the other. */
     tn_value (*fold)(tn_recorder *r, tn_value x, uint32_t n);
@@ -224,6 +226,9 @@ struct tn_recorder {
     tn_value (*mean)(tn_recorder *r, tn_value x, uint32_t n);
     /* Towers: x [T / merge^2, n_embd] is part `part` of the result, 0 to tn_vision.n_deep. Each once. */
     void (*output)(tn_recorder *r, tn_value x, uint32_t part);
+    /* Encoders: [T, cols(w)]: row 1 of w, where it has one, for tokens of the second text of a pair,
+     * row 0 for all others. */
+    tn_value (*embed_type)(tn_recorder *r, tn_weight w);
 };
 
 /* Shorthands for what families declare most. layer replaces "%u"; flags as in tn_weight_flags. */

@@ -86,6 +86,7 @@ static int32_t gemma_create(const tn_host *host, const tn_option_value *options,
         c->f32(c, "final_logit_softcapping", ".final_logit_softcapping", m->is_gemma3 ? 0 : 30);
     if (m->n_head == 0 || m->n_head_kv == 0) c->reject(c, TN_EFORMAT, "the number of attention heads is 0");
     m->attn_scale = attention_scale(m, c);
+    m->is_bidirectional = c->flag(c, "use_bidirectional_attention", NULL, 0);
     gemma_read_tower(m, c);
     if (read_windows(m, c) != 0) {
         gemma_destroy(m);
@@ -107,6 +108,13 @@ static tn_value norm(const gemma *m, tn_recorder *r, uint32_t i, tn_value x, con
     return r->rms_norm(r, x, tn_vector(r, i, hf, gguf, n, TN_WEIGHT_ADD_ONE_HF), m->norm_eps);
 }
 
+/* A window of n tokens lies around the token where that sees both sides: n / 2 before it and n / 2 after it.
+ */
+static void look_around(const gemma *m, tn_attention_desc *a) {
+    a->sees = TN_SEES_AROUND;
+    if (a->window) a->window = m->window / 2;
+}
+
 static tn_value attention(const gemma *m, tn_recorder *r, uint32_t i, const rope_pair *ropes, tn_value h) {
     uint32_t n = m->n_embd, n_q = m->n_head * m->head_dim, n_kv = m->n_head_kv * m->head_dim;
     tn_weight wq = tn_matrix(r, i, "layers.%u.self_attn.q_proj.weight", "blk.%u.attn_q.weight", n_q, n);
@@ -120,6 +128,7 @@ static tn_value attention(const gemma *m, tn_recorder *r, uint32_t i, const rope
                            .window = m->sliding[i] ? m->window : 0,
                            .scale = m->attn_scale,
                            .softcap = m->attn_softcap};
+    if (m->is_bidirectional) look_around(m, &a);
     tn_rope table = m->sliding[i] ? ropes->sliding : ropes->full;
     tn_value q = r->linear(r, h, wq, 0), k = r->linear(r, h, wk, 0), v = r->linear(r, h, wv, 0);
     if (m->is_gemma3) {
@@ -173,26 +182,50 @@ static tn_value layer(const gemma *m, tn_recorder *r, uint32_t i, const rope_pai
     return r->add(r, x, h);
 }
 
-static void gemma_record(void *instance, tn_recorder *r) {
-    const gemma *m = instance;
-    uint32_t n = m->n_embd;
+static tn_value layers(const gemma *m, tn_recorder *r, tn_weight embed) {
     rope_pair tables = rope_tables(m, r);
-    tn_weight embed = tn_matrix(r, 0, "embed_tokens.weight", "token_embd.weight", TN_ROWS_OF_FILE, n);
-    tn_value x = r->embed(r, embed, sqrtf((float)n));
+    tn_value x = r->embed(r, embed, sqrtf((float)m->n_embd));
     if (m->tower.n_layer) x = r->media(r, x, 0);
     for (uint32_t i = 0; i < m->n_layer; i++) {
         r->tap(r, x, i);
         x = layer(m, r, i, &tables, x);
     }
-    x = norm(m, r, 0, r->output_rows(r, x), "norm.weight", "output_norm.weight", n);
+    return x;
+}
+
+static tn_weight embedding(const gemma *m, tn_recorder *r) {
+    return tn_matrix(r, 0, "embed_tokens.weight", "token_embd.weight", TN_ROWS_OF_FILE, m->n_embd);
+}
+
+static void gemma_record(void *instance, tn_recorder *r) {
+    const gemma *m = instance;
+    tn_weight embed = embedding(m, r);
+    tn_value x = r->output_rows(r, layers(m, r, embed));
+    x = norm(m, r, 0, x, "norm.weight", "output_norm.weight", m->n_embd);
     r->tap(r, x, m->n_layer);
     x = r->linear(r, x, embed, 0);
     r->logits(r, m->logit_softcap > 0 ? r->softcap(r, x, m->logit_softcap) : x);
 }
 
+/* EmbeddingGemma (Gemma Team 2025, "EmbeddingGemma", section 2). */
+static int32_t gemma_encoder(void *instance, const tn_config *c, tn_encoder_info *ret) {
+    const gemma *m = instance;
+    (void)c;
+    ret->pooling = TN_POOL_MEAN;
+    ret->max_tokens = m->n_ctx;
+    if (m->is_bidirectional) return TN_ENCODES_ONLY;
+    return m->is_gemma3 ? TN_ENCODES_TOO : 0;
+}
+
+static void gemma_record_encoder(void *instance, tn_recorder *r) {
+    const gemma *m = instance;
+    tn_value x = layers(m, r, embedding(m, r));
+    r->output(r, norm(m, r, 0, x, "norm.weight", "output_norm.weight", m->n_embd), 0);
+}
+
 static const tn_family family = {
     .size = sizeof family,
-    .summary = "Gemma 2 and 3, text and images",
+    .summary = "Gemma 2 and 3, text and images; EmbeddingGemma",
     .probe = gemma_probe,
     .create = gemma_create,
     .describe = gemma_describe,
@@ -200,6 +233,8 @@ static const tn_family family = {
     .destroy = gemma_destroy,
     .vision = gemma_vision,
     .record_vision = gemma_record_vision,
+    .encoder = gemma_encoder,
+    .record_encoder = gemma_record_encoder,
 };
 
 static const void *get_factory(const tn_host *host, const char *factory_id) {

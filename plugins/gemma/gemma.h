@@ -18,6 +18,7 @@ typedef struct gemma {
     uint32_t window;
     uint8_t *sliding; /* [n_layer] */
     int is_gemma3;
+    int is_bidirectional; /* every token sees all of its text (EmbeddingGemma) */
     float norm_eps, attn_scale, attn_softcap, logit_softcap;
     gemma_tower tower;
 } gemma;

@@ -116,8 +116,7 @@ static tn_value feed_forward(const qwen3 *m, tn_recorder *r, uint32_t i, tn_valu
     return r->linear(r, g, down, 0);
 }
 
-static void qwen3_record(void *instance, tn_recorder *r) {
-    const qwen3 *m = instance;
+static tn_value layers(const qwen3 *m, tn_recorder *r, tn_weight embed) {
     uint32_t n = m->n_embd;
     tn_rope_desc rope = {.style = TN_ROPE_HALF,
                          .n_dims = m->head_dim,
@@ -125,13 +124,6 @@ static void qwen3_record(void *instance, tn_recorder *r) {
                          .gguf_theta = ".rope.freq_base",
                          .default_theta = 10000};
     tn_rope table = r->rope_table(r, &rope);
-    tn_weight embed = tn_matrix(r, 0, "embed_tokens.weight", "token_embd.weight", TN_ROWS_OF_FILE, n);
-    tn_weight_desc head_desc = {.hf = "lm_head.weight",
-                                .gguf = "output.weight",
-                                .rows = TN_ROWS_OF_FILE,
-                                .cols = n,
-                                .flags = TN_WEIGHT_OPTIONAL};
-    tn_weight head = r->weight(r, &head_desc, 0); /* absent where it is tied to the embedding */
     tn_value x = r->embed(r, embed, 1);
     for (uint32_t i = 0; i < m->n_layer; i++) {
         tn_weight norm = tn_vector(r, i, "layers.%u.input_layernorm.weight", "blk.%u.attn_norm.weight", n, 0);
@@ -141,21 +133,56 @@ static void qwen3_record(void *instance, tn_recorder *r) {
         x = r->add(r, x, attention(m, r, i, table, r->rms_norm(r, x, norm, m->norm_eps)));
         x = r->add(r, x, feed_forward(m, r, i, r->rms_norm(r, x, post, m->norm_eps)));
     }
-    tn_weight final_norm = tn_vector(r, 0, "norm.weight", "output_norm.weight", n, 0);
-    x = r->rms_norm(r, r->output_rows(r, x), final_norm, m->norm_eps);
+    return x;
+}
+
+static tn_weight embedding(const qwen3 *m, tn_recorder *r) {
+    return tn_matrix(r, 0, "embed_tokens.weight", "token_embd.weight", TN_ROWS_OF_FILE, m->n_embd);
+}
+static tn_value final_norm(const qwen3 *m, tn_recorder *r, tn_value x) {
+    tn_weight w = tn_vector(r, 0, "norm.weight", "output_norm.weight", m->n_embd, 0);
+    return r->rms_norm(r, x, w, m->norm_eps);
+}
+
+static void qwen3_record(void *instance, tn_recorder *r) {
+    const qwen3 *m = instance;
+    tn_weight embed = embedding(m, r);
+    tn_weight_desc head_desc = {.hf = "lm_head.weight",
+                                .gguf = "output.weight",
+                                .rows = TN_ROWS_OF_FILE,
+                                .cols = m->n_embd,
+                                .flags = TN_WEIGHT_OPTIONAL};
+    tn_weight head = r->weight(r, &head_desc, 0); /* absent where it is tied to the embedding */
+    tn_value x = final_norm(m, r, r->output_rows(r, layers(m, r, embed)));
     r->tap(r, x, m->n_layer);
     r->logits(r, r->linear(r, x, head ? head : embed, 0));
 }
 
+/* Qwen3-Embedding (Zhang et al. 2025, "Qwen3 Embedding", section 2): the last token's row after the norm. */
+static int32_t qwen3_encoder(void *instance, const tn_config *c, tn_encoder_info *ret) {
+    const qwen3 *m = instance;
+    (void)c;
+    ret->pooling = TN_POOL_LAST;
+    ret->max_tokens = m->n_ctx;
+    return TN_ENCODES_TOO;
+}
+
+static void qwen3_record_encoder(void *instance, tn_recorder *r) {
+    const qwen3 *m = instance;
+    r->output(r, final_norm(m, r, layers(m, r, embedding(m, r))), 0);
+}
+
 static const tn_family family = {
     .size = sizeof family,
-    .summary = "Qwen2, Qwen2.5 and Qwen3, dense",
+    .summary = "Qwen2, Qwen2.5 and Qwen3, dense; Qwen3-Embedding",
     .chat = {.reasoning_open = "<think>", .reasoning_close = "</think>"},
     .probe = qwen3_probe,
     .create = qwen3_create,
     .describe = qwen3_describe,
     .record = qwen3_record,
     .destroy = qwen3_destroy,
+    .encoder = qwen3_encoder,
+    .record_encoder = qwen3_record_encoder,
 };
 
 static const void *get_factory(const tn_host *host, const char *factory_id) {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/bench_compare.h"
+#include "cli/bench_embed.h"
 #include "cli/bench_gaps.h"
 #include "cli/bench_limits.h"
 #include "cli/bench_measure.h"
@@ -22,7 +23,7 @@ typedef struct bench_args {
     tn_model_args model;
     tn_compute_args compute;
     uint64_t n_gen, depth, reps, gaps, streams, pairs, timeout_s;
-    tn_opt_list prompts, parallel;
+    tn_opt_list prompts, parallel, embed;
     const char *command; /* of --compare, or NULL */
     bool json, profile, no_limits, vision;
 } bench_args;
@@ -38,6 +39,10 @@ static const tn_option_row options[] = {
      .help = "also decode after this many tokens of context (default 1024, 0: skip)", AT(depth)},
     {TN_OPT_LIST, .name = "parallel", .arg = "N,N,...", .max = 256,
      .help = "decode this many sequences at once (default 1,2,4,8,16; 0: skip)", AT(parallel)},
+    {TN_OPT_LIST, .name = "embed", .arg = "N,N,...", .max = 1 << 20,
+     .help = "instead texts a second of a model for embeddings: texts of so many tokens, so many at once as "
+             "--parallel says",
+     AT(embed)},
     {TN_OPT_UINT, .name = "gaps", .arg = "N", .max = 1 << 24,
      .help = "gaps between tokens of streams while a prompt of so many tokens is computed (default 0: skip)",
      AT(gaps)},
@@ -117,10 +122,18 @@ static tn_model_config needs(const bench *b) {
         if (n > longest) longest = n;
         if (b->cases[i].n_seq > most) most = b->cases[i].n_seq;
     }
+    if (a->embed.n) return (tn_model_config){0}; /* as long texts as the model takes */
     if (a->gaps && a->gaps + 2 > longest) longest = a->gaps + 2;
     if (a->gaps && a->streams + 1 > most) most = a->streams + 1;
     if (a->vision) return (tn_model_config){.max_seqs = TN_BENCH_VISION_STREAMS + 1};
     return (tn_model_config){.n_ctx = (uint32_t)longest, .max_seqs = (uint32_t)most};
+}
+
+static uint32_t longest_text(const bench_args *a) {
+    uint64_t longest = 1;
+    for (uint32_t i = 0; i < a->embed.n; i++)
+        if (a->embed.value[i] > longest) longest = a->embed.value[i];
+    return (uint32_t)longest;
 }
 
 /* ---- Measuring ---- */
@@ -185,6 +198,16 @@ static int measure_all(bench *b, json_t *out) {
     return rc ? rc : put(b, out, "max_spread_pct", json_real(b->max_spread_pct));
 }
 
+static int embed(bench *b, json_t *out) {
+    const tn_bench_embed_args args = {.lengths = &b->args->embed,
+                                      .batches = &b->args->parallel,
+                                      .reps = (uint32_t)b->args->reps,
+                                      .limits = b->shares ? &b->limits : NULL};
+    json_t *figures = NULL;
+    int rc = tn_bench_embed(b->m, b->prompt, &args, &figures, b->err);
+    return rc ? rc : put(b, out, "embed", figures);
+}
+
 static int compare(bench *b, json_t *out) {
     const bench_args *a = b->args;
     tn_bench_compare_args args = {.command = a->command,
@@ -211,7 +234,7 @@ static int describe(bench *b, json_t *out) {
 
 /* What has a table of its own. */
 static bool is_table(const char *key) {
-    static const char *const keys[] = {"limits", "shares", "profile", "compare"};
+    static const char *const keys[] = {"limits", "shares", "profile", "compare", "embed"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(key, keys[i]) == 0) return true;
     return false;
@@ -228,6 +251,7 @@ static void print_text(json_t *out) {
     }
     if (shares) tn_bench_limits_print(json_object_get(out, "limits"), shares);
     json_object_foreach(json_object_get(out, "profile"), key, value) tn_bench_profile_print(key, value);
+    if (json_object_get(out, "embed")) tn_bench_embed_print(json_object_get(out, "embed"));
     if (compared) tn_bench_compare_print(compared);
 }
 
@@ -268,7 +292,7 @@ static int run_loaded(bench *b, uint32_t n_ctx) {
     if (!rc && b->args->vision)
         rc = measure_vision(b, out);
     else if (!rc)
-        rc = b->args->command ? compare(b, out) : measure_all(b, out);
+        rc = b->args->command ? compare(b, out) : b->args->embed.n ? embed(b, out) : measure_all(b, out);
     if (!rc) print(out, b->args->json);
     json_decref(out);
     return rc;
@@ -279,10 +303,12 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     tn_loaded_model l = {0};
     (void)n;
     (void)operands;
+    if (a->embed.n && (a->command || a->profile || a->gaps))
+        return tn_usage(err, "--embed goes with neither --compare nor --profile nor --gaps");
     if (a->command && (a->profile || a->gaps))
         return tn_usage(err, "--compare goes with neither --profile nor --gaps");
-    if (a->vision && (a->command || a->profile || a->gaps))
-        return tn_usage(err, "--vision goes with none of --compare, --profile and --gaps");
+    if (a->vision && (a->command || a->profile || a->gaps || a->embed.n))
+        return tn_usage(err, "--vision goes with none of --compare, --profile, --gaps and --embed");
     if (!a->reps) a->reps = a->command ? 1 : 3;
     bench *b = calloc(1, sizeof *b);
     if (!b) return tn_fail(err, TN_ENOMEM, "out of memory");
@@ -294,7 +320,7 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     int rc = tn_load(a->model.model, &a->compute, config, &l, err);
     b->load_s = tn_clock_s() - start;
     b->m = l.model;
-    if (!rc) rc = run_loaded(b, config.n_ctx);
+    if (!rc) rc = run_loaded(b, config.n_ctx ? config.n_ctx : longest_text(a));
     free(b->prompt);
     tn_bench_limits_fini(&b->limits);
     json_decref(b->shares);

@@ -11,6 +11,7 @@ EXTRA_tenon_DEPENDENCIES = $(preopen_modules)
 libtenoncli_la_SOURCES = \
 	%D%/bench_child.c %D%/bench_child.h \
 	%D%/bench_compare.c %D%/bench_compare.h \
+	%D%/bench_embed.c %D%/bench_embed.h \
 	%D%/bench_gaps.c %D%/bench_gaps.h \
 	%D%/bench_limits.c %D%/bench_limits.h \
 	%D%/bench_measure.c %D%/bench_measure.h \
@@ -21,6 +22,7 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_complete.c \
 	%D%/cmd_config.c \
 	%D%/cmd_detokenize.c \
+	%D%/cmd_embed.c \
 	%D%/cmd_generate.c \
 	%D%/cmd_help.c \
 	%D%/cmd_logits.c \

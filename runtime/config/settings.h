@@ -87,6 +87,7 @@ typedef struct tn_limit_settings {
     uint64_t max_n;                    /* choices of one request */
     uint64_t max_stop;                 /* stop strings of one request */
     uint64_t max_logit_bias;           /* entries of logit_bias */
+    uint64_t max_inputs;               /* texts of a request for embeddings or scores */
     double request_timeout_s;          /* from arrival to the last token; 0: none */
     uint64_t max_output_pending_bytes; /* answer that one client has not read yet; past that it is cut off */
 } tn_limit_settings;

@@ -107,6 +107,8 @@ const tn_setting_row tn_setting_rows[] = {
      .help = "stop strings of one request"},
     {LIMITS(UINT, "max_logit_bias", max_logit_bias), .def = "1024", .max = 1 << 20,
      .help = "tokens in the logit_bias of one request"},
+    {LIMITS(UINT, "max_inputs", max_inputs), .def = "2048", .min = 1, .max = 1 << 16,
+     .help = "texts of one request for embeddings or scores"},
     {LIMITS(SECONDS, "request_timeout", request_timeout_s), .def = "0s", .max = DAY,
      .help = "a request that takes longer, waiting included, is ended; 0 is never"},
     {LIMITS(SIZE, "max_output_pending_bytes", max_output_pending_bytes), .def = "4M", .min = 4096,

@@ -71,18 +71,20 @@ typedef struct tn_step_sees {
 typedef struct tn_step {
     uint32_t n_token, n_seq, n_row;
     const int32_t *ids;         /* [n_token], each below the rows of the embedding */
+    const int32_t *types;       /* [n_token]: of encoders; 1: of the second text of a pair, else 0 */
     const uint32_t *pos;        /* [n_token] */
     const uint32_t *seq;        /* [n_token]: index into seqs */
     const tn_step_seq *seqs;    /* [n_seq] */
     const uint32_t *rows;       /* [n_row]: the tokens of the step whose logits are wanted, ascending */
     const uint32_t (*coord)[3]; /* [n_token]: for rope tables with axes; NULL: pos on all of them */
     /* Of TN_SEES_PAST, where the positions lie within the step or before it; of TN_SEES_FRAME and
-     * TN_SEES_WINDOW, where they are rows of the picture. */
-    tn_step_sees sees[3];
+     * TN_SEES_WINDOW, where they are rows of the picture; of TN_SEES_AROUND, what the window is cut from. */
+    tn_step_sees sees[4];
     const tn_step_media *media; /* [n_media], ascending */
     uint32_t n_media;
     /* Of a tower: rows first_row .. first_row + n_token, which are multiples of the program's fold, go
-     * through a stage; one sequence, whose pages hold all rows. */
+     * through a stage; one sequence, whose pages hold all rows. Of an encoder: sequences are texts, which lie
+     * one after the other in the rows and have pages for all of theirs. */
     uint32_t stage, first_row;
     const float *input; /* [n_token, n_input] */
     const uint32_t (*mix_index)[4];
@@ -98,6 +100,12 @@ static inline void tn_step_row_sees(const tn_step *s, const tn_attention_desc *a
     *end = pos + 1;
     if (!sees->end || !sees->end[t]) return;
     *end = sees->end[t];
+    if (a->sees == TN_SEES_AROUND) {
+        *first = a->window && pos > a->window ? pos - a->window : 0;
+        if (a->window && *end - pos > a->window) *end = pos + a->window + 1;
+        if (*first < sees->first[t]) *first = sees->first[t];
+        return;
+    }
     if (a->sees != TN_SEES_PAST || (a->window && sees->first[t] < *first)) *first = sees->first[t];
 }
 

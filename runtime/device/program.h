@@ -32,6 +32,7 @@ typedef enum tn_op_kind {
     TN_OP_MIX,         /* out[t] = sum over 4 of mix_weight[t][i] * w[mix_index[t][i]] */
     TN_OP_FOLD,        /* out[t] = in0[n t], ..., in0[n t + n - 1], n = `group` */
     TN_OP_MEAN,        /* out[t] = the mean of those */
+    TN_OP_EMBED_TYPE,  /* out[t] = w[type[t]] */
     TN_N_OP
 } tn_op_kind;
 

@@ -45,3 +45,14 @@ int tn_base64_decode(const char *text, size_t len, uint8_t *ret, tn_error *err) 
         return tn_fail(err, TN_EINVAL, "base64: the last character before the padding has bits left over");
     return 0;
 }
+
+void tn_base64_encode(const uint8_t *bytes, size_t n, char *ret) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < n; i += 3) {
+        const size_t left = n - i;
+        uint32_t bits = (uint32_t)bytes[i] << 16;
+        if (left > 1) bits |= (uint32_t)bytes[i + 1] << 8;
+        if (left > 2) bits |= bytes[i + 2];
+        for (size_t k = 0; k < 4; k++) *ret++ = k > left ? '=' : digits[bits >> (18 - 6 * k) & 63];
+    }
+}

@@ -14,4 +14,10 @@ size_t tn_base64_size(const char *text, size_t len);
 /* Writes tn_base64_size() bytes. TN_EINVAL says what stands where instead. [any thread] */
 int tn_base64_decode(const char *text, size_t len, uint8_t *ret, tn_error *err);
 
+/* Characters that n bytes become, padding included; and those characters, without a NUL. [any thread] */
+static inline size_t tn_base64_length(size_t n) {
+    return (n + 2) / 3 * 4;
+}
+void tn_base64_encode(const uint8_t *bytes, size_t n, char *ret);
+
 #endif

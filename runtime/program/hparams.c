@@ -258,8 +258,9 @@ static const char *hp_str_at(const tn_config *c, const char *hf, const char *ggu
 }
 
 const tn_tensor *tn_hparams_tensor(const tn_checkpoint *c, const char *hf, const char *gguf) {
-    static const char *const prefixes[] = {"model.", "", "model.language_model.", "language_model.model.",
-                                           "language_model."};
+    static const char *const prefixes[] = {
+        "model.", "",        "model.language_model.", "language_model.model.", "language_model.",
+        "bert.",  "roberta."};
     char name[2 * MAX_KEY];
     if (tn_checkpoint_gguf(c)) return gguf ? tn_checkpoint_tensor_find(c, gguf) : NULL;
     if (!hf) return NULL;

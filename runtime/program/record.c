@@ -47,6 +47,7 @@ static const char *const op_names[TN_N_OP] = {
     [TN_OP_MIX] = "mix",
     [TN_OP_FOLD] = "fold",
     [TN_OP_MEAN] = "mean",
+    [TN_OP_EMBED_TYPE] = "embed_type",
 };
 
 const char *tn_op_name(tn_op_kind kind) {
@@ -100,9 +101,10 @@ static const tn_weight_info *weight_info(recording *r, tn_op_kind op, tn_weight 
 
 /* Some operations are for one kind of program. */
 static bool has_place(recording *r, tn_op_kind op) {
-    bool for_towers = op == TN_OP_INPUT || op == TN_OP_MIX || op == TN_OP_FOLD || op == TN_OP_MEAN;
-    bool for_text = op == TN_OP_CONV || op == TN_OP_DELTA_RULE || op == TN_OP_OUTPUT_ROWS ||
-                    op == TN_OP_MEDIA || op == TN_OP_EMBED;
+    bool for_towers = op == TN_OP_INPUT || op == TN_OP_MIX || op == TN_OP_FOLD || op == TN_OP_MEAN ||
+                      op == TN_OP_EMBED_TYPE;
+    bool for_text =
+        op == TN_OP_CONV || op == TN_OP_DELTA_RULE || op == TN_OP_OUTPUT_ROWS || op == TN_OP_MEDIA;
     if (r->p->is_tower ? for_text : for_towers)
         return fail(r, TN_EMODULE, "%s has no place in a %s", op_names[op],
                     r->p->is_tower ? "tower" : "text program");
@@ -281,7 +283,15 @@ static tn_value rec_embed(tn_recorder *api, tn_weight w, float scale) {
     const tn_weight_info *wi = weight_info(r, TN_OP_EMBED, w);
     if (!wi) return 0;
     if (!r->p->n_embd) r->p->n_embd = wi->cols;
+    if (r->p->is_tower) r->p->n_vocab = wi->rows;
     return append(r, (tn_op){.kind = TN_OP_EMBED, .w = w, .f = scale}, TN_ROWS_TOKEN, wi->cols);
+}
+
+static tn_value rec_embed_type(tn_recorder *api, tn_weight w) {
+    recording *r = self(api);
+    const tn_weight_info *wi = weight_info(r, TN_OP_EMBED_TYPE, w);
+    if (!wi) return 0;
+    return append(r, (tn_op){.kind = TN_OP_EMBED_TYPE, .w = w}, TN_ROWS_TOKEN, wi->cols);
 }
 
 static tn_value rec_linear(tn_recorder *api, tn_value x, tn_weight w, tn_weight bias) {
@@ -382,7 +392,7 @@ static bool check_attention(recording *r, const tn_attention_desc *a, uint32_t q
         return fail(r, TN_EMODULE, "attention: q has %u columns for %u heads of %u", q_cols, a->n_head,
                     a->head_dim);
     if (!isfinite(a->scale) || !(a->softcap >= 0)) return fail(r, TN_EFORMAT, "attention: scale or softcap");
-    if (r->p->is_tower ? a->sees != TN_SEES_FRAME && a->sees != TN_SEES_WINDOW : a->sees != TN_SEES_PAST)
+    if (r->p->is_tower ? a->sees > TN_SEES_AROUND : a->sees != TN_SEES_PAST)
         return fail(r, TN_EMODULE, "attention: it sees %u, which a %s has not", a->sees,
                     r->p->is_tower ? "tower" : "text program");
     return true;
@@ -392,7 +402,7 @@ static bool check_attention(recording *r, const tn_attention_desc *a, uint32_t q
  * which stores those of the next attention, others have yet to look at those of this one. */
 static bool keep_for_stage(recording *r, tn_attention_desc *a) {
     a->layer = r->stage % 2;
-    a->window = 0;
+    if (a->sees != TN_SEES_PAST && a->sees != TN_SEES_AROUND) a->window = 0;
     tn_cache_info *c = cache_slot(r, TN_OP_ATTENTION, a->layer);
     if (!c) return false;
     if (c->head_dim && (c->n_head_kv != a->n_head_kv || c->head_dim != a->head_dim))
@@ -726,6 +736,7 @@ static int record(void (*recorder)(void *, tn_recorder *), void *instance, tn_hp
         .fold = rec_fold,
         .mean = rec_mean,
         .output = rec_output,
+        .embed_type = rec_embed_type,
     };
     r.p = calloc(1, sizeof *r.p);
     if (!r.p) return tn_fail(err, TN_ENOMEM, "out of memory");
@@ -749,6 +760,11 @@ int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn
 int tn_program_record_tower(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
                             tn_error *err) {
     return record(family->record_vision, instance, h, true, ret, err);
+}
+
+int tn_program_record_encoder(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
+                              tn_error *err) {
+    return record(family->record_encoder, instance, h, true, ret, err);
 }
 
 void tn_program_free(tn_program *p) {

@@ -16,6 +16,9 @@ int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn
 /* The same of family->record_vision. */
 int tn_program_record_tower(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
                             tn_error *err);
+/* And of family->record_encoder: a tower with n_vocab, the rows of its embedding. */
+int tn_program_record_encoder(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
+                              tn_error *err);
 void tn_program_free(tn_program *p);
 
 /* Assigns slots to values by their lives; part of recording. TN_ENOMEM. */

@@ -24,6 +24,8 @@ static int arrays_new(tn_engine *e, tn_error *err) {
 }
 
 int tn_engine_new(tn_model *m, const tn_engine_config *config, tn_engine **ret, tn_error *err) {
+    int rc = tn_model_need_text(m, err);
+    if (rc) return rc;
     tn_engine *e = calloc(1, sizeof *e);
     if (!e) return tn_fail(err, TN_ENOMEM, "out of memory");
     e->m = m;
@@ -35,7 +37,7 @@ int tn_engine_new(tn_model *m, const tn_engine_config *config, tn_engine **ret, 
                        .budget = e->config.budget,
                        .reclaim = e->config.reclaim,
                        .ctx = e->config.ctx};
-    int rc = tn_kv_new(&kv, &e->kv, err);
+    rc = tn_kv_new(&kv, &e->kv, err);
     if (!rc) rc = tn_sampler_init(&e->sampler, m->program->n_vocab, err);
     if (!rc) rc = arrays_new(e, err);
     if (rc) {
@@ -68,6 +70,8 @@ void tn_engine_free(tn_engine *e) {
 /* ---- Sequences ---- */
 
 int tn_engine_check(const tn_model *m, const int32_t *prompt, uint32_t n_prompt, tn_error *err) {
+    int rc = tn_model_need_text(m, err);
+    if (rc) return rc;
     if (n_prompt == 0) return tn_fail(err, TN_EINVAL, "the prompt is empty: there is nothing to continue");
     if (n_prompt > m->n_ctx)
         return tn_fail(err, TN_ELIMIT, "the prompt has %u tokens, the context holds %u", n_prompt, m->n_ctx);

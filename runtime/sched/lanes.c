@@ -5,17 +5,21 @@ tn_lane *tn_lanes_after(const tn_lanes *all, const tn_lane *l) {
     return (tn_lane *)(l ? l->share.next : all->shares.first);
 }
 
+/* Models that make embeddings take no pages: nothing to hold back, nothing to give. */
+static void hold(const tn_lane *l, bool held) {
+    if (l->engine) tn_engine_hold(l->engine, held);
+}
+
 /* Nobody but `starving` (NULL: everybody) takes in new sequences. */
 static void hold_others(tn_lanes *all, tn_lane *starving) {
     all->starving = starving;
-    for (tn_lane *l = NULL; (l = tn_lanes_after(all, l));)
-        tn_engine_hold(l->engine, starving && l != starving);
+    for (tn_lane *l = NULL; (l = tn_lanes_after(all, l));) hold(l, starving && l != starving);
 }
 
 void tn_lanes_add(tn_lanes *all, tn_lane *l) {
     tn_shares_add(&all->shares, &l->share);
     l->all = all;
-    tn_engine_hold(l->engine, all->starving != NULL);
+    hold(l, all->starving != NULL);
 }
 
 void tn_lanes_remove(tn_lanes *all, tn_lane *l) {
@@ -43,7 +47,7 @@ uint64_t tn_lanes_shrink(const tn_lanes *all, const tn_lane *except, uint64_t by
     uint64_t given = 0;
     for (int with_jobs = 0; with_jobs < 2; with_jobs++)
         for (tn_lane *l = NULL; (l = tn_lanes_after(all, l)) && given < bytes;)
-            if (l != except && (l->n_jobs > 0) == with_jobs)
+            if (l != except && l->engine && (l->n_jobs > 0) == with_jobs)
                 given += tn_engine_shrink(l->engine, bytes - given);
     return given;
 }
@@ -54,7 +58,7 @@ bool tn_lane_reclaim(void *ctx, uint64_t bytes) {
 }
 
 static bool is_starved(const tn_lane *l) {
-    return l->n_jobs > 0 && tn_engine_is_starved(l->engine);
+    return l->engine && l->n_jobs > 0 && tn_engine_is_starved(l->engine);
 }
 
 void tn_lanes_feed(tn_lanes *all) {

@@ -14,7 +14,7 @@
 typedef struct tn_lane {
     tn_share share; /* first, so that one is the other */
     tn_model *model;
-    tn_engine *engine;
+    tn_engine *engine; /* NULL: the model makes embeddings */
     struct tn_lanes *all;
     tn_metrics *metrics;     /* borrowed; NULL: nobody counts */
     tn_engine_stats counted; /* what the engine said when metrics last heard of it */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libtenon_la_SOURCES += \
 	%D%/builder.c \
+	%D%/encoder.c %D%/encoder.h \
 	%D%/engine.c %D%/engine.h %D%/engine_internal.h \
 	%D%/metrics.c %D%/metrics.h \
 	%D%/lanes.c %D%/lanes.h \
@@ -8,6 +9,7 @@ libtenon_la_SOURCES += \
 	%D%/penalties.c %D%/penalties.h \
 	%D%/pictures.c \
 	%D%/programs.c %D%/programs.h \
+	%D%/recipe.c %D%/recipe.h \
 	%D%/repeat.c %D%/repeat.h \
 	%D%/row.c %D%/row.h %D%/row_weigh.h \
 	%D%/runner.c %D%/runner.h \

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "sched/encoder.h"
 #include "sched/programs.h"
 #include "sched/tower.h"
 
@@ -33,8 +34,21 @@ static uint32_t pages_of(uint32_t n_token) {
     return (n_token + TN_PAGE_TOKENS - 1) / TN_PAGE_TOKENS;
 }
 
+static int configure_encoder(const tn_model_config *o, const tn_device_class *cls, tn_model *m,
+                             tn_error *err) {
+    int rc = tn_encoder_context(m->encoder, o->n_ctx, &m->n_ctx, err);
+    if (rc) return rc;
+    if (!cls->output) return tn_fail(err, TN_ENOTSUP, "the device %s makes no embeddings yet", cls->name);
+    m->ctx_is_given = true;
+    m->config.compute = o->compute;
+    rc = parse_kv_type(o->kv_type, o->compute, cls, &m->config.kv_type, err);
+    if (!rc) tn_encoder_configure(m->encoder, m->n_ctx, &m->config);
+    return rc;
+}
+
 static int configure(const tn_model_config *o, const tn_device_class *cls, tn_model *m, tn_error *err) {
     tn_exec_config *c = &m->config;
+    if (m->encoder) return configure_encoder(o, cls, m, err);
     uint32_t made_for = m->info.n_ctx ? m->info.n_ctx : TN_DEFAULT_CTX;
     m->n_ctx = o->n_ctx ? o->n_ctx : made_for < TN_DEFAULT_CTX ? made_for : TN_DEFAULT_CTX;
     m->ctx_is_given = o->n_ctx != 0;
@@ -146,8 +160,9 @@ static int measure(tn_model *m, tn_error *err) {
     if (rc) return rc;
     n.weights = m->size.weights + (m->tower ? m->tower->size.weights : 0);
     n.activations = m->size.activations + (m->tower ? m->tower->size.activations + m->media_bytes : 0);
+    if (m->encoder) n.activations += tn_encoder_bytes(m->encoder) + m->size.page[0] * m->config.n_page[0];
     n.fixed = n.file + n.weights + n.activations;
-    for (uint32_t g = 0; g < m->program->n_group; g++) {
+    for (uint32_t g = 0; !m->encoder && g < m->program->n_group; g++) {
         if (!m->program->groups[g].is_state) n.kv_token += m->size.page[g] / TN_PAGE_TOKENS;
         n.kv_sequence += m->size.page[g] * least_pages(m, g);
     }
@@ -233,9 +248,10 @@ int tn_model_open(tn_registry *r, const tn_model_config *options, tn_model **ret
 }
 
 int tn_model_lower(tn_model *m, tn_progress_fn progress, void *progress_ctx, tn_error *err) {
-    int rc = size_pools(m, err);
+    int rc = m->encoder ? 0 : size_pools(m, err);
     if (!rc)
         rc = m->device->cls->lower(m->device, m->program, &m->config, progress, progress_ctx, &m->exec, err);
+    if (!rc && m->encoder) rc = tn_encoder_start(m->encoder, m->exec, err);
     if (!rc && m->tower) rc = tn_tower_lower(m->tower, m->device, progress, progress_ctx, err);
     return rc ? tn_error_prefix(err, rc, "%s", tn_checkpoint_path(m->checkpoint)) : 0;
 }
@@ -338,6 +354,18 @@ int tn_model_take(tn_model *m, tn_budget *b, tn_error *err) {
     return 0;
 }
 
+int tn_model_need_text(const tn_model *m, tn_error *err) {
+    if (!m->encoder) return 0;
+    return tn_fail(err, TN_EINVAL, "%s makes embeddings, it generates no text",
+                   tn_checkpoint_path(m->checkpoint));
+}
+
+int tn_model_need_encoder(const tn_model *m, tn_error *err) {
+    if (m->encoder) return 0;
+    return tn_fail(err, TN_EINVAL, "%s generates text, it makes no embeddings",
+                   tn_checkpoint_path(m->checkpoint));
+}
+
 double tn_model_recommended(const tn_model *m, const char *name, double def) {
     char key[64];
     json_t *config = tn_checkpoint_generation_config(m->checkpoint);
@@ -356,6 +384,8 @@ void tn_model_free(tn_model *m) {
     if (!m) return;
     tn_tower_free(m->tower);
     m->tower = NULL;
+    tn_encoder_free(m->encoder);
+    m->encoder = NULL;
     if (m->exec) m->exec->cls->exec_free(m->exec);
     if (m->device) m->device->cls->close(m->device);
     tn__programs_drop(m);

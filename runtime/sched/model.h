@@ -60,7 +60,8 @@ typedef struct tn_model_room {
     uint64_t kv_sequence; /* the longest sequence of any other model: it must go on fitting */
 } tn_model_room;
 
-typedef struct tn_tower tn_tower; /* sched/tower.h */
+typedef struct tn_tower tn_tower;     /* sched/tower.h */
+typedef struct tn_encoder tn_encoder; /* sched/encoder.h */
 
 typedef struct tn_model {
     tn_checkpoint *checkpoint;
@@ -71,8 +72,9 @@ typedef struct tn_model {
     tn_option_value *module_options; /* the module's options, checked; NULL when it has none */
     tn_model_info info;
     tn_program *program;
-    tn_tower *tower; /* NULL: it sees nothing */
-    tn_error blind;  /* why, where that can be changed; else no text */
+    tn_tower *tower;     /* NULL: it sees nothing */
+    tn_error blind;      /* why, where that can be changed; else no text */
+    tn_encoder *encoder; /* it makes embeddings: program is an encoder, nothing is generated; or NULL */
     tn_device *device;
     tn_exec *exec;
     tn_exec_config config;
@@ -112,6 +114,10 @@ double tn_model_recommended(const tn_model *m, const char *name, double def);
 /* Pages of a cache group that a sequence of n tokens holds at once, while it is computed in the largest
  * steps. [any thread] */
 uint32_t tn_model_seq_pages(const tn_model *m, uint32_t group, uint32_t n);
+/* 0, or TN_EINVAL: the model makes embeddings, and no text. [any thread] */
+int tn_model_need_text(const tn_model *m, tn_error *err);
+/* And the reverse. */
+int tn_model_need_encoder(const tn_model *m, tn_error *err);
 /* The names of the kv types; ends with NULL. A device may know fewer. */
 extern const char *const tn_model_kv_types[];
 /* Gives back what was taken. NULL is harmless. */

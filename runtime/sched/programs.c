@@ -10,6 +10,7 @@
 #include "modules/option_table.h"
 #include "program/record.h"
 #include "program/unread.h"
+#include "sched/encoder.h"
 #include "sched/tower.h"
 #include "weights/mmproj.h"
 
@@ -140,20 +141,32 @@ int tn_model_no_tower(const tn_model *m, tn_error *err) {
 
 void tn__programs_drop(tn_model *m) {
     tn_tower_free(m->tower);
+    tn_encoder_free(m->encoder);
     tn_program_free(m->program);
     if (m->instance) m->family->destroy(m->instance);
     tn_option_values_free(m->module_options);
     m->tower = NULL;
+    m->encoder = NULL;
     m->program = NULL;
     m->instance = NULL;
     m->module_options = NULL;
 }
 
+static int record_text(tn_model *m, tn_hparams *h, tn_error *err) {
+    if (!m->family->record)
+        return tn_fail(err, TN_ENOTSUP, "module %s makes embeddings only, and none of this checkpoint",
+                       m->family_id);
+    int rc = tn_program_record(m->family, m->instance, h, &m->program, err);
+    return rc ? rc : tn_tower_open(m->family, m->instance, h, &m->tower, err);
+}
+
 static int record_programs(tn_registry *r, const tn_model_config *o, tn_hparams *h, tn_model *m,
                            tn_error *err) {
     int rc = create_instance(r, o, h, m, err);
-    if (!rc) rc = tn_program_record(m->family, m->instance, h, &m->program, err);
-    return rc ? rc : tn_tower_open(m->family, m->instance, h, &m->tower, err);
+    if (!rc)
+        rc = tn_encoder_open(m->family, m->instance, h, tn_checkpoint_path(m->checkpoint), &m->encoder,
+                             &m->program, err);
+    return rc || m->encoder ? rc : record_text(m, h, err);
 }
 
 /* Again without the tower that lay around and does not fit. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "sched/encoder.h"
 #include "sched/lanes.h"
 
 /* What stands in the inbox, first in what it is a part of. */
@@ -33,6 +34,8 @@ struct tn_job {
     void *salt;
     tn_seq_media *media; /* entries held */
     uint32_t (*coord)[3];
+    tn_encoding encoding; /* rows NULL: it generates */
+    uint32_t *text_ends, *text_skip, *text_second;
     uint32_t max_tokens;
     int32_t *ids;                        /* [max_tokens] */
     float *logprobs;                     /* [max_tokens, 1 + n_top]: the chosen one's, then the best */
@@ -82,6 +85,10 @@ static void unref(tn_job *j) {
     for (uint32_t i = 0; j->media && i < j->config.n_media; i++) tn_media_release(j->media[i].entry);
     free(j->media);
     free(j->coord);
+    free(j->encoding.rows);
+    free(j->text_ends);
+    free(j->text_skip);
+    free(j->text_second);
     free(j->prompt);
     free(j->stop_ids);
     free(j->bias);
@@ -97,6 +104,22 @@ static void *copy(const void *data, size_t n, size_t size) {
     void *p = malloc(n * size + 1);
     if (p && n) memcpy(p, data, n * size);
     return p;
+}
+
+static bool allocate_texts(tn_job *j, const tn_job_config *c) {
+    const tn_model *m = c->lane->model;
+    if (!m->encoder) return true;
+    j->text_ends = copy(c->text_ends, c->n_text, sizeof *j->text_ends);
+    j->text_skip = c->text_skip ? copy(c->text_skip, c->n_text, sizeof *j->text_skip) : NULL;
+    j->text_second = c->text_second ? copy(c->text_second, c->n_text, sizeof *j->text_second) : NULL;
+    j->encoding = (tn_encoding){.ids = j->prompt,
+                                .ends = j->text_ends,
+                                .skip = j->text_skip,
+                                .second = j->text_second,
+                                .n_text = c->n_text,
+                                .rows = calloc((size_t)c->n_text * m->program->n_embd, sizeof(float))};
+    return j->text_ends && (j->text_skip || !c->text_skip) && (j->text_second || !c->text_second) &&
+           j->encoding.rows;
 }
 
 static bool allocate(tn_job *j, const tn_job_config *c) {
@@ -115,11 +138,25 @@ static bool allocate(tn_job *j, const tn_job_config *c) {
         j->top_ids = calloc(n * top + 1, sizeof *j->top_ids);
         if (!j->logprobs || !j->top_ids) return false;
     }
-    return j->prompt && j->stop_ids && j->bias && j->breakers && j->salt && j->ids;
+    return j->prompt && j->stop_ids && j->bias && j->breakers && j->salt && j->ids && allocate_texts(j, c);
+}
+
+static int check_texts(const tn_model *m, const tn_job_config *c, tn_error *err) {
+    uint32_t begin = 0;
+    if (!c->n_text || !c->text_ends || c->text_ends[c->n_text - 1] != c->n_prompt)
+        return tn_fail(err, TN_EBUG, "%u texts in %u ids", c->n_text, c->n_prompt);
+    for (uint32_t i = 0; i < c->n_text; begin = c->text_ends[i++]) {
+        if (c->text_ends[i] < begin) return tn_fail(err, TN_EBUG, "text %u ends before it begins", i);
+        int rc = tn_encoder_check(m->encoder, m->n_ctx, c->prompt + begin, c->text_ends[i] - begin, err);
+        if (rc) return rc;
+    }
+    return 0;
 }
 
 static int check(const tn_job_config *c, tn_error *err) {
     const tn_model *m = c->lane->model;
+    if (m->encoder && c->n_text) return check_texts(m, c, err);
+    if (c->n_text) return tn_model_need_encoder(m, err);
     int rc = tn_engine_check(m, c->prompt, c->n_prompt, err);
     if (!rc) rc = tn_engine_check_media(m, c->media, c->n_media, c->n_prompt, err);
     if (rc) return rc;
@@ -139,7 +176,7 @@ static int check(const tn_job_config *c, tn_error *err) {
 }
 
 static int new_job(tn_runner *r, const tn_job_config *c, tn_job **ret, tn_error *err) {
-    uint32_t room = c->lane->model->n_ctx - c->n_prompt;
+    uint32_t room = c->n_text ? 0 : c->lane->model->n_ctx - c->n_prompt;
     tn_job *j = calloc(1, sizeof *j);
     if (!j) return tn_fail(err, TN_ENOMEM, "out of memory");
     j->max_tokens = c->max_new < room ? c->max_new : room;
@@ -233,6 +270,10 @@ void tn_job_logprobs(const tn_job *j, uint32_t i, tn_token *ret) {
 
 uint32_t tn_job_n_cached(const tn_job *j) {
     return atomic_load_explicit(&j->n_cached, memory_order_relaxed);
+}
+
+const float *tn_job_rows(const tn_job *j) {
+    return j->encoding.rows;
 }
 
 const tn_error *tn_job_error(const tn_job *j) {
@@ -329,6 +370,11 @@ static bool on_token(void *ctx, const tn_token *token) {
 
 static void start(tn_job *j) {
     const tn_job_config *c = &j->config;
+    c->lane->n_jobs++;
+    if (j->encoding.rows) {
+        tn_encoder_add(c->lane->model->encoder, &j->encoding);
+        return;
+    }
     tn_seq_config seq = {.prompt = c->prompt,
                          .n_prompt = c->n_prompt,
                          .media = c->media,
@@ -349,7 +395,6 @@ static void start(tn_job *j) {
                          .ctx = j,
                          .on_token = on_token};
     if (tn_engine_add(c->lane->engine, &seq, &j->seq, &j->error) != 0) j->seq = NULL;
-    c->lane->n_jobs++;
 }
 
 /* All that there is, oldest first. */
@@ -366,9 +411,14 @@ static mail *take_inbox(tn_runner *r) {
 
 /* The final state of j, or TN_JOB_RUNNING while it goes on. */
 static tn_job_state settle(tn_runner *r, tn_job *j) {
-    if (!j->seq) return TN_JOB_FAILED;
+    if (!j->seq && !j->encoding.rows) return TN_JOB_FAILED;
     if (atomic_load(&r->stop) || atomic_load_explicit(&j->cancelled, memory_order_acquire))
         return TN_JOB_CANCELLED;
+    if (j->encoding.status) {
+        j->error = j->encoding.error;
+        return TN_JOB_FAILED;
+    }
+    if (j->encoding.rows) return tn_encoding_is_done(&j->encoding) ? TN_JOB_STOPPED : TN_JOB_RUNNING;
     switch (tn_seq_finish(j->seq)) {
     case TN_FINISH_NONE: return TN_JOB_RUNNING;
     case TN_FINISH_STOP: return TN_JOB_STOPPED;
@@ -384,13 +434,17 @@ static void set_state(tn_runner *r, tn_job *j, tn_job_state state) {
     tell(r, j);
 }
 
+static bool has_started(const tn_job *j) {
+    return j->seq ? tn_seq_get_info(j->seq).running : j->encoding.n_begun > 0;
+}
+
 /* Says which jobs have started, and lets go of those that are over. */
 static void reap(tn_runner *r) {
     for (tn_job **at = &r->jobs; *at;) {
         tn_job *j = *at;
         tn_job_state state = settle(r, j);
         if (state == TN_JOB_RUNNING) {
-            if (tn_job_get_state(j) == TN_JOB_WAITING && tn_seq_get_info(j->seq).running) {
+            if (tn_job_get_state(j) == TN_JOB_WAITING && has_started(j)) {
                 tn_metrics *m = j->config.lane->metrics;
                 if (m) tn_histogram_add(&m->queue, seconds(j->submitted_ns, tn_clock_ns()));
                 set_state(r, j, state);
@@ -401,6 +455,7 @@ static void reap(tn_runner *r) {
         *at = j->next;
         count_end(j, state);
         if (j->seq) tn_engine_remove(j->config.lane->engine, j->seq);
+        if (j->encoding.rows) tn_encoder_remove(j->config.lane->model->encoder, &j->encoding);
         j->seq = NULL;
         j->config.lane->n_jobs--;
         atomic_fetch_sub(&r->n_jobs, 1);
@@ -420,9 +475,16 @@ static void fail_lane(tn_runner *r, const tn_lane *l, const tn_error *err) {
     }
 }
 
+/* Of models that make embeddings: texts count as prompts. */
+static tn_engine_stats stats_of(const tn_lane *l) {
+    if (l->engine) return tn_engine_get_stats(l->engine);
+    const tn_encoder *e = l->model->encoder;
+    return (tn_engine_stats){.n_step = e->n_slice, .n_prompt = e->n_token, .n_step_tokens = e->n_row_done};
+}
+
 static void count_step(tn_lane *l, int64_t ns) {
     tn_metrics *m = l->metrics;
-    uint64_t n = tn_engine_get_stats(l->engine).n_step_tokens - l->counted.n_step_tokens;
+    uint64_t n = stats_of(l).n_step_tokens - l->counted.n_step_tokens;
     if (!m || n == 0) return;
     tn_histogram_add(&m->step, (double)ns * 1e-9);
     tn_histogram_add(&m->occupancy, (double)n / l->model->config.max_tokens);
@@ -430,10 +492,16 @@ static void count_step(tn_lane *l, int64_t ns) {
 
 static void count_all(tn_runner *r) {
     for (tn_lane *l = NULL; (l = tn_lanes_after(&r->lanes, l));) {
-        tn_engine_stats now = tn_engine_get_stats(l->engine);
+        tn_engine_stats now = stats_of(l);
         if (l->metrics) tn_metrics_take(l->metrics, &now, &l->counted);
         l->counted = now;
     }
+}
+
+static int step_lane(tn_lane *l, bool *ret_busy, tn_error *err) {
+    if (l->engine) return tn_engine_step(l->engine, ret_busy, err);
+    tn_encoder_step(l->model->encoder, ret_busy);
+    return 0;
 }
 
 /* One step of the model whose turn it is; false when none had anything to do. */
@@ -445,7 +513,7 @@ static bool step(tn_runner *r) {
         tn_error err = {0};
         int64_t began = tn_clock_ns();
         atomic_store_explicit(&r->step_began_ns, began, memory_order_relaxed);
-        if (tn_engine_step(l->engine, &busy, &err) != 0) {
+        if (step_lane(l, &busy, &err) != 0) {
             fail_lane(r, l, &err);
             busy = true;
         }
@@ -548,7 +616,7 @@ int tn_runner_attach(tn_runner *r, tn_model *m, tn_metrics *metrics, tn_lane **r
     l->model = m;
     l->metrics = metrics;
     l->all = &r->lanes;
-    int rc = tn_engine_new(m, &config, &l->engine, err);
+    int rc = m->encoder ? 0 : tn_engine_new(m, &config, &l->engine, err);
     if (rc) {
         free(l);
         return rc;

@@ -66,6 +66,11 @@ typedef struct tn_job_config {
     const void *salt; /* [n_salt] bytes */
     size_t n_salt;
     bool isolated;
+    /* For models that make embeddings: prompt is n_text texts one after the other, which end at text_ends.
+     * text_skip and text_second as in tn_encoding, or NULL. Nothing is generated; tn_job_rows has what comes
+     * out. */
+    const uint32_t *text_ends, *text_skip, *text_second;
+    uint32_t n_text;
     void *owner; /* what news of the job are about, borrowed; NULL: it makes none */
 } tn_job_config;
 
@@ -93,6 +98,8 @@ int32_t tn_job_token(const tn_job *j, uint32_t i);
 void tn_job_logprobs(const tn_job *j, uint32_t i, tn_token *ret);
 /* Tokens of its prompt that were not computed but found in the cache. [any thread] */
 uint32_t tn_job_n_cached(const tn_job *j);
+/* Pooled rows of its texts, [n_text, n_embd], once it is TN_JOB_STOPPED; NULL where it has none. */
+const float *tn_job_rows(const tn_job *j);
 const tn_error *tn_job_error(const tn_job *j);
 /* Ends the job within one step. [any thread] */
 void tn_job_cancel(tn_job *j);

@@ -37,6 +37,7 @@ typedef struct tn_api_limits {
     uint32_t max_stop;       /* stop strings */
     uint32_t max_stop_bytes; /* of one */
     uint32_t max_logit_bias; /* entries */
+    uint32_t max_inputs;     /* texts of a request for vectors or scores */
     uint32_t max_tokens;     /* most that may be asked for; 0: no such limit */
     uint32_t max_media;      /* images and videos; 0: the server takes none */
     uint32_t max_frames;     /* of one video */
@@ -66,7 +67,19 @@ enum {
     TN_GIVEN_REPETITION = 1 << 19, /* repetition_detection */
 };
 
-/* One prompt of a completion: text, or ids. */
+/* What a request asks for, by its address. */
+typedef enum tn_api_route {
+    TN_API_COMPLETION,
+    TN_API_CHAT,
+    TN_API_EMBEDDINGS, /* POST /v1/embeddings */
+    TN_API_RERANK,     /* POST /v1/rerank, as Jina and Cohere have it */
+    TN_API_SCORE,      /* POST /v1/score, as vLLM has it */
+} tn_api_route;
+static inline bool tn_api_wants_vectors(tn_api_route r) {
+    return r >= TN_API_EMBEDDINGS;
+}
+
+/* One prompt of a completion, or one text to embed: text, or ids. */
 typedef struct tn_api_prompt {
     const char *text; /* NULL: ids. Borrowed from the body */
     size_t len;
@@ -100,14 +113,15 @@ typedef struct tn_api_media {
 
 typedef struct tn_api_request {
     json_t *body; /* owned: what is borrowed below points into it */
-    bool chat;
+    tn_api_route route;
+    bool chat;           /* route is TN_API_CHAT */
     const char *model;   /* NULL: not given */
     json_t *messages;    /* chat: array of checked messages; owned */
     tn_api_media *media; /* chat: [n_media], what the messages show, in order; owned */
     uint32_t n_media;
     json_t *tools;          /* chat: array, not empty, or NULL. Borrowed */
     json_t *template_vars;  /* chat: object or NULL; owned */
-    tn_api_prompt *prompts; /* completion: [n_prompts], owned */
+    tn_api_prompt *prompts; /* completion, vectors: [n_prompts], owned */
     uint32_t n_prompts;     /* 1 for chat */
     bool echo;              /* completion: the prompt stands before the answer */
     bool stream, include_usage;
@@ -129,7 +143,16 @@ typedef struct tn_api_request {
     uint32_t n_breaker;
     int32_t *breaker_ids;
     uint32_t n_breaker_ids;
-    const char **stop; /* [n_stop], owned, as its strings are; none empty */
+    /* Vectors and scores. Of those, the first n_left prompts are compared with the others: a query with
+     * documents, or text_1 with text_2. */
+    uint32_t n_left;
+    bool base64;             /* vectors as base64 of little-endian floats */
+    bool truncate;           /* texts longer than the model takes are cut, else refused */
+    bool return_documents;   /* rerank: the documents' texts come back with their scores */
+    uint32_t dimensions;     /* vectors: the first ones only, normalised again; 0: all */
+    uint32_t top_n;          /* rerank: the best ones only; 0: all */
+    const char *prompt_name; /* of the checkpoint, before each text; NULL: none. Borrowed */
+    const char **stop;       /* [n_stop], owned, as its strings are; none empty */
     size_t *stop_len;
     uint32_t n_stop;
     int32_t *stop_ids; /* stop_token_ids (an extension), owned */
@@ -155,6 +178,10 @@ typedef struct tn_api_request {
 int tn_api_parse(const char *text, size_t len, bool chat, const tn_api_limits *limits,
                  void (*unknown)(void *ctx, const char *field), void *ctx, tn_api_request *ret,
                  tn_api_error *e);
+/* The same of a request for vectors or scores (tn_api_wants_vectors(route)). [any thread] */
+int tn_api_parse_vectors(const char *text, size_t len, tn_api_route route, const tn_api_limits *limits,
+                         void (*unknown)(void *ctx, const char *field), void *ctx, tn_api_request *ret,
+                         tn_api_error *e);
 /* Whether a model that takes the kinds of media in the mask (1 << TN_MEDIA_IMAGE, ...) takes all of r's; -1
  * with e filled: 400, naming the first part that it does not take. [any thread] */
 int tn_api_check_media(const tn_api_request *r, unsigned kinds, const char *model, tn_api_error *e);
@@ -216,6 +243,16 @@ void tn_api_event_text(const tn_api_head *h, uint32_t index, const tn_api_choice
 void tn_api_event_usage(const tn_api_head *h, const tn_api_usage *usage, tn_buf *out);
 void tn_api_event_done(tn_buf *out);
 void tn_api_event_error(const tn_api_error *e, tn_buf *out);
+
+/* Vectors [n, n_col] as a body; base64 as the request asked. No number may be infinite or none. */
+void tn_api_vectors_body(const tn_api_head *h, const float *vectors, uint32_t n, uint32_t n_col, bool base64,
+                         const tn_api_usage *usage, tn_buf *out);
+/* Scores [n] of documents, best first, of which r wants some. */
+void tn_api_rerank_body(const tn_api_head *h, const tn_api_request *r, const float *scores, uint32_t n,
+                        const tn_api_usage *usage, tn_buf *out);
+/* Scores [n], in order. */
+void tn_api_score_body(const tn_api_head *h, const float *scores, uint32_t n, const tn_api_usage *usage,
+                       tn_buf *out);
 
 /* One entry of GET /v1/models. status and memory are ours: "loaded", "loading", "unloading", "unloaded"
  * (NULL: not told), and the bytes that the model holds apart from the pages of its sequences. */

@@ -8,5 +8,6 @@ libtenon_la_SOURCES += \
 	%D%/api_repetition.c \
 	%D%/api_response.c \
 	%D%/api_sampling.c \
+	%D%/api_vectors.c \
 	%D%/fields.c %D%/fields.h \
 	%D%/stop.c

@@ -189,7 +189,7 @@ static int read_ids(const json_t *ids, const char *path, tn_api_prompt *p, tn_ap
     return 0;
 }
 
-static int read_prompt(const json_t *v, const char *path, tn_api_prompt *p, tn_api_error *e) {
+int tn_api_parse_prompt(const json_t *v, const char *path, tn_api_prompt *p, tn_api_error *e) {
     if (json_is_array(v)) return read_ids(v, path, p, e);
     if (!json_is_string(v)) return tn_value_wrong(v, path, e, "a string or an array of token ids");
     p->text = json_string_value(v);
@@ -211,9 +211,9 @@ static int read_prompts(const tn_fields *f, const tn_api_limits *limits, tn_api_
     r->prompts = calloc(n, sizeof *r->prompts);
     if (!r->prompts) return tn_api_no_memory(f->e);
     r->n_prompts = (uint32_t)n;
-    if (!many) return read_prompt(v, "prompt", &r->prompts[0], f->e);
+    if (!many) return tn_api_parse_prompt(v, "prompt", &r->prompts[0], f->e);
     for (size_t i = 0; i < n; i++)
-        if (read_prompt(json_array_get(v, i), tn_path_item("prompt", i).text, &r->prompts[i], f->e))
+        if (tn_api_parse_prompt(json_array_get(v, i), tn_path_item("prompt", i).text, &r->prompts[i], f->e))
             return -1;
     return 0;
 }
@@ -282,7 +282,7 @@ static int read_request(const tn_fields *f, const tn_api_limits *limits, tn_api_
     return r->chat ? read_chat(f, limits, r) : read_completion(f, limits, r);
 }
 
-static int parse_body(const char *text, size_t len, json_t **ret, tn_api_error *e) {
+int tn_api_parse_body(const char *text, size_t len, json_t **ret, tn_api_error *e) {
     tn_error err = {0};
     int rc = tn_json_parse(text, len, "the request body", ret, &err);
     if (rc) return tn_api_fail_status(e, rc, NULL, err.text);
@@ -294,8 +294,8 @@ static int parse_body(const char *text, size_t len, json_t **ret, tn_api_error *
 int tn_api_parse(const char *text, size_t len, bool chat, const tn_api_limits *limits,
                  void (*unknown)(void *ctx, const char *field), void *ctx, tn_api_request *ret,
                  tn_api_error *e) {
-    tn_api_request r = {.chat = chat};
-    int rc = parse_body(text, len, &r.body, e);
+    tn_api_request r = {.route = chat ? TN_API_CHAT : TN_API_COMPLETION, .chat = chat};
+    int rc = tn_api_parse_body(text, len, &r.body, e);
     if (!rc) {
         tn_fields f = {r.body, "", e};
         if (unknown) report_unknown(&r, unknown, ctx);
@@ -326,7 +326,7 @@ void tn_api_request_drop_input(tn_api_request *r) {
     r->sampling.bias = NULL;
     r->sampling.n_bias = 0;
     r->messages = r->template_vars = r->tools = r->body = NULL;
-    r->model = NULL;
+    r->model = r->prompt_name = NULL;
 }
 
 void tn_api_request_fini(tn_api_request *r) {

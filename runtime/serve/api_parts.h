@@ -29,6 +29,11 @@ int tn_api_parse_repetition(const tn_fields *f, tn_api_request *r);
 /* stop, stop_token_ids -> r->stop, r->stop_ids. */
 int tn_api_parse_stop(const tn_fields *f, const tn_api_limits *limits, tn_api_request *r);
 
+/* The body as an object. */
+int tn_api_parse_body(const char *text, size_t len, json_t **ret, tn_api_error *e);
+/* A string or an array of token ids, which stands at path. Once for each p. */
+int tn_api_parse_prompt(const json_t *v, const char *path, tn_api_prompt *p, tn_api_error *e);
+
 /* Fails because memory is short. */
 static inline int tn_api_no_memory(tn_api_error *e) {
     return tn_api_fail(e, 503, NULL, NULL, "out of memory");

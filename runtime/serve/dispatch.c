@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/seeing.h"
+#include "serve/vectors.h"
 #include "serve/watch.h"
 
 enum { DEADLINE_MS = 250 }; /* how exactly deadlines are kept */
@@ -171,6 +172,32 @@ static int submit_all(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
     return 0;
 }
 
+/* The texts of a request for vectors or scores, as one job. */
+static int submit_texts(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
+    tn_error err = {0};
+    tn_texts t;
+    x->choices = calloc(1, sizeof *x->choices);
+    if (!x->choices) return tn_api_fail_status(e, TN_ENOMEM, NULL, "out of memory");
+    int failed = tn_vectors_texts(x->served->model, &x->request, &t, e);
+    tn_job_config config = {.lane = x->served->lane,
+                            .prompt = t.ids.data,
+                            .n_prompt = (uint32_t)t.ids.len,
+                            .text_ends = t.ends,
+                            .text_skip = t.skip,
+                            .text_second = t.second,
+                            .n_text = t.n,
+                            .client = x->client,
+                            .owner = x};
+    int rc = failed ? 0 : tn_runner_submit(d->runner, &config, &x->choices[0].job, &err);
+    if (!failed && !rc) x->n_choice = 1;
+    x->prompt_tokens = config.n_prompt;
+    tn_texts_fini(&t);
+    if (!x->request.return_documents) tn_api_request_drop_input(&x->request);
+    if (failed) return -1;
+    if (rc == TN_ECANCELED) return tn_api_fail(e, 503, "queue_full", NULL, "%s", err.text);
+    return rc ? tn_api_fail_status(e, rc, NULL, err.text) : 0;
+}
+
 /* ---- Models that have to be loaded first
  * ---------------------------------------------------------------------- */
 
@@ -259,13 +286,17 @@ static int prepare(tn_dispatch *d, tn_exchange *x, tn_api_error *e) {
     if (atomic_load(&d->stop)) return fail_shutting_down(e);
     if (tn_exchange_is_gone(x)) return tn_api_fail(e, 503, "client_gone", NULL, "the client has hung up");
     if (!x->is_parsed) {
-        rc = tn_api_parse(x->body, x->body_len, x->chat, &d->limits, log_unknown, d, &x->request, e);
+        rc = tn_api_wants_vectors(x->route) ? tn_api_parse_vectors(x->body, x->body_len, x->route, &d->limits,
+                                                                   log_unknown, d, &x->request, e)
+                                            : tn_api_parse(x->body, x->body_len, x->route == TN_API_CHAT,
+                                                           &d->limits, log_unknown, d, &x->request, e);
         tn_exchange_drop_body(x);
         x->is_parsed = true;
         if (!rc) rc = find_model(d, x, e);
     } else if (!x->served) {
         rc = fail_model(e, x->wait.status, x->wait.error.text);
     }
+    if (!rc && tn_api_wants_vectors(x->route)) return submit_texts(d, x, e);
     if (!rc) rc = look(d, x, e);
     if (rc) return rc;
     if (tn_served_breakers(x->served, &x->request, e)) return -1;
@@ -575,6 +606,7 @@ int tn_dispatch_new(const tn_dispatch_config *config, tn_dispatch **ret, tn_erro
                                 .max_stop = (uint32_t)l->max_stop,
                                 .max_stop_bytes = 1024,
                                 .max_logit_bias = (uint32_t)l->max_logit_bias,
+                                .max_inputs = (uint32_t)l->max_inputs,
                                 .max_media = (uint32_t)config->settings->media.max_items,
                                 .max_frames = (uint32_t)config->settings->media.max_frames};
     d->uploads.limit = config->settings->server.max_upload_bytes;

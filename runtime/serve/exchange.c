@@ -7,15 +7,17 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "serve/vectors.h"
 
 enum { MAX_ANSWER = 256 << 20 };
 
 static void make_id(tn_exchange *x) {
-    snprintf(x->id, sizeof x->id, "%s%016" PRIx64 "%08" PRIx32, x->chat ? "chatcmpl-" : "cmpl-",
-             tn_random_seed(), (uint32_t)tn_random_seed());
+    static const char *const names[] = {"cmpl", "chatcmpl", "embd", "rerank", "score"};
+    snprintf(x->id, sizeof x->id, "%s-%016" PRIx64 "%08" PRIx32, names[x->route], tn_random_seed(),
+             (uint32_t)tn_random_seed());
 }
 
-tn_exchange *tn_exchange_new(char *body, size_t len, tn_budget *budget, bool chat, int fd) {
+tn_exchange *tn_exchange_new(char *body, size_t len, tn_budget *budget, tn_api_route route, int fd) {
     tn_exchange *x = calloc(1, sizeof *x);
     if (!x || pthread_mutex_init(&x->lock, NULL) != 0) {
         tn_budget_give(budget, len);
@@ -26,7 +28,7 @@ tn_exchange *tn_exchange_new(char *body, size_t len, tn_budget *budget, bool cha
     x->body = body;
     x->body_len = len;
     x->budget = budget;
-    x->chat = chat;
+    x->route = route;
     x->fd = fd;
     x->arrived_ns = tn_clock_ns();
     tn_buf_init(&x->out, MAX_ANSWER);
@@ -431,6 +433,22 @@ static bool is_cancelled(tn_exchange *x) {
     return cancelled;
 }
 
+/* The answer comes in one piece, when all texts are through the model. */
+static void pump_vectors(tn_exchange *x, size_t max_pending) {
+    tn_error err = {0};
+    tn_buf bytes;
+    if (tn_job_get_state(x->choices[0].job) != TN_JOB_STOPPED) return;
+    const tn_api_usage usage = {.prompt_tokens = x->prompt_tokens};
+    tn_buf_init(&bytes, MAX_ANSWER);
+    int rc = tn_vectors_write(x->served->model, &x->head, &x->request, tn_job_rows(x->choices[0].job), &usage,
+                              &bytes, &err);
+    if (rc)
+        fail_with(x, rc, err.text);
+    else
+        deliver(x, &bytes, true, max_pending);
+    tn_buf_free(&bytes);
+}
+
 void tn_exchange_pump(tn_exchange *x, size_t max_pending) {
     tn_buf bytes;
     int rc = 0;
@@ -445,6 +463,10 @@ void tn_exchange_pump(tn_exchange *x, size_t max_pending) {
     if (failed) {
         if (tn_job_error(failed->job)->code == TN_EDEVICE) tn_models_renew(x->served);
         fail_with(x, tn_job_error(failed->job)->code, tn_job_error(failed->job)->text);
+        return;
+    }
+    if (tn_api_wants_vectors(x->route)) {
+        pump_vectors(x, max_pending);
         return;
     }
     tn_buf_init(&bytes, MAX_ANSWER);

@@ -58,7 +58,7 @@ typedef struct tn_exchange {
     char *body; /* owned; what was uploaded, NULL once it has been parsed */
     size_t body_len;
     tn_budget *budget; /* borrowed; what body_len is taken from */
-    bool chat;
+    tn_api_route route;
     char id[48];
     tn_api_request request;
     tn_api_head head;
@@ -91,7 +91,7 @@ typedef struct tn_exchange {
 
 /* A new one for a body of the caller's malloc, which it takes, with its len bytes of budget. NULL when out of
  * memory (the body is freed, its bytes are given back). */
-tn_exchange *tn_exchange_new(char *body, size_t len, tn_budget *budget, bool chat, int fd);
+tn_exchange *tn_exchange_new(char *body, size_t len, tn_budget *budget, tn_api_route route, int fd);
 /* Releases the jobs (which cancels them) and frees. Only when no thread uses it any more. */
 void tn_exchange_free(tn_exchange *x);
 /* Lets go of what it has seen: its jobs hold what they need. [prepare] */

@@ -13,6 +13,7 @@ libtenon_la_SOURCES += \
 	%D%/server.c %D%/server.h \
 	%D%/status.c %D%/status.h \
 	%D%/stop.h \
+	%D%/vectors.c %D%/vectors.h \
 	%D%/warm.c %D%/warm.h \
 	%D%/watch.c %D%/watch.h
 libtenon_la_CPPFLAGS += $(MICROHTTPD_CFLAGS)

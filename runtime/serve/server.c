@@ -30,7 +30,7 @@ struct tn_server {
 /* What a connection's request is about; made at its first callback, freed when it is over. */
 typedef struct upload {
     bool is_open;          /* goes to a generating route, and has not been answered at once */
-    bool chat;             /* which of them */
+    tn_api_route route;    /* which of them */
     uint64_t client;       /* whose key it has */
     tn_buf body;           /* its bytes are taken from the dispatcher's uploads */
     tn_api_error refusal;  /* status 0: none */
@@ -187,7 +187,7 @@ static enum MHD_Result begin(tn_server *s, struct MHD_Connection *c, upload *u) 
     }
     char *body = tn_buf_steal(&u->body, &len);
     if (!body) return MHD_NO;
-    u->exchange = tn_exchange_new(body, len, tn_dispatch_uploads(s->dispatch), u->chat, socket_of(c));
+    u->exchange = tn_exchange_new(body, len, tn_dispatch_uploads(s->dispatch), u->route, socket_of(c));
     if (!u->exchange) return MHD_NO;
     u->exchange->client = u->client;
     u->exchange->waiter = (tn_waiter){.resume = resume_connection, .connection = c};
@@ -339,6 +339,9 @@ typedef enum route {
     ROUTE_MODEL,
     ROUTE_CHAT,
     ROUTE_COMPLETIONS,
+    ROUTE_EMBEDDINGS,
+    ROUTE_RERANK,
+    ROUTE_SCORE,
     ROUTE_STATUS,
     ROUTE_CACHE,
     ROUTE_METRICS,
@@ -357,7 +360,10 @@ static route find_route(const char *url) {
                   {"/v1/cache", ROUTE_CACHE},
                   {"/metrics", ROUTE_METRICS},
                   {"/v1/chat/completions", ROUTE_CHAT},
-                  {"/v1/completions", ROUTE_COMPLETIONS}};
+                  {"/v1/completions", ROUTE_COMPLETIONS},
+                  {"/v1/embeddings", ROUTE_EMBEDDINGS},
+                  {"/v1/rerank", ROUTE_RERANK},
+                  {"/v1/score", ROUTE_SCORE}};
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         if (strcmp(url, routes[i].path) == 0) return routes[i].route;
     if (strncmp(url, requests_prefix, strlen(requests_prefix)) == 0) return ROUTE_REQUEST;
@@ -382,9 +388,24 @@ static int key_of(const tn_server *s, struct MHD_Connection *c) {
     return found;
 }
 
+/* Routes whose answers the model has to compute. */
+static bool is_computed(route r) {
+    return r >= ROUTE_CHAT && r <= ROUTE_SCORE;
+}
+
+static tn_api_route api_route_of(route r) {
+    switch (r) {
+    case ROUTE_CHAT: return TN_API_CHAT;
+    case ROUTE_EMBEDDINGS: return TN_API_EMBEDDINGS;
+    case ROUTE_RERANK: return TN_API_RERANK;
+    case ROUTE_SCORE: return TN_API_SCORE;
+    default: return TN_API_COMPLETION;
+    }
+}
+
 /* The methods that a route takes, as Allow says them. */
 static const char *methods_of(route r) {
-    if (r == ROUTE_CHAT || r == ROUTE_COMPLETIONS) return "POST";
+    if (is_computed(r)) return "POST";
     if (r == ROUTE_CACHE) return "GET, HEAD, DELETE";
     return r == ROUTE_REQUEST ? "DELETE" : "GET, HEAD";
 }
@@ -434,7 +455,7 @@ static enum MHD_Result answer_at_once(tn_server *s, struct MHD_Connection *c, co
         tn_api_fail(&e, 401, "invalid_api_key", NULL, "an API key is needed: Authorization: Bearer KEY");
         return send_error(s, c, &e, "WWW-Authenticate", "Bearer");
     }
-    *ret_post = r == ROUTE_CHAT || r == ROUTE_COMPLETIONS;
+    *ret_post = is_computed(r);
     return *ret_post ? MHD_NO : answer_route(s, c, url, method, r);
 }
 
@@ -448,7 +469,7 @@ static enum MHD_Result open_request(tn_server *s, struct MHD_Connection *c, cons
     if (!post) return result;
     u->client = (uint64_t)key;
     u->is_open = true;
-    u->chat = r == ROUTE_CHAT;
+    u->route = api_route_of(r);
     tn_buf_init(&u->body, (size_t)s->settings->server.max_body_bytes);
     check_length(s, c, u);
     return u->refusal.status || !has_body ? begin(s, c, u) : MHD_YES;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The official OpenAI client against tenon serve. TAP on stdout; TENON names the program, STARTER its model.
+// The official OpenAI client against tenon serve. TAP on stdout; TENON names the program, STARTER its model, EMBEDDER one
+// for embeddings.
 import { spawn } from 'node:child_process';
 import { strict as assert } from 'node:assert';
 import OpenAI from 'openai';
@@ -7,8 +8,8 @@ import OpenAI from 'openai';
 const tests = [];
 const test = (name, run) => tests.push({ name, run });
 
-function startServer() {
-  const args = ['serve', '-m', process.env.STARTER, '--listen', '127.0.0.1:0'];
+function startServer(path) {
+  const args = ['serve', '-m', path, '--listen', '127.0.0.1:0'];
   const server = spawn(process.env.TENON, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   return new Promise((resolve, reject) => {
     server.on('error', reject);
@@ -18,6 +19,7 @@ function startServer() {
 }
 
 let client;
+let embedder;
 const model = 'starter';
 const user = (content) => [{ role: 'user', content }];
 
@@ -103,6 +105,26 @@ test('log probabilities have the shape the client knows', async () => {
   }
 });
 
+// The client asks for base64 by itself and decodes it, unless it is told otherwise.
+test('embeddings in both encodings are the same bit for bit', async () => {
+  const input = ['A', 'Two words', 'The quick brown fox jumps over the lazy dog.'];
+  const whole = (await embedder.embeddings.create({ model: 'minilm', input })).data;
+  const floats = (await embedder.embeddings.create({ model: 'minilm', input, encoding_format: 'float' })).data;
+  const raw = (await embedder.embeddings.create({ model: 'minilm', input, encoding_format: 'base64' })).data;
+  const bits = (v) => Buffer.from(new Float32Array(v).buffer).toString('base64');
+  assert.deepEqual(whole.map((d) => d.index), [0, 1, 2]);
+  for (let i = 0; i < input.length; i++) {
+    assert.equal(floats[i].embedding.length, 64);
+    assert.equal(bits(floats[i].embedding), raw[i].embedding);
+    assert.equal(bits(whole[i].embedding), raw[i].embedding);
+  }
+  const one = await embedder.embeddings.create({ model: 'minilm', input: input[1], dimensions: 8, encoding_format: 'float' });
+  assert.equal(one.data[0].embedding.length, 8);
+  assert.equal(one.usage.prompt_tokens, one.usage.total_tokens);
+  await assert.rejects(embedder.embeddings.create({ model: 'minilm', input: '' }),
+    (e) => e instanceof OpenAI.BadRequestError && e.param === 'input');
+});
+
 test('errors are the classes of the client', async () => {
   await assert.rejects(client.chat.completions.create({ model, messages: user('x'), temperature: 9 }),
     (e) => e instanceof OpenAI.BadRequestError && e.param === 'temperature');
@@ -124,8 +146,10 @@ test('an aborted stream frees its place', async () => {
   assert.equal(jobs, 0);
 });
 
-const { server, url } = await startServer();
+const { server, url } = await startServer(process.env.STARTER);
 client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
+const other = await startServer(process.env.EMBEDDER);
+embedder = new OpenAI({ baseURL: `${other.url}/v1`, apiKey: 'none', maxRetries: 0 });
 console.log(`1..${tests.length}`);
 let failed = 0;
 for (const [i, t] of tests.entries()) {
@@ -138,6 +162,8 @@ for (const [i, t] of tests.entries()) {
     console.log(`# ${(e.stack ?? String(e)).replaceAll('\n', '\n# ')}`);
   }
 }
-server.removeAllListeners('exit');
-server.kill('SIGTERM');
+for (const s of [server, other.server]) {
+  s.removeAllListeners('exit');
+  s.kill('SIGTERM');
+}
 process.exit(failed ? 1 : 0);

@@ -15,8 +15,13 @@
         if (!(condition)) abort();                                                                           \
     } while (0)
 
-static const tn_api_limits limits = {
-    .max_n = 8, .max_stop = 4, .max_stop_bytes = 16, .max_logit_bias = 4, .max_media = 3, .max_frames = 4};
+static const tn_api_limits limits = {.max_n = 8,
+                                     .max_stop = 4,
+                                     .max_stop_bytes = 16,
+                                     .max_logit_bias = 4,
+                                     .max_media = 3,
+                                     .max_frames = 4,
+                                     .max_inputs = 5};
 
 static void check_error(const tn_api_error *e) {
     tn_buf out;
@@ -134,11 +139,52 @@ static void check_stops(const tn_api_request *r, const char *text, size_t n, siz
     tn_buf_free(&out);
 }
 
+static void check_vectors(const tn_api_request *r) {
+    CHECK(r->n == 1 && r->n_prompts >= 1 && r->n_prompts <= limits.max_inputs && r->n_left < r->n_prompts);
+    CHECK((r->route == TN_API_EMBEDDINGS) == (r->n_left == 0));
+    CHECK(r->n_left <= 1 || r->n_prompts == 2 * r->n_left);
+    for (uint32_t i = 0; i < r->n_prompts; i++) {
+        const tn_api_prompt *p = &r->prompts[i];
+        CHECK(p->text ? p->len > 0 && p->text[p->len] == 0 : r->n_left == 0 && p->n_ids > 0);
+    }
+    float scores[8] = {0.5f, -1, 0.5f};
+    const tn_api_head head = {.id = "rerank-1", .model = "m"};
+    const tn_api_usage usage = {.prompt_tokens = 3};
+    tn_buf out;
+    tn_buf_init(&out, 1 << 20);
+    if (r->route == TN_API_RERANK)
+        tn_api_rerank_body(&head, r, scores, r->n_prompts - r->n_left, &usage, &out);
+    else
+        tn_api_vectors_body(&head, scores, 2, 4, r->base64, &usage, &out);
+    json_t *body = json_loadb(out.data, out.len, JSON_ALLOW_NUL, NULL);
+    CHECK(out.status == 0 && json_is_object(json_object_get(body, "usage")));
+    json_decref(body);
+    tn_buf_free(&out);
+}
+
+/* 1: the first byte is none of these routes'. */
+static int try_vectors(uint8_t route, const char *body, size_t len) {
+    tn_api_request r;
+    tn_api_error e = {0};
+    const tn_api_route routes[] = {TN_API_EMBEDDINGS, TN_API_RERANK, TN_API_SCORE};
+    static const char letters[] = "ers";
+    const char *at = route ? strchr(letters, route) : NULL;
+    if (!at) return 1;
+    if (tn_api_parse_vectors(body, len, routes[at - letters], &limits, NULL, NULL, &r, &e)) {
+        check_error(&e);
+    } else {
+        check_vectors(&r);
+        tn_api_request_fini(&r);
+    }
+    return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tn_api_request r;
     tn_api_error e = {0};
     if (size == 0) return 0;
     const char *body = (const char *)data + 1;
+    if (try_vectors(data[0], body, size - 1) == 0) return 0;
     if (tn_api_parse(body, size - 1, data[0] & 1, &limits, NULL, NULL, &r, &e)) {
         check_error(&e);
         return 0;
@@ -150,6 +196,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 static const char *const seeds[] = {
+    "e{\"model\":\"m\",\"input\":[\"a\",[1,2]],\"encoding_format\":\"base64\",\"dimensions\":4,\"truncate\":true,\"user\":\"u\"}",
+    "e{\"input\":[1,2,3],\"prompt_name\":\"query\"}",
+    "r{\"query\":\"q\",\"documents\":[\"a\",{\"text\":\"b\\u0000\"}],\"top_n\":1,\"return_documents\":true}",
+    "s{\"text_1\":\"q\",\"text_2\":[\"a\",\"b\"]}",
+    "s{\"queries\":[\"q\",\"r\"],\"documents\":[\"a\",\"b\"]}",
     "c{\"model\":\"m\",\"messages\":[{\"role\":\"developer\",\"content\":\"be\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\","
     "\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"1\",\"type\":"
     "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"1\",\"content\":"

@@ -74,7 +74,11 @@ static void remove_view(const char *dir) {
                                         "model.safetensors.index.json",
                                         "tokenizer_config.json",
                                         "preprocessor_config.json",
-                                        "video_preprocessor_config.json"};
+                                        "video_preprocessor_config.json",
+                                        "modules.json",
+                                        "1_Pooling",
+                                        "2_Dense",
+                                        "3_Dense"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *at = tn_path_join(dir, names[i]);
         unlink(at);
@@ -92,13 +96,17 @@ static void view_with_config(const fixture *f, char *ret_dir, size_t size) {
                                         "video_preprocessor_config.json",
                                         "model-00001-of-00002.safetensors",
                                         "model-00002-of-00002.safetensors",
-                                        "model.safetensors.index.json"};
+                                        "model.safetensors.index.json",
+                                        "modules.json",
+                                        "1_Pooling",
+                                        "2_Dense",
+                                        "3_Dense"};
     char target[4096], sub[512];
     make_dir(ret_dir, size);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(sub, sizeof sub, "%s/%s", f->path, names[i]);
         path_of(target, sizeof target, sub, "");
-        if (tn_file_exists(target)) link_into(ret_dir, names[i], target);
+        if (tn_file_exists(target) || tn_dir_exists(target)) link_into(ret_dir, names[i], target);
     }
     snprintf(sub, sizeof sub, "%s/%s", f->path, f->config);
     path_of(target, sizeof target, sub, "");

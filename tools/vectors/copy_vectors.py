@@ -14,7 +14,8 @@ import struct
 import sys
 
 MODELS = ["llama2", "llama3", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "qwen3_5",
-          "gemma3_vl", "qwen2_5_vl", "qwen3_vl"]
+          "gemma3_vl", "qwen2_5_vl", "qwen3_vl",
+          "minilm", "bge", "e5", "qwen3_embedding", "embeddinggemma"]
 GGUF = ["gemma3", "llama2", "qwen2", "llama3_wide", "qwen3_wide"]
 MLX = ["llama3_wide-4bit-g64", "qwen3_wide-4bit-g64", "qwen3_wide-8bit-g32", "qwen3_5-4bit-g64"]
 # What no test reads: other forms of a tokenizer, sounds.

@@ -36,6 +36,13 @@ void tn_cpu_run_embed(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t membe
     }
 }
 
+void tn_cpu_run_embed_type(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);)
+        tn_tensor_dequantize(c->linear.tensor,
+                             c->linear.first_row + (c->linear.rows > 1 ? (uint32_t)x->step.types[w.row] : 0),
+                             0, c->linear.cols, c->out + w.row * c->cols);
+}
+
 void tn_cpu_run_linear(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
     uint32_t n_row = tn_cpu_rows(x, c->rows);
     tn_range r = tn_cpu_columns(c->linear.rows, c->cut, member, n_member);

@@ -192,6 +192,7 @@ void tn_cpu_run_fold(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member
 void tn_cpu_run_mean(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_media(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_add(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_embed_type(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_scale(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_softcap(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_rows(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);

@@ -103,6 +103,7 @@ tn_cpu_cut tn_cpu_cut_of(const tn_cpu_exec *x, const tn_op *op) {
     uint32_t width = x->widths[op->out], usual = width ? width : TN_CPU_PANEL_ROWS;
     switch (op->kind) {
     case TN_OP_EMBED:
+    case TN_OP_EMBED_TYPE:
     case TN_OP_INPUT:
     case TN_OP_MIX:
     case TN_OP_LAYER_NORM:

@@ -103,7 +103,7 @@ typedef struct tn_cpu_attention_item {
     uint32_t n_row;        /* at most tn_cpu_attention_rows() */
     uint32_t head_kv;
     /* end 0: rows see their past. Else they all see the positions up to it, from `first` on; with a window
-     * from where that begins, if that comes before. */
+     * from where that begins, if that comes before. TN_SEES_AROUND cuts the window from first .. end. */
     uint32_t first, end;
 } tn_cpu_attention_item;
 
@@ -111,16 +111,23 @@ typedef struct tn_cpu_attention_item {
 static inline uint32_t tn_cpu_attention_first(const tn_attention_desc *d, const tn_cpu_attention_item *item,
                                               uint32_t i) {
     uint32_t pos = item->pos + i, first = d->window && pos >= d->window ? pos - d->window + 1 : 0;
+    if (d->sees == TN_SEES_AROUND) {
+        first = d->window && pos > d->window ? pos - d->window : 0;
+        return first > item->first ? first : item->first;
+    }
     bool whole = item->end && (d->window == 0 || item->first < first);
     return whole ? item->first : first;
 }
-static inline uint32_t tn_cpu_attention_end(const tn_cpu_attention_item *item, uint32_t i) {
+static inline uint32_t tn_cpu_attention_end(const tn_attention_desc *d, const tn_cpu_attention_item *item,
+                                            uint32_t i) {
+    uint32_t pos = item->pos + i;
+    if (d->sees == TN_SEES_AROUND && d->window && item->end - pos > d->window) return pos + d->window + 1;
     return item->end ? item->end : item->pos + i + 1;
 }
 
 /* The spans that the item's queries see, by index. */
 static inline tn_range tn_cpu_attention_spans(const tn_attention_desc *d, const tn_cpu_attention_item *item) {
-    uint32_t first = tn_cpu_attention_first(d, item, 0), end = tn_cpu_attention_end(item, item->n_row - 1);
+    uint32_t first = tn_cpu_attention_first(d, item, 0), end = tn_cpu_attention_end(d, item, item->n_row - 1);
     return (tn_range){first / TN_CPU_SPAN, (end - 1) / TN_CPU_SPAN + 1};
 }
 

@@ -365,6 +365,10 @@ static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
         rc = matrix_of(x, op->w, &c.linear, err);
         append(x, &c, tn_cpu_run_embed);
         return rc;
+    case TN_OP_EMBED_TYPE:
+        rc = matrix_of(x, op->w, &c.linear, err);
+        append(x, &c, tn_cpu_run_embed_type);
+        return rc;
     case TN_OP_LINEAR: return lower_linear(x, op, &c, err);
     case TN_OP_RMS_NORM: return lower_rms_norm(x, op, &c, err);
     case TN_OP_ROPE:

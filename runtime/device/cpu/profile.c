@@ -13,6 +13,7 @@ static const struct {
 } names[] = {
     {tn_cpu_run_rope_table, "rope table"},
     {tn_cpu_run_embed, "embedding"},
+    {tn_cpu_run_embed_type, "embedding"},
     {tn_cpu_run_linear, "linear"},
     {tn_cpu_run_quantize, "quantize"},
     {tn_cpu_run_linear_rounded, "linear"},

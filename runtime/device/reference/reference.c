@@ -60,6 +60,13 @@ static void run_embed(ref_exec *x, const tn_op *op) {
     }
 }
 
+static void run_embed_type(ref_exec *x, const tn_op *op) {
+    uint32_t cols = x->p->values[op->out].cols;
+    bool two = x->p->weights[op->w].rows > 1;
+    for (uint32_t t = 0; t < x->step->n_token; t++)
+        weight_row(x, op->w, two ? (uint32_t)x->step->types[t] : 0, data(x, op->out) + (size_t)t * cols);
+}
+
 static void run_linear(ref_exec *x, const tn_op *op) {
     const tn_weight_info *wi = &x->p->weights[op->w];
     uint32_t n = step_rows(x, x->p->values[op->out].rows);
@@ -317,6 +324,7 @@ static void run_op(ref_exec *x, const tn_op *op) {
     case TN_OP_FOLD: run_fold(x, op); break;
     case TN_OP_MEAN: run_mean(x, op); break;
     case TN_OP_MEDIA: run_media(x, op); break;
+    case TN_OP_EMBED_TYPE: run_embed_type(x, op); break;
     case TN_OP_ACTIVATE:
     case TN_OP_GLU:
     case TN_OP_ADD:

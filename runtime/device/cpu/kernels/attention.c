@@ -63,7 +63,7 @@ static uint32_t query_first(const work *w, uint32_t i) {
     return tn_cpu_attention_first(&w->a->desc, w->item, i / w->n_group);
 }
 static uint32_t query_end(const work *w, uint32_t i) {
-    return tn_cpu_attention_end(w->item, i / w->n_group);
+    return tn_cpu_attention_end(&w->a->desc, w->item, i / w->n_group);
 }
 /* Positions of [base, base + n) that query i sees, counted from base. */
 static void query_lanes(const work *w, uint32_t i, uint32_t base, uint32_t n, uint32_t *ret_first,

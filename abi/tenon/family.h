@@ -8,6 +8,7 @@
 #define TENON_FAMILY_H
 
 #include <stdint.h>
+#include <tenon/audio.h>
 #include <tenon/config.h>
 #include <tenon/module.h>
 #include <tenon/program.h>
@@ -57,6 +58,9 @@ typedef struct tn_family {
      * record_vision records the tower. */
     int32_t (*vision)(void *instance, const tn_config *c, tn_vision *ret);
     void (*record_vision)(void *instance, tn_recorder *r);
+    /* The same for what it hears with. A checkpoint sees or hears, not both. */
+    int32_t (*audio)(void *instance, const tn_config *c, tn_audio *ret);
+    void (*record_audio)(void *instance, tn_recorder *r);
 } tn_family;
 
 #ifdef __cplusplus

@@ -77,7 +77,7 @@ typedef struct tn_step {
     const uint32_t *rows;       /* [n_row]: the tokens of the step whose logits are wanted, ascending */
     const uint32_t (*coord)[3]; /* [n_token]: for rope tables with axes; NULL: pos on all of them */
     /* Of TN_SEES_PAST, where the positions lie within the step or before it; of TN_SEES_FRAME and
-     * TN_SEES_WINDOW, where they are rows of the picture. */
+     * TN_SEES_WINDOW, where they are rows of the picture. The segments of an unfold are windows. */
     tn_step_sees sees[3];
     const tn_step_media *media; /* [n_media], ascending */
     uint32_t n_media;

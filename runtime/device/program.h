@@ -32,6 +32,7 @@ typedef enum tn_op_kind {
     TN_OP_MIX,         /* out[t] = sum over 4 of mix_weight[t][i] * w[mix_index[t][i]] */
     TN_OP_FOLD,        /* out[t] = in0[n t], ..., in0[n t + n - 1], n = `group` */
     TN_OP_MEAN,        /* out[t] = the mean of those */
+    TN_OP_UNFOLD,      /* out = what a convolution looks at in in0, see tn_unfold_desc */
     TN_N_OP
 } tn_op_kind;
 
@@ -53,6 +54,7 @@ typedef struct tn_op {
         tn_attention_desc attention;
         tn_conv_desc conv;
         tn_delta_desc delta;
+        tn_unfold_desc unfold;
     };
 } tn_op;
 
@@ -76,6 +78,11 @@ static inline uint32_t tn_delta_cols(const tn_delta_desc *d) {
     return 2 * d->n_head_k * d->head_dim_k + d->n_head * d->head_dim_v;
 }
 
+/* Bins that an unfold leaves. */
+static inline uint32_t tn_unfold_bins(const tn_unfold_desc *u) {
+    return (u->bins + 2 * u->pad[1] - u->kernel[1]) / u->stride[1] + 1;
+}
+
 /* A value is [rows, cols] F32, contiguous, in a slot. Values whose lives do not overlap share one. An
  * operation's out may lie in the slot of an input only where the kernel works in place element by element:
  * ADD, SCALE, SOFTCAP, GLU, ROPE and RMS_NORM; the planner never does it elsewhere. */
@@ -95,7 +102,8 @@ typedef struct tn_slot {
 /* How many rows `rows` stands for. */
 static inline uint32_t tn_rows_count(uint32_t rows, uint32_t n_token, uint32_t n_row) {
     if (rows == TN_ROWS_OUTPUT) return n_row;
-    return rows >> 8 ? n_token / (rows >> 8) : n_token;
+    const uint32_t fold = rows >> 8 & 0x1ff, split = rows >> 17;
+    return split ? n_token * split : fold ? n_token / fold : n_token;
 }
 
 /* Rows first_row .. first_row + rows of a tensor, taken as [rows, cols]. Vectors have rows 1. */
@@ -145,9 +153,9 @@ typedef struct tn_cache_group {
 enum { TN_CACHE_GROUPS = 8, TN_OUTPUT_PARTS = 8 }; /* of a program at most */
 
 /* A tower's program is cut into stages: an attention looks at rows of the whole picture, so these must have
- * been through all that comes before it. Within a stage rows do not know of each other, and any number of
- * them can be taken at a time; an attention stores keys and values in the stage before its own. A text
- * program has one stage. */
+ * been through all that comes before it, and so does an unfold. Within a stage rows do not know of each other,
+ * and any number of them can be taken at a time; an attention stores keys and values in the stage before its
+ * own. A text program has one stage. */
 typedef struct tn_program {
     uint32_t n_op, n_value, n_slot, n_weight, n_rope, n_layer, n_tap;
     tn_op *ops;

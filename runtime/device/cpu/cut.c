@@ -182,7 +182,7 @@ static touches touches_of(const tn_cpu_exec *x, const tn_cpu_call *c) {
     if (c->run == tn_cpu_run_linear) return (touches){{whole(c->in[0])}, {{c->out, c->linear.rows, c->cut}}};
     if (c->run == tn_cpu_run_store || c->run == tn_cpu_run_attention) return cache_touches(x, c);
     if (c->run == tn_cpu_run_rows) return (touches){{whole(c->in[0])}, {{c->out, c->cols, c->cut}}};
-    if (c->run == tn_cpu_run_fold || c->run == tn_cpu_run_mean)
+    if (c->run == tn_cpu_run_fold || c->run == tn_cpu_run_mean || c->run == tn_cpu_run_unfold)
         return (touches){{whole(c->in[0])}, {whole(c->out)}};
     if (c->run == tn_cpu_run_slice)
         return (touches){{whole(c->in[0])}, {{c->out, c->cols / c->group * c->n, c->cut}}};

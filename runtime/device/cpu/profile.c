@@ -29,6 +29,7 @@ static const struct {
     {tn_cpu_run_mix, "positions"},
     {tn_cpu_run_fold, "fold"},
     {tn_cpu_run_mean, "mean"},
+    {tn_cpu_run_unfold, "unfold"},
     {tn_cpu_run_media, "media"},
     {tn_cpu_run_add, "add"},
     {tn_cpu_run_scale, "scale"},

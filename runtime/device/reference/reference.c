@@ -258,6 +258,36 @@ static void run_mean(ref_exec *x, const tn_op *op) {
         }
 }
 
+/* Of what lies below the kernel at frame and bin `at` of row t, the value at `k` of channel c: 0 outside of
+ * the segment. frame and bin may be below 0. */
+static float unfold_value(const ref_exec *x, const tn_op *op, uint32_t t, int64_t frame, int64_t bin,
+                          uint32_t c) {
+    const tn_unfold_desc *u = &op->unfold;
+    const tn_step_sees *sees = &x->step->sees[TN_SEES_WINDOW];
+    const size_t row = (size_t)u->frames * u->bins * op->group; /* values of one T */
+    int64_t n_frame = (int64_t)(sees->end[t] - sees->first[t]) * u->frames;
+    if (u->limit && n_frame > u->limit) n_frame = u->limit;
+    if (frame < 0 || frame >= n_frame || bin < 0 || bin >= u->bins) return 0;
+    const float *segment = x->slots[x->p->values[op->in[0]].slot] + sees->first[t] * row;
+    return segment[((size_t)frame * u->bins + (size_t)bin) * op->group + c];
+}
+
+static void run_unfold(ref_exec *x, const tn_op *op) {
+    const tn_unfold_desc *u = &op->unfold;
+    const uint32_t bins = tn_unfold_bins(u), frames = u->frames / u->stride[0];
+    float *y = data(x, op->out);
+    for (uint32_t t = 0; t < x->step->n_token; t++)
+        for (uint32_t i = 0; i < frames * bins; i++)
+            for (uint32_t c = 0; c < op->group; c++)
+                for (uint32_t kb = 0; kb < u->kernel[1]; kb++)
+                    for (uint32_t kf = 0; kf < u->kernel[0]; kf++) {
+                        int64_t row = x->step->first_row + t - x->step->sees[TN_SEES_WINDOW].first[t];
+                        int64_t frame = (row * frames + i / bins) * u->stride[0] + kf - u->pad[0];
+                        int64_t bin = (int64_t)(i % bins) * u->stride[1] + kb - u->pad[1];
+                        *y++ = unfold_value(x, op, t, frame, bin, c);
+                    }
+}
+
 static void run_media(ref_exec *x, const tn_op *op) {
     const tn_step *s = x->step;
     size_t cols = x->p->values[op->out].cols;
@@ -316,6 +346,7 @@ static void run_op(ref_exec *x, const tn_op *op) {
     case TN_OP_MIX: run_mix(x, op); break;
     case TN_OP_FOLD: run_fold(x, op); break;
     case TN_OP_MEAN: run_mean(x, op); break;
+    case TN_OP_UNFOLD: run_unfold(x, op); break;
     case TN_OP_MEDIA: run_media(x, op); break;
     case TN_OP_ACTIVATE:
     case TN_OP_GLU:

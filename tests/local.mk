@@ -31,6 +31,7 @@ include tests/cli/local.mk
 include tests/style/local.mk
 include tests/abi/local.mk
 include tests/modules/local.mk
+include tests/media/local.mk
 EXTRA_DIST += tests/vectors tools/vectors/copy_vectors.py
 include tests/metal/local.mk
 include tests/metal/cuda.mk

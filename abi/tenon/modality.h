@@ -30,13 +30,13 @@ extern "C" {
 
 enum tn_modality_kind { TN_MODALITY_IMAGE = 1, TN_MODALITY_VIDEO = 2, TN_MODALITY_AUDIO = 3 };
 
-/* What may not be passed, whatever the file says. */
+/* What may not be passed, whatever the file says. Messages name the setting in brackets. */
 typedef struct tn_modality_limits {
     uint32_t size;       /* sizeof(tn_modality_limits) in the program's headers */
-    uint32_t max_frames; /* of one call of decode */
-    uint64_t max_pixels; /* of one frame */
+    uint32_t max_frames; /* of one call of decode [media.max_frames] */
+    uint64_t max_pixels; /* of one frame [media.max_pixels] */
     uint64_t max_bytes;  /* of all frames of one call, 3 bytes a pixel */
-    double max_seconds;  /* a video may last */
+    double max_seconds;  /* a video may last [media.max_duration] */
 } tn_modality_limits;
 
 /* What a file holds. */

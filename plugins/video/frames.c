@@ -197,7 +197,7 @@ static void forget(decoder *d) {
 static int begin_again(decoder *d) {
     video_source *s = d->s;
     video_source_close(s);
-    int rc = video_source_open(s, s->bytes, s->n, d->limits, d->err);
+    int rc = video_source_open(s, s->bytes, s->n, d->limits, s->ignore_edits, d->err);
     if (!rc) forget(d);
     d->in_order = true;
     return rc;

@@ -94,6 +94,7 @@ static int open_input(video_source *s, tn_error *err) {
     s->format->max_streams = STREAMS_MAX;
     av_dict_set(&options, "format_whitelist", CONTAINERS, 0);
     av_dict_set(&options, "codec_whitelist", CODECS, 0);
+    if (s->ignore_edits) av_dict_set_int(&options, "ignore_editlist", 1, 0);
     int rc = avformat_open_input(&s->format, "", (AVInputFormat *)(uintptr_t)f, &options);
     av_dict_free(&options);
     return rc < 0 ? video_fail(err, rc, "its header is damaged or cut off") : 0;
@@ -140,7 +141,6 @@ static int choose_stream(video_source *s, tn_error *err) {
 
 static int check_limits(const video_source *s, const tn_modality_limits *limits, tn_error *err) {
     const AVCodecParameters *p = s->stream->codecpar;
-    double seconds = s->format->duration > 0 ? (double)s->format->duration / AV_TIME_BASE : 0;
     if (p->codec_id == AV_CODEC_ID_NONE)
         return tn_fail(err, TN_ENOTSUP, "video: it is in a code that is not known");
     if (p->width <= 0 || p->height <= 0 || p->width > SIDE_MAX || p->height > SIDE_MAX)
@@ -150,16 +150,12 @@ static int check_limits(const video_source *s, const tn_modality_limits *limits,
         return tn_fail(err, TN_ELIMIT,
                        "video: frames of %d x %d pixels; at most %llu pixels are taken (media.max_pixels)",
                        p->width, p->height, (unsigned long long)limits->max_pixels);
-    if (seconds > limits->max_seconds)
-        return tn_fail(err, TN_ELIMIT,
-                       "video: it lasts %.0f s; at most %.0f s are taken (media.max_video_seconds)", seconds,
-                       limits->max_seconds);
     return 0;
 }
 
 int video_source_open(video_source *s, const uint8_t *bytes, size_t n, const tn_modality_limits *limits,
-                      tn_error *err) {
-    *s = (video_source){.bytes = bytes, .n = n};
+                      bool ignore_edits, tn_error *err) {
+    *s = (video_source){.bytes = bytes, .n = n, .ignore_edits = ignore_edits};
     int rc = video_check_extent(bytes, n, err);
     if (!rc) rc = open_input(s, err);
     if (!rc) rc = find_streams(s, limits, err);

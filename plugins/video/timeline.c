@@ -37,6 +37,7 @@ static int add_key(walk *w, const AVPacket *p, tn_error *err) {
 
 static int add_packet(walk *w, const AVPacket *p, tn_error *err) {
     void *array = w->t->time;
+    w->t->n_hidden += p->flags & AV_PKT_FLAG_DISCARD ? 1 : 0;
     if (!video_packet_shown(w->s, p)) return 0;
     if (w->t->n == FRAMES_MAX) return tn_fail(err, TN_ELIMIT, "video: more than %d frames", FRAMES_MAX);
     int rc = grow(&array, &w->room, w->t->n, sizeof *w->t->time, err);
@@ -91,7 +92,7 @@ static bool is_plausible(const video_timeline *t) {
 
 static double rate(AVRational r) {
     double fps = r.num > 0 && r.den > 0 ? av_q2d(r) : 0;
-    return fps > 0 && fps <= FPS_MAX ? fps : 0;
+    return fps * GAP_S_MAX >= 1 && fps <= FPS_MAX ? fps : 0;
 }
 
 /* What the container says: on average, else the finest grid. */
@@ -124,8 +125,7 @@ int video_timeline_read(video_source *s, const tn_modality_limits *limits, video
     *ret = (video_timeline){.unit = av_q2d(s->stream->time_base)};
     int rc = read_packets(&w, err);
     if (rc) return rc;
-    if (!ret->n)
-        return tn_fail(err, TN_EFORMAT, "video: it has no frames: it is empty or cut off after its header");
+    if (!ret->n) return 0;
     if (w.n_untimed || !(ret->unit > 0) || !sort_times(ret) || !is_plausible(ret))
         count_instead(ret, s->stream);
     else
@@ -134,7 +134,7 @@ int video_timeline_read(video_source *s, const tn_modality_limits *limits, video
     double seconds = video_timeline_seconds(ret, ret->n);
     if (seconds > limits->max_seconds)
         return tn_fail(err, TN_ELIMIT,
-                       "video: it lasts %.0f s; at most %.0f s are taken (media.max_video_seconds)", seconds,
+                       "video: it lasts %.0f s; at most %.0f s are taken (media.max_duration)", seconds,
                        limits->max_seconds);
     return 0;
 }

@@ -29,22 +29,36 @@ static void describe(const video_source *s, const video_timeline *t, tn_media_in
              (int)strcspn(container, ","), container);
 }
 
-/* What is in the file, and when. */
-static int look(const uint8_t *bytes, size_t n, const tn_modality_limits *limits, tn_media_info *ret,
-                video_timeline *t, tn_error *err) {
+static int look_once(const uint8_t *bytes, size_t n, const tn_modality_limits *limits, bool ignore_edits,
+                     tn_media_info *ret, video_timeline *t, tn_error *err) {
     video_source s;
-    av_log_set_level(AV_LOG_QUIET);
-    int rc = video_source_open(&s, bytes, n, limits, err);
+    int rc = video_source_open(&s, bytes, n, limits, ignore_edits, err);
     if (!rc) rc = video_timeline_read(&s, limits, t, err);
-    if (!rc) describe(&s, t, ret);
+    if (!rc && t->n) describe(&s, t, ret);
     video_source_close(&s);
+    return rc;
+}
+
+/* What is in the file, and when. An edit list that hides every frame is taken for a broken one. */
+static int look(const uint8_t *bytes, size_t n, const tn_modality_limits *limits, bool *ret_ignore_edits,
+                tn_media_info *ret, video_timeline *t, tn_error *err) {
+    av_log_set_level(AV_LOG_QUIET);
+    int rc = look_once(bytes, n, limits, false, ret, t, err);
+    *ret_ignore_edits = !rc && !t->n && t->n_hidden;
+    if (*ret_ignore_edits) {
+        video_timeline_fini(t);
+        rc = look_once(bytes, n, limits, true, ret, t, err);
+    }
+    if (!rc && !t->n)
+        rc = tn_fail(err, TN_EFORMAT, "video: it has no frames: it is empty or cut off after its header");
     return rc;
 }
 
 static int32_t inspect(const uint8_t *bytes, size_t n, const tn_modality_limits *limits, tn_media_info *ret,
                        tn_error *err) {
     video_timeline t = {0};
-    int rc = look(bytes, n, limits, ret, &t, err);
+    bool ignore_edits;
+    int rc = look(bytes, n, limits, &ignore_edits, ret, &t, err);
     video_timeline_fini(&t);
     return rc;
 }
@@ -57,11 +71,11 @@ static int check_wanted(const tn_modality_limits *limits, const tn_media_info *i
         return tn_fail(err, TN_ELIMIT, "video: %u frames at once; at most %u are taken (media.max_frames)",
                        n_index, limits->max_frames);
     if (n_index > limits->max_bytes / frame)
-        return tn_fail(err, TN_ELIMIT,
-                       "video: %u frames of %u x %u pixels need %llu bytes; at most %llu are taken "
-                       "(media.max_decoded_bytes)",
-                       n_index, info->width, info->height, (unsigned long long)(frame * n_index),
-                       (unsigned long long)limits->max_bytes);
+        return tn_fail(
+            err, TN_ELIMIT,
+            "video: %u frames of %u x %u pixels need %llu bytes; at most %llu are taken: ask for fewer",
+            n_index, info->width, info->height, (unsigned long long)(frame * n_index),
+            (unsigned long long)limits->max_bytes);
     for (uint32_t i = 0; i < n_index; i++)
         if (index[i] >= info->n_frame || (i && index[i] <= index[i - 1]))
             return tn_fail(err, TN_EINVAL,
@@ -75,10 +89,11 @@ static int32_t decode(const uint8_t *bytes, size_t n, const tn_modality_limits *
                       uint32_t n_index, tn_modality_sink *sink, tn_media_info *ret, tn_error *err) {
     video_timeline t = {0};
     video_source s;
-    int rc = look(bytes, n, limits, ret, &t, err);
+    bool ignore_edits;
+    int rc = look(bytes, n, limits, &ignore_edits, ret, &t, err);
     if (!rc) rc = check_wanted(limits, ret, index, n_index, err);
     if (!rc) {
-        rc = video_source_open(&s, bytes, n, limits, err);
+        rc = video_source_open(&s, bytes, n, limits, ignore_edits, err);
         if (!rc) rc = video_frames(&s, &t, limits, index, n_index, sink, err);
         video_source_close(&s);
     }

@@ -19,11 +19,14 @@ typedef struct video_source {
     AVIOContext *io;
     AVFormatContext *format;
     AVStream *stream; /* the one that is shown */
+    bool ignore_edits;
 } video_source;
 
-/* Opens bytes, which live until video_source_close, and checks the limits that the header can pass. */
+/* Opens bytes, which live until video_source_close, and compares the size of its frames with the
+ * limits.
+ * ignore_edits: an edit list of QuickTime's, which hides frames, is not looked at. */
 int video_source_open(video_source *s, const uint8_t *bytes, size_t n, const tn_modality_limits *limits,
-                      tn_error *err);
+                      bool ignore_edits, tn_error *err);
 void video_source_close(video_source *s);
 
 /* Whether a packet of the stream that is shown brings a frame. */
@@ -45,7 +48,8 @@ typedef struct video_timeline {
     int64_t *time;
     uint32_t n;
     bool counted;
-    double unit; /* seconds */
+    uint32_t n_hidden; /* by edit lists */
+    double unit;       /* seconds */
     double fps;
     /* Where decoding can begin, ascending; none when counted. */
     struct video_key {
@@ -54,7 +58,7 @@ typedef struct video_timeline {
     uint32_t n_key;
 } video_timeline;
 
-/* Reads s to its end. */
+/* Reads s to its end. With no frame at all *ret has n = 0. */
 int video_timeline_read(video_source *s, const tn_modality_limits *limits, video_timeline *ret,
                         tn_error *err);
 void video_timeline_fini(video_timeline *t);

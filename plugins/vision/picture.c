@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static int check_size(const vision_job *j, uint64_t width, uint64_t height) {
+int vision_check_size(const vision_job *j, uint64_t width, uint64_t height) {
     const tn_modality_limits *l = j->limits;
     uint64_t pixels = width * height; /* of 32 bits each */
     if (!pixels)
@@ -18,8 +18,7 @@ static int check_size(const vision_job *j, uint64_t width, uint64_t height) {
                        width, height, pixels, l->max_pixels);
     if (pixels > l->max_bytes / 3)
         return tn_fail(j->err, TN_ELIMIT,
-                       "a picture of %" PRIu64 " x %" PRIu64 " pixels needs more than %" PRIu64
-                       " bytes (media.max_decoded_bytes)",
+                       "a picture of %" PRIu64 " x %" PRIu64 " pixels needs more than %" PRIu64 " bytes",
                        width, height, l->max_bytes);
     return 0;
 }
@@ -43,7 +42,7 @@ int vision_begin(vision_job *j, const char *format, uint32_t width, uint32_t hei
                  uint32_t n_in_file) {
     bool turned = orientation >= 5;
     uint32_t across = turned ? height : width, down = turned ? width : height;
-    int rc = check_size(j, width, height);
+    int rc = vision_check_size(j, width, height);
     if (rc) return rc;
     *j->info = (tn_media_info){.size = j->info->size, .kind = TN_MODALITY_IMAGE, .n_frame = 1};
     j->info->width = across;

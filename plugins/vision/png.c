@@ -106,7 +106,16 @@ static void read_passes(reader *r, uint32_t width, uint32_t height) {
     for (uint32_t y = 0; y < height; y++) vision_put_rgba(r->j, 0, y, r->rows[y], width);
 }
 
+/* The library has one message for all that can be wrong with a header. */
+static int check_size(const vision_job *j) {
+    enum { WIDTH = 16, HEIGHT = 20, END = 24 };
+    if (j->n < END) return 0;
+    return vision_check_size(j, vision_be32(j->bytes + WIDTH), vision_be32(j->bytes + HEIGHT));
+}
+
 static void read_file(reader *r) {
+    r->rc = check_size(r->j);
+    if (r->rc) return;
     r->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, r, on_error, on_warning);
     r->info = r->png ? png_create_info_struct(r->png) : NULL;
     if (!r->info) leave(r, TN_ENOMEM, "out of memory");

@@ -25,6 +25,9 @@ typedef struct vision_job {
 
 enum { VISION_DONE = 1 }; /* of vision_begin: nothing more is wanted */
 
+/* Whether a picture of that size may be decoded; vision_begin asks as well. */
+int vision_check_size(const vision_job *j, uint64_t width, uint64_t height);
+
 /* The stored picture has width x height pixels, is to be turned as EXIF's orientation (1..8) says, and is the
  * first of n_in_file. Checks the limits, fills j->info, and makes the picture white. 0, VISION_DONE, or an
  * error. */

@@ -66,15 +66,13 @@ static int read_picture(vision_job *j, const WebPIterator *it) {
     return rc;
 }
 
-static int read_file(vision_job *j, const WebPDemuxer *demux, WebPDemuxState state) {
+static int read_file(vision_job *j, const WebPDemuxer *demux) {
     WebPIterator it;
     uint32_t n_picture = WebPDemuxGetI(demux, WEBP_FF_FRAME_COUNT);
     int rc = vision_begin(j, "webp", WebPDemuxGetI(demux, WEBP_FF_CANVAS_WIDTH),
                           WebPDemuxGetI(demux, WEBP_FF_CANVAS_HEIGHT), orientation_of(demux), n_picture);
     if (rc) return rc;
-    if (!WebPDemuxGetFrame(demux, 1, &it))
-        return state == WEBP_DEMUX_DONE ? tn_fail(j->err, TN_EFORMAT, "WebP: it has no picture")
-                                        : explain(j, VP8_STATUS_NOT_ENOUGH_DATA);
+    if (!WebPDemuxGetFrame(demux, 1, &it)) return tn_fail(j->err, TN_EFORMAT, "WebP: it has no picture");
     rc = read_picture(j, &it);
     WebPDemuxReleaseIterator(&it);
     return rc;
@@ -84,13 +82,11 @@ int vision_webp(vision_job *j) {
     WebPDemuxState state;
     WebPData data = {j->bytes, j->n};
     WebPDemuxer *demux = WebPDemuxPartial(&data, &state);
-    if (!demux || state == WEBP_DEMUX_PARSE_ERROR || state == WEBP_DEMUX_PARSING_HEADER) {
-        WebPDemuxDelete(demux);
-        return state == WEBP_DEMUX_PARSE_ERROR
-                   ? tn_fail(j->err, TN_EFORMAT, "WebP: damaged: its parts do not fit together")
-                   : explain(j, VP8_STATUS_NOT_ENOUGH_DATA);
-    }
-    int rc = read_file(j, demux, state);
+    /* What stands at the end may say which way up it is. */
+    int rc = state == WEBP_DEMUX_PARSE_ERROR
+                 ? tn_fail(j->err, TN_EFORMAT, "WebP: damaged: its parts do not fit together")
+             : !demux || state != WEBP_DEMUX_DONE ? explain(j, VP8_STATUS_NOT_ENOUGH_DATA)
+                                                  : read_file(j, demux);
     WebPDemuxDelete(demux);
     return rc;
 }

@@ -12,6 +12,7 @@
 #include "cli/bench_limits.h"
 #include "cli/bench_measure.h"
 #include "cli/bench_profile.h"
+#include "cli/bench_vision.h"
 #include "cli/command.h"
 #include "cli/load.h"
 
@@ -23,7 +24,7 @@ typedef struct bench_args {
     uint64_t n_gen, depth, reps, gaps, streams, pairs, timeout_s;
     tn_opt_list prompts, parallel;
     const char *command; /* of --compare, or NULL */
-    bool json, profile, no_limits;
+    bool json, profile, no_limits, vision;
 } bench_args;
 
 #define AT(field) .offset = offsetof(bench_args, field)
@@ -42,6 +43,9 @@ static const tn_option_row options[] = {
      AT(gaps)},
     {TN_OPT_UINT, .name = "streams", .arg = "N", .min = 1, .max = 256,
      .help = "streams for --gaps (default 4)", AT(streams)},
+    {TN_OPT_FLAG, .name = "vision",
+     .help = "instead of all that: time to the first token for images and videos, new and seen before",
+     AT(vision)},
     {TN_OPT_UINT, 'r', .name = "repetitions", .arg = "N", .min = 1, .max = MAX_REPS,
      .help = "runs of each (default 3; with --compare 1 in a pair)", AT(reps)},
     {TN_OPT_FLAG, .name = "no-limits", .help = "do not measure what the machine could do", AT(no_limits)},
@@ -88,6 +92,7 @@ static tn_bench_case *add_case(bench *b, uint64_t n_seq, uint64_t n_prompt, uint
 static void list_cases(bench *b) {
     const bench_args *a = b->args;
     unsigned long long n = a->n_gen, d = a->depth;
+    if (a->vision) return;
     for (uint32_t i = 0; i < a->prompts.n; i++) {
         unsigned long long p = a->prompts.value[i];
         if (p) snprintf(add_case(b, 1, p, 0)->name, sizeof b->cases->name, "pp%llu", p);
@@ -114,6 +119,7 @@ static tn_model_config needs(const bench *b) {
     }
     if (a->gaps && a->gaps + 2 > longest) longest = a->gaps + 2;
     if (a->gaps && a->streams + 1 > most) most = a->streams + 1;
+    if (a->vision) return (tn_model_config){.max_seqs = TN_BENCH_VISION_STREAMS + 1};
     return (tn_model_config){.n_ctx = (uint32_t)longest, .max_seqs = (uint32_t)most};
 }
 
@@ -155,6 +161,12 @@ static int measure(bench *b, const tn_bench_case *c, json_t *out) {
     for (uint64_t i = 0; !rc && i < b->args->reps; i++)
         rc = tn_bench_measure(b->m, b->prompt, c, &extra, &samples[i], b->err);
     return rc ? rc : keep(b, out, c, samples, &extra);
+}
+
+static int measure_vision(bench *b, json_t *out) {
+    json_t *vision = NULL;
+    int rc = tn_bench_vision(b->m, (uint32_t)b->args->reps, &vision, b->err);
+    return rc ? rc : put(b, out, "vision", vision);
 }
 
 static int measure_all(bench *b, json_t *out) {
@@ -243,7 +255,7 @@ static int prepare(bench *b) {
                        "--profile: the device %s does not time its steps; use --device cpu", cls->name);
     if (b->args->profile && !(b->profiles = json_object()))
         return tn_fail(b->err, TN_ENOMEM, "out of memory");
-    if (b->args->no_limits || b->args->command || !tn_bench_limits_known(b->m)) return 0;
+    if (b->args->no_limits || b->args->command || b->args->vision || !tn_bench_limits_known(b->m)) return 0;
     if (!(b->shares = json_object())) return tn_fail(b->err, TN_ENOMEM, "out of memory");
     return tn_bench_limits_init(&b->limits, b->m, b->err);
 }
@@ -253,7 +265,10 @@ static int run_loaded(bench *b, uint32_t n_ctx) {
     int rc = out ? fill_prompt(b, n_ctx) : tn_fail(b->err, TN_ENOMEM, "out of memory");
     if (!rc) rc = describe(b, out);
     if (!rc) rc = prepare(b);
-    if (!rc) rc = b->args->command ? compare(b, out) : measure_all(b, out);
+    if (!rc && b->args->vision)
+        rc = measure_vision(b, out);
+    else if (!rc)
+        rc = b->args->command ? compare(b, out) : measure_all(b, out);
     if (!rc) print(out, b->args->json);
     json_decref(out);
     return rc;
@@ -266,6 +281,8 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     (void)operands;
     if (a->command && (a->profile || a->gaps))
         return tn_usage(err, "--compare goes with neither --profile nor --gaps");
+    if (a->vision && (a->command || a->profile || a->gaps))
+        return tn_usage(err, "--vision goes with none of --compare, --profile and --gaps");
     if (!a->reps) a->reps = a->command ? 1 : 3;
     bench *b = calloc(1, sizeof *b);
     if (!b) return tn_fail(err, TN_ENOMEM, "out of memory");
@@ -306,6 +323,7 @@ const tn_command tn_cmd_bench = {
         "Prints tokens a second: pp prompt tokens, tg decoded tokens (_d: after that much context), batch: all\n"
         "sequences together, 32 prompt tokens and 16 steps each. Medians; nothing is sampled but the highest logit.\n"
         "gaps: the longest time between two tokens of a stream, beside the median time of a full step.\n"
+        "--vision: seconds to the first token, for a picture that nobody has seen and again under another question.\n"
         "Beside them stand the limits of the machine, measured with up to 1 GiB of memory, and the shares achieved.\n"
         "--compare: the model stays loaded while the command runs, so there must be memory for both.",
     .options = options,

@@ -15,6 +15,7 @@ libtenoncli_la_SOURCES = \
 	%D%/bench_limits.c %D%/bench_limits.h \
 	%D%/bench_measure.c %D%/bench_measure.h \
 	%D%/bench_profile.c %D%/bench_profile.h \
+	%D%/bench_vision.c %D%/bench_vision.h \
 	%D%/cmd_bench.c \
 	%D%/cmd_chat.c \
 	%D%/cmd_complete.c \

@@ -17,7 +17,7 @@ const tn_option_row tn_show_options[] = {
 
 static int read_file(const char *path, tn_fetched *ret, tn_error *err) {
     const tn_fetch_limits limits = {
-        .max_bytes = TN_DECODE_MAX_FILE_BYTES, .timeout_s = 60, .allow_url = true, .own_files = true};
+        .max_bytes = TN_DECODE_MAX_BYTES, .timeout_s = 60, .allow_url = true, .own_files = true};
     return tn_fetch(&limits, path, strlen(path), ret, err);
 }
 
@@ -89,7 +89,7 @@ static int open_eyes(tn_look *l, const tn_loaded_model *m, uint32_t n, tn_error 
     l->seen = calloc(n, sizeof *l->seen);
     if (!l->seen) return tn_fail(err, TN_ENOMEM, "out of memory");
     int rc = tn_media_store_new(UINT64_MAX, &l->store, err);
-    if (!rc) rc = tn_intake_new(&m->model->tower->vision, l->store, &l->intake, err);
+    if (!rc) rc = tn_intake_new(&m->model->tower->vision, l->store, 0, &l->intake, err);
     return rc ? rc : tn_decoder_new(m->registry, NULL, &l->decoder, err);
 }
 

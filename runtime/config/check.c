@@ -80,8 +80,19 @@ static int check_model(const tn_settings *s, const tn_model_settings *m, const t
                : 0;
 }
 
+static int check_roots(const tn_settings *s, tn_error *err) {
+    char where[TN_SETTING_WHERE_BYTES];
+    const tn_string_list *roots = &s->media.roots;
+    for (size_t i = 0; i < roots->n; i++) {
+        if (tn_dir_exists(roots->item[i])) continue;
+        tn_setting_where(tn_settings_source(s, "media", NULL, "roots"), where);
+        return tn_fail(err, TN_ENOENT, "%s: media.roots: there is no folder %.200s", where, roots->item[i]);
+    }
+    return 0;
+}
+
 int tn_settings_check(const tn_settings *s, tn_registry *r, tn_error *err) {
-    int rc = 0;
+    int rc = check_roots(s, err);
     for (size_t i = 0; i < s->n_modules && !rc; i++) rc = check_module(&s->modules[i], r, err);
     for (size_t i = 0; i < s->n_models && !rc; i++) rc = check_model(s, &s->models[i], r, err);
     return rc;

@@ -35,12 +35,12 @@ struct tn_decoder {
 /* ---- Making one ---- */
 
 static tn_decode_limits with_defaults(tn_decode_limits l) {
-    if (!l.max_file_bytes) l.max_file_bytes = TN_DECODE_MAX_FILE_BYTES;
+    if (!l.max_bytes) l.max_bytes = TN_DECODE_MAX_BYTES;
     if (!l.max_pixels) l.max_pixels = TN_DECODE_MAX_PIXELS;
     if (!l.max_decoded_bytes) l.max_decoded_bytes = TN_DECODE_MAX_DECODED_BYTES;
     if (!l.memory) l.memory = TN_DECODE_MEMORY;
     if (!l.max_frames) l.max_frames = TN_DECODE_MAX_FRAMES;
-    if (!(l.max_video_s > 0)) l.max_video_s = TN_DECODE_MAX_VIDEO_S;
+    if (!(l.max_duration_s > 0)) l.max_duration_s = TN_DECODE_MAX_DURATION_S;
     if (!(l.timeout_s > 0)) l.timeout_s = TN_DECODE_TIMEOUT_S;
     return l;
 }
@@ -163,8 +163,7 @@ static int ask_slot(tn_decoder *d, slot *s, const tn_media_request *q, int memor
         tn_media_child_end(&s->child);
         atomic_fetch_add(&d->n_lost, 1);
         if (fresh)
-            return tn_fail(err, TN_ELIMIT,
-                           "decoding it takes more than %" PRIu64 " MiB of memory (media.decode_memory)",
+            return tn_fail(err, TN_ELIMIT, "decoding it takes more than %" PRIu64 " MiB of memory",
                            d->limits.memory >> 20);
     }
 }
@@ -207,10 +206,9 @@ static int judge_reply(const tn_decoder *d, tn_media_reply *a, tn_error *err) {
 static int check_call(const tn_decoder *d, size_t n, uint32_t n_index, tn_error *err) {
     const tn_decode_limits *l = &d->limits;
     if (!n) return tn_fail(err, TN_EFORMAT, "a file of 0 bytes");
-    if (n > l->max_file_bytes)
-        return tn_fail(err, TN_ELIMIT,
-                       "a file of %zu bytes; at most %" PRIu64 " are taken (media.max_file_bytes)", n,
-                       l->max_file_bytes);
+    if (n > l->max_bytes)
+        return tn_fail(err, TN_ELIMIT, "a file of %zu bytes; at most %" PRIu64 " are taken (media.max_bytes)",
+                       n, l->max_bytes);
     if (n_index > l->max_frames)
         return tn_fail(err, TN_ELIMIT, "%u frames at once; at most %u are taken (media.max_frames)", n_index,
                        l->max_frames);
@@ -228,7 +226,7 @@ static int ask(tn_decoder *d, const void *bytes, size_t n, const uint32_t *index
                                     .max_frames = l->max_frames,
                                     .max_pixels = l->max_pixels,
                                     .max_bytes = l->max_decoded_bytes,
-                                    .max_seconds = l->max_video_s};
+                                    .max_seconds = l->max_duration_s};
     *ret_fd = -1;
     int rc = check_call(d, n, n_index, err);
     if (!rc) rc = share(&q, index, bytes, &memory, err);

@@ -18,25 +18,25 @@
 
 typedef struct tn_decoder tn_decoder;
 
-/* Limits of one call; each is named in messages by the setting in brackets. 0: the default. */
+/* Limits of one call; messages name the setting in brackets, where there is one. 0: the default. */
 typedef struct tn_decode_limits {
-    uint64_t max_file_bytes;    /* [media.max_file_bytes] */
+    uint64_t max_bytes;         /* of the file [media.max_bytes] */
     uint64_t max_pixels;        /* of one frame, compared before memory is asked for [media.max_pixels] */
-    uint64_t max_decoded_bytes; /* of all frames of a call [media.max_decoded_bytes] */
-    uint64_t memory;            /* that a helper may take [media.decode_memory] */
+    uint64_t max_decoded_bytes; /* of all frames of a call: more frames take more calls */
+    uint64_t memory;            /* that a helper may take beside the file and the frames */
     uint32_t max_frames;        /* of one call [media.max_frames] */
-    double max_video_s;         /* duration of a video [media.max_video_seconds] */
+    double max_duration_s;      /* of a video [media.max_duration] */
     double timeout_s;           /* [media.decode_timeout] */
 } tn_decode_limits;
 
 /* The defaults. */
-#define TN_DECODE_MAX_FILE_BYTES    ((uint64_t)256 << 20)
-#define TN_DECODE_MAX_PIXELS        ((uint64_t)64 << 20)
+#define TN_DECODE_MAX_BYTES         ((uint64_t)64 << 20)
+#define TN_DECODE_MAX_PIXELS        40000000
 #define TN_DECODE_MAX_DECODED_BYTES ((uint64_t)1 << 30)
 #define TN_DECODE_MEMORY            ((uint64_t)2 << 30)
-#define TN_DECODE_MAX_FRAMES        1024
-#define TN_DECODE_MAX_VIDEO_S       3600.0
-#define TN_DECODE_TIMEOUT_S         20.0
+#define TN_DECODE_MAX_FRAMES        768
+#define TN_DECODE_MAX_DURATION_S    3600.0
+#define TN_DECODE_TIMEOUT_S         30.0
 
 typedef struct tn_decoder_config {
     tn_decode_limits limits;
@@ -51,9 +51,9 @@ int tn_decoder_new(const tn_registry *r, const tn_decoder_config *config, tn_dec
 void tn_decoder_free(tn_decoder *d);
 
 /* What is in a file. TN_EFORMAT (damaged, cut off, not a picture or a video at all; the decoder crashed),
- * TN_ENOTSUP (valid, but nothing here reads it), TN_ELIMIT (with the value, the limit and its setting);
- * TN_EIO (a helper cannot be started: not the input's fault), TN_EMODULE (a module broke a rule),
- * TN_ENOMEM. [any thread; waits] */
+ * TN_ENOTSUP (valid, but nothing here reads it), TN_ELIMIT (with the value, the limit and its setting; time
+ * and memory count); TN_EIO (a helper cannot be started: not the input's fault), TN_EMODULE (a module broke a
+ * rule), TN_ENOMEM. [any thread; waits] */
 int tn_decoder_inspect(tn_decoder *d, const void *bytes, size_t n, tn_media_info *ret, tn_error *err);
 
 /* The frames whose numbers are in index [n_index], ascending (a number may stand there twice); 0 alone for an

@@ -135,8 +135,8 @@ static int make_room(output *o, uint32_t width, uint32_t height, tn_error *err) 
     if (pixels > o->limits->max_pixels || !tn_mul_u64(pixels, (uint64_t)o->n * 3, &bytes) ||
         bytes > o->limits->max_bytes || !tn_add_u64(bytes, (uint64_t)o->n * sizeof(double), &size))
         return tn_fail(err, TN_ELIMIT,
-                       "%u frames of %u x %u pixels; at most %llu bytes are taken (media.max_decoded_bytes)",
-                       o->n, width, height, (unsigned long long)o->limits->max_bytes);
+                       "%u frames of %u x %u pixels; at most %llu bytes are taken: ask for fewer", o->n,
+                       width, height, (unsigned long long)o->limits->max_bytes);
     o->fd = tn_media_memory_new((size_t)size);
     void *p = o->fd < 0 ? MAP_FAILED : mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
     if (p == MAP_FAILED) return tn_fail(err, TN_ENOMEM, "out of memory");

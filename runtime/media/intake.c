@@ -8,7 +8,7 @@
 #include "media/hash.h"
 #include "media/patches.h"
 
-enum { N_KNOWN = 1024 };
+enum { N_KNOWN = 1024, N_KEPT = 256 };
 
 /* What a file was: hashes of its entries, so that it need not be decoded while they are in the store. */
 typedef struct known {
@@ -20,19 +20,30 @@ typedef struct known {
     uint64_t used;
 } known;
 
+/* Decoded frames of a file. */
+typedef struct kept {
+    tn_media_hash file;
+    tn_frames frames;
+    uint64_t bytes, used; /* bytes 0: there are none */
+    uint32_t n_held;
+} kept;
+
 struct tn_intake {
     const tn_vision *vision;
     tn_media_store *store;
     pthread_mutex_t lock; /* of what follows */
     known known[N_KNOWN];
-    uint64_t clock;
+    kept kept[N_KEPT];
+    uint64_t max_frame_bytes, frame_bytes, clock;
 };
 
-int tn_intake_new(const tn_vision *vision, tn_media_store *store, tn_intake **ret, tn_error *err) {
+int tn_intake_new(const tn_vision *vision, tn_media_store *store, uint64_t max_frame_bytes, tn_intake **ret,
+                  tn_error *err) {
     tn_intake *in = calloc(1, sizeof *in);
     if (!in) return tn_fail(err, TN_ENOMEM, "out of memory");
     in->vision = vision;
     in->store = store;
+    in->max_frame_bytes = max_frame_bytes;
     pthread_mutex_init(&in->lock, NULL);
     *ret = in;
     return 0;
@@ -47,6 +58,7 @@ static void forget(known *k) {
 void tn_intake_free(tn_intake *in) {
     if (!in) return;
     for (int i = 0; i < N_KNOWN; i++) forget(&in->known[i]);
+    for (int i = 0; i < N_KEPT; i++) tn_frames_fini(&in->kept[i].frames);
     pthread_mutex_destroy(&in->lock);
     free(in);
 }
@@ -269,6 +281,66 @@ static int decode(const tn_intake *in, tn_decoder *decoder, const void *bytes, s
     return rc;
 }
 
+/* The frames of a file, held; NULL: they are not kept. */
+static kept *find_kept(tn_intake *in, const tn_media_hash *file) {
+    kept *found = NULL;
+    pthread_mutex_lock(&in->lock);
+    for (int i = 0; i < N_KEPT && !found; i++)
+        if (in->kept[i].bytes && tn_media_hash_equal(&in->kept[i].file, file)) found = &in->kept[i];
+    if (found) {
+        found->n_held++;
+        found->used = ++in->clock;
+    }
+    pthread_mutex_unlock(&in->lock);
+    return found;
+}
+
+static void let_go(tn_intake *in, kept *k) {
+    pthread_mutex_lock(&in->lock);
+    k->n_held--;
+    pthread_mutex_unlock(&in->lock);
+}
+
+/* The place to use next: an empty one, or that of the frames that were not used for longest; NULL: all are
+ * held. */
+static kept *place_for(tn_intake *in) {
+    kept *best = NULL;
+    for (int i = 0; i < N_KEPT; i++) {
+        kept *k = &in->kept[i];
+        if (!k->n_held && (!best || k->used < best->used)) best = k;
+    }
+    return best;
+}
+
+static void drop(tn_intake *in, kept *k) {
+    in->frame_bytes -= k->bytes;
+    tn_frames_fini(&k->frames);
+    *k = (kept){0};
+}
+
+/* Takes frames, if there is room for them. */
+static void keep_frames(tn_intake *in, const tn_media_hash *file, tn_frames *f) {
+    const uint64_t bytes = (uint64_t)3 * f->width * f->height * f->n_frame;
+    pthread_mutex_lock(&in->lock);
+    while (bytes <= in->max_frame_bytes && in->frame_bytes + bytes > in->max_frame_bytes) {
+        kept *oldest = NULL;
+        for (int i = 0; i < N_KEPT; i++) {
+            kept *k = &in->kept[i];
+            if (k->bytes && !k->n_held && (!oldest || k->used < oldest->used)) oldest = k;
+        }
+        if (!oldest) break;
+        drop(in, oldest);
+    }
+    kept *k = place_for(in);
+    if (k && in->frame_bytes - k->bytes + bytes <= in->max_frame_bytes) {
+        drop(in, k);
+        *k = (kept){.file = *file, .frames = *f, .bytes = bytes, .used = ++in->clock};
+        in->frame_bytes += bytes;
+        *f = (tn_frames){0};
+    }
+    pthread_mutex_unlock(&in->lock);
+}
+
 int tn_intake_file(tn_intake *in, tn_decoder *decoder, const void *bytes, size_t n, tn_media_kind kind,
                    const tn_sampling_request *sampling, tn_seen *ret, tn_error *err) {
     static const tn_sampling_request usual;
@@ -278,8 +350,11 @@ int tn_intake_file(tn_intake *in, tn_decoder *decoder, const void *bytes, size_t
     tn_media_hash *hashes;
     *ret = (tn_seen){0};
     if (recall(in, &file, kind, ret)) return 0;
-    int rc = decode(in, decoder, bytes, n, kind, sampling, &frames, err);
-    if (!rc) rc = take_frames(in, &frames, kind, ret, &hashes, err);
+    kept *k = find_kept(in, &file);
+    int rc = k ? 0 : decode(in, decoder, bytes, n, kind, sampling, &frames, err);
+    if (!rc) rc = take_frames(in, k ? &k->frames : &frames, kind, ret, &hashes, err);
+    if (!rc && !k) keep_frames(in, &file, &frames);
+    if (k) let_go(in, k);
     tn_frames_fini(&frames);
     if (!rc) remember(in, &file, hashes, ret);
     return rc;

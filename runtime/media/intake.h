@@ -23,8 +23,10 @@ typedef struct tn_seen {
     double step;
 } tn_seen;
 
-/* Both outlive it. TN_ENOMEM. */
-int tn_intake_new(const tn_vision *vision, tn_media_store *store, tn_intake **ret, tn_error *err);
+/* vision and store outlive it. max_frame_bytes: of decoded frames that are kept for files whose entries the
+ * store had to give up; least recently used ones go first. TN_ENOMEM. */
+int tn_intake_new(const tn_vision *vision, tn_media_store *store, uint64_t max_frame_bytes, tn_intake **ret,
+                  tn_error *err);
 void tn_intake_free(tn_intake *in);
 
 /* Frames of a video that were taken already, or an image. TN_EINVAL (no video for this family, ...), and what

@@ -28,6 +28,7 @@ void tn_metrics_init(tn_metrics *m) {
 }
 
 void tn_metrics_take(tn_metrics *m, const tn_engine_stats *now, const tn_engine_stats *before) {
+    bump(&m->n_picture, now->n_picture - before->n_picture);
     bump(&m->n_step, now->n_step - before->n_step);
     bump(&m->n_step_tokens, now->n_step_tokens - before->n_step_tokens);
     bump(&m->n_prompt, now->n_prompt - before->n_prompt);

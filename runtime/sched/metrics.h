@@ -41,8 +41,8 @@ typedef struct tn_metrics {
     tn_histogram occupancy;   /* tokens of a step over the most it could have */
     atomic_uint_fast64_t outcomes[TN_OUTCOME_COUNT];
     /* sums since the process began */
-    atomic_uint_fast64_t n_step, n_step_tokens, n_prompt, n_hit, n_generated, n_preempted, n_evicted,
-        n_copied;
+    atomic_uint_fast64_t n_picture, n_step, n_step_tokens, n_prompt, n_hit, n_generated, n_preempted,
+        n_evicted, n_copied;
     /* now; zeros while the model is not loaded */
     atomic_uint_fast64_t n_running, n_waiting;
     atomic_uint_fast64_t pages_used, pages_shared, pages_cached, pages_free;

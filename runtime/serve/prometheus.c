@@ -24,6 +24,8 @@ static const series numbers[] = {
     {"tenon_prompt_tokens_total", "counter", "Prompt tokens computed.", NULL, AT(n_prompt)},
     {"tenon_cached_tokens_total", "counter", "Prompt tokens found in the cache instead.", NULL, AT(n_hit)},
     {"tenon_generated_tokens_total", "counter", "Tokens generated.", NULL, AT(n_generated)},
+    {"tenon_pictures_encoded_total", "counter",
+     "Images, and times of videos, that went through a vision tower.", NULL, AT(n_picture)},
     {"tenon_steps_total", "counter", "Steps of the engine.", NULL, AT(n_step)},
     {"tenon_step_tokens_total", "counter", "Tokens computed by them.", NULL, AT(n_step_tokens)},
     {"tenon_preemptions_total", "counter", "Sequences that gave up their pages for others.", NULL,

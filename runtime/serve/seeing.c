@@ -173,10 +173,10 @@ int tn_seeing_new(const tn_seeing_config *config, tn_seeing **ret, tn_error *err
     const tn_media_limits *l = &config->limits;
     tn_seeing *s = calloc(1, sizeof *s);
     if (!s) return tn_fail(err, TN_ENOMEM, "out of memory");
-    tn_decoder_config decoder = {.limits = {.max_file_bytes = l->fetch.max_bytes,
+    tn_decoder_config decoder = {.limits = {.max_bytes = l->fetch.max_bytes,
                                             .max_pixels = l->max_pixels,
                                             .max_frames = l->max_frames,
-                                            .max_video_s = l->max_duration_s,
+                                            .max_duration_s = l->max_duration_s,
                                             .timeout_s = l->decode_timeout_s}};
     s->config = *config;
     s->end = &s->first;

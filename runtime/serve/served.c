@@ -49,25 +49,27 @@ static int init_sight(tn_served *s, const tn_settings *all, tn_error *err) {
     const tn_tower *t = s->model->tower;
     if (!t) return 0;
     int rc = tn_media_store_new(tn_settings_media(all).tower_cache_bytes, &s->store, err);
-    return rc ? rc : tn_intake_new(&t->vision, s->store, &s->intake, err);
+    return rc ? rc
+              : tn_intake_new(&t->vision, s->store, tn_settings_media(all).pixels_cache_bytes, &s->intake,
+                              err);
 }
 
 int tn_served_open(tn_registry *registry, const char *path, const tn_settings *all,
                    const tn_model_settings *c, uint64_t kv_bytes, tn_served *ret, tn_error *err) {
-    tn_model_config config = {.path = path,
-                              .family = c->family,
-                              .device = c->device,
-                              .n_thread = (uint32_t)c->threads,
-                              .compute = c->compute && strcmp(c->compute, "f32") == 0 ? TN_COMPUTE_F32
-                                                                                      : TN_COMPUTE_AUTO,
-                              .kv_type = c->kv_type,
-                              .n_ctx = (uint32_t)c->context,
-                              .max_seqs = (uint32_t)c->parallel,
-                              .kv_bytes = kv_bytes,
-                              .max_step_tokens = (uint32_t)c->step_tokens,
-                              .media_bytes = tn_settings_media(all).tower_cache_bytes,
-                              .module_args = module_args,
-                              .module_args_ctx = (void *)(uintptr_t)all};
+    tn_model_config config = {
+        .path = path,
+        .family = c->family,
+        .device = c->device,
+        .n_thread = (uint32_t)c->threads,
+        .compute = c->compute && strcmp(c->compute, "f32") == 0 ? TN_COMPUTE_F32 : TN_COMPUTE_AUTO,
+        .kv_type = c->kv_type,
+        .n_ctx = (uint32_t)c->context,
+        .max_seqs = (uint32_t)c->parallel,
+        .kv_bytes = kv_bytes,
+        .max_step_tokens = (uint32_t)c->step_tokens,
+        .media_bytes = tn_settings_media(all).tower_cache_bytes + tn_settings_media(all).pixels_cache_bytes,
+        .module_args = module_args,
+        .module_args_ctx = (void *)(uintptr_t)all};
     *ret = (tn_served){.settings = c};
     int rc = tn_model_open(registry, &config, &ret->model, err);
     if (!rc && !ret->model->tokenizer)

@@ -7,3 +7,4 @@ tests_bench_cpu_bench_LDADD = libtenon.la -lm
 tests_bench_sampler_bench_SOURCES = %D%/sampler_bench.c
 tests_bench_sampler_bench_CPPFLAGS = $(test_cppflags)
 tests_bench_sampler_bench_LDADD = libtenon.la -lm
+EXTRA_DIST += %D%/make_vl.py

@@ -105,6 +105,7 @@ def check_fails_with_the_place():
         ("\nmodel m { path = no-such-model }", ":2: model m: no-such-model: there is no model of that name in "),
         ("model m { path = starter\n family = lama }", ":2: there is no module \"lama\": did you mean \"llama\"?"),
         ("model m { path = starter\n chat_template = none.jinja }", ":2: model m: there is no template file "),
+        ("media {\n roots = {/nowhere/at/all} }", ":2: media.roots: there is no folder /nowhere/at/all"),
         ("\nmodule lama { }", ":2: there is no module \"lama\": did you mean \"llama\"?"),
         ("module llama {\n x = 1 }", ":2: module llama: unknown option \"x\""),
     ]

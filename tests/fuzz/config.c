@@ -39,6 +39,8 @@ bool fuzz_seed(unsigned i, tn_buf *ret) {
         "model a-b { path = \"${HOME:-/x}/m\" aliases = {} default = yes temperature = 0.7 think = off }\n"
         "/* two\nlines */ model \"c/d\" { path = ./m.gguf family = llama aliases = {e, f,} }\n"
         "module org.example { depth = 3 mode = 'x' }\n",
+        "media {\n roots = { /srv, '/a b' }\n allow_private = { 10.0.0.0/8, \"[::1]:80\", \"a.lan:80\" }\n fetch_timeout = 1s }\n"
+        "model m { path = p frequency_penalty = -1 dry_sequence_breakers = {'\\n', a} }\n",
         "server{listen=a:1}model a{path=p}model b{path=p}module m{}cache{}limits{}server{}\n",
     };
     if (i >= sizeof seeds / sizeof *seeds) return false;

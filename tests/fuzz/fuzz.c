@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a fuzz target without a fuzzer: mutations of its seeds, reproducible, or files. Prints TAP. */
+/* Runs a fuzz target without a fuzzer: mutations of its seeds, reproducible, or files. Prints TAP. With
+ * TENON_FUZZ_SECONDS it goes on for so long; what is being tried is then in the file that TENON_FUZZ_KEEP
+ * names, so that a crash leaves its input there. */
 #include "fuzz/fuzz.h"
 
 #include <inttypes.h>
@@ -7,9 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 
-enum { MAX_INPUT = 1 << 20, DEFAULT_RUNS = 20000, MAX_EDITS = 6 };
+/* A target whose runs are long has fewer. */
+#ifndef FUZZ_RUNS
+#    define FUZZ_RUNS 20000
+#endif
+
+enum { MAX_INPUT = 1 << 20, MAX_EDITS = 6 };
 
 static uint64_t state;
 
@@ -56,11 +64,20 @@ static void edit(uint8_t *data, size_t *n) {
     }
 }
 
+static void keep(const uint8_t *data, size_t n) {
+    static const char *path;
+    if (!path) path = getenv("TENON_FUZZ_KEEP");
+    FILE *f = path && *path ? fopen(path, "wb") : NULL;
+    if (f && fwrite(data, 1, n, f) != n) exit(1);
+    if (f) fclose(f);
+}
+
 /* The target sees an allocation of exactly n bytes. */
 static void run(const uint8_t *data, size_t n) {
     uint8_t *copy = malloc(n ? n : 1);
     if (!copy) exit(1);
     memcpy(copy, data, n);
+    keep(data, n);
     LLVMFuzzerTestOneInput(copy, n);
     free(copy);
 }
@@ -78,7 +95,9 @@ static void mutate_and_run(const tn_buf *seed, uint8_t *scratch) {
 }
 
 static int run_mutations(void) {
-    uint64_t runs = setting("TENON_FUZZ_RUNS", DEFAULT_RUNS);
+    uint64_t seconds = setting("TENON_FUZZ_SECONDS", 0), i = 0;
+    uint64_t runs = seconds ? UINT64_MAX : setting("TENON_FUZZ_RUNS", FUZZ_RUNS);
+    int64_t end = tn_clock_ns() + (int64_t)seconds * 1000000000;
     uint8_t *scratch = malloc(MAX_INPUT);
     unsigned n_seeds = 0;
     tn_buf seed;
@@ -87,15 +106,14 @@ static int run_mutations(void) {
     state = setting("TENON_FUZZ_SEED", 1) * 0x9e3779b97f4a7c15u | 1;
     for (; fuzz_seed(n_seeds, &seed); n_seeds++, tn_buf_clear(&seed))
         run((const uint8_t *)seed.data, seed.len);
-    for (uint64_t i = 0; n_seeds && i < runs; i++) {
+    for (; n_seeds && i < runs && !(seconds && tn_clock_ns() > end); i++) {
         tn_buf_clear(&seed);
         fuzz_seed((unsigned)(i % n_seeds), &seed);
         mutate_and_run(&seed, scratch);
     }
     tn_buf_free(&seed);
     free(scratch);
-    printf("1..1\n%s 1 - %u seeds, %" PRIu64 " mutations survived\n", n_seeds ? "ok" : "not ok", n_seeds,
-           runs);
+    printf("1..1\n%s 1 - %u seeds, %" PRIu64 " mutations survived\n", n_seeds ? "ok" : "not ok", n_seeds, i);
     return !n_seeds;
 }
 

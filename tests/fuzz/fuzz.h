@@ -2,7 +2,8 @@
 /* What a fuzz target gives. Every target builds two ways:
  *
  * - in `make check` with fuzz.c, which mutates the target's own seeds for a fixed number of runs, the same
- * every time (TENON_FUZZ_RUNS, TENON_FUZZ_SEED), or replays the files that are named as arguments;
+ * every time (TENON_FUZZ_RUNS, TENON_FUZZ_SEED), or replays the files that are named as arguments; `make
+ * fuzz` goes on for FUZZ_SECONDS with another seed each time;
  * - with libFuzzer: clang -fsanitize=fuzzer,address tests/fuzz/NAME.c and the library, built with
  * -fsanitize=fuzzer-no-link. */
 #ifndef TN_TESTS_FUZZ_H

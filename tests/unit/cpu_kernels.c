@@ -396,6 +396,7 @@ static void decoders_agree_with_the_formats(void **state) {
 static double activation(double x, uint32_t a) {
     if (a == TN_ACT_SILU) return x / (1 + exp(-x));
     if (a == TN_ACT_GELU_ERF) return 0.5 * x * (1 + erf(x * 0.70710678118654752));
+    if (a == TN_ACT_GELU_QUICK) return x / (1 + exp(-1.702 * x));
     return 0.5 * x * (1 + tanh(0.79788456080286536 * (x + 0.044715 * x * x * x)));
 }
 
@@ -407,8 +408,12 @@ static void elementwise_set(const tn_cpu_kernels *k) {
         a.data[i] = rng_float(&r) * (i % 3 == 0 ? 1 : i % 3 == 1 ? 12 : 120);
         b.data[i] = rng_float(&r);
     }
-    static const uint32_t acts[] = {TN_ACT_SILU, TN_ACT_GELU_TANH, TN_ACT_GELU_ERF};
-    for (int j = 0; j < 3; j++) {
+    static const uint32_t acts[] = {TN_ACT_SILU, TN_ACT_GELU_TANH, TN_ACT_GELU_ERF, TN_ACT_GELU_QUICK};
+    for (int j = 0; j < 4; j++) {
+        for (int i = 0; i < M; i++) z.data[i] = 1;
+        k->glu(y.data, a.data, z.data, M, acts[j]);
+        k->glu(z.data, a.data, NULL, M, acts[j]);
+        assert_memory_equal(y.data, z.data, M * sizeof(float));
         k->glu(y.data, a.data, b.data, M, acts[j]);
         for (int i = 0; i < M; i++) {
             /* 1 + tanh cancels for negative x: absolute there, of the size of x */
@@ -443,6 +448,32 @@ static void elementwise_kernels_are_right(void **state) {
     each_set(elementwise_set);
 }
 
+static void check_layer_norm(const tn_cpu_kernels *k, rng *r, uint32_t n) {
+    guarded x = guarded_new(n), w = guarded_new(n), b = guarded_new(n), y = guarded_new(n);
+    random_fill(r, x.data, n);
+    random_fill(r, w.data, n);
+    random_fill(r, b.data, n);
+    for (uint32_t i = 0; i < n; i++) x.data[i] += 3; /* the mean must go */
+    for (int biased = 0; biased < 2; biased++) {
+        double mean = 0, squares = 0;
+        k->layer_norm(y.data, x.data, w.data, biased ? b.data : NULL, n, 1e-5f);
+        for (uint32_t i = 0; i < n; i++) mean += x.data[i] / n;
+        for (uint32_t i = 0; i < n; i++) squares += (x.data[i] - mean) * (x.data[i] - mean);
+        double s = 1 / sqrt(squares / n + 1e-5);
+        for (uint32_t i = 0; i < n; i++) {
+            double part = (x.data[i] - mean) * s * w.data[i], want = part + (biased ? b.data[i] : 0);
+            double size = fabs(part) + fabs(want) + 4 * s * fabs((double)w.data[i]);
+            assert_true(fabs(y.data[i] - want) <= (n / 8.0 + 16) * EPS * size);
+        }
+    }
+    k->layer_norm(x.data, x.data, w.data, b.data, n, 1e-5f); /* in place */
+    assert_memory_equal(x.data, y.data, n * sizeof(float));
+    guarded_free(&x);
+    guarded_free(&w);
+    guarded_free(&b);
+    guarded_free(&y);
+}
+
 static void norm_rope_set(const tn_cpu_kernels *k) {
     rng r = {4};
     for (uint32_t n = 1; n < 200; n += n < 40 ? 1 : 23) {
@@ -457,6 +488,7 @@ static void norm_rope_set(const tn_cpu_kernels *k) {
             double want = x.data[i] * s * w.data[i];
             assert_true(fabs(y.data[i] - want) <= (n / 8.0 + 10) * EPS * fabs(want));
         }
+        check_layer_norm(k, &r, n);
         uint32_t n_pair = n / 3;
         for (uint32_t style = TN_ROPE_HALF; style <= TN_ROPE_INTERLEAVED; style++) {
             k->rope(y.data, x.data, n, n_pair, w.data, style); /* any numbers do for cos and sin */
@@ -504,6 +536,7 @@ typedef struct attention_data {
     uint32_t pages[256];
     size_t pool_bytes;
     float *k, *v, *q; /* k, v as they read back from the cache, turned back */
+    uint32_t segment; /* positions that see each other; 0: each sees its past */
 } attention_data;
 
 /* x[0 .. n) turned back, by the definition: blocks of 32, those that are shorter cut into powers of two. */
@@ -556,6 +589,7 @@ static void store_position(const tn_cpu_kernels *k, const attention_data *d, uin
 
 static void attention_data_init(attention_data *d, const attention_case *c, tn_type type, uint64_t seed,
                                 bool reverse) {
+    d->segment = 0;
     rng r = {seed};
     uint32_t n_page = (c->n_pos + c->page_tokens - 1) / c->page_tokens;
     tn_cpu_cache *cache = &d->a.cache;
@@ -593,13 +627,25 @@ static void attention_data_fini(attention_data *d) {
     free(d->q);
 }
 
-static void check_attention(const attention_data *d, uint32_t pos, const float *out) {
+/* What the rows of an item see: with segments, all of the segment that pos is in; with a window too, that and
+ * what the window shows. */
+static void set_sees(const attention_data *d, uint32_t n_pos, tn_cpu_attention_item *item) {
+    if (d->segment == 0) return;
+    item->first = item->pos / d->segment * d->segment;
+    item->end = item->first + d->segment < n_pos ? item->first + d->segment : n_pos;
+}
+
+static void check_attention(const attention_data *d, uint32_t pos, uint32_t n_pos, const float *out) {
     const tn_attention_desc *a = &d->a.desc;
     uint32_t first = a->window && pos >= a->window ? pos - a->window + 1 : 0, dim = a->head_dim;
+    tn_cpu_attention_item item = {.pos = pos};
+    set_sees(d, n_pos, &item);
+    uint32_t last = item.end ? item.end - 1 : pos;
+    if (item.end && (!a->window || item.first < first)) first = item.first;
     for (uint32_t h = 0; h < a->n_head; h++) {
         uint32_t kv = h / (a->n_head / a->n_head_kv);
         double s[1024], sum = 0, want[256] = {0}, size[256] = {0}, top = -INFINITY;
-        for (uint32_t p = first; p <= pos; p++) {
+        for (uint32_t p = first; p <= last; p++) {
             s[p] = 0;
             for (uint32_t i = 0; i < dim; i++)
                 s[p] +=
@@ -608,7 +654,7 @@ static void check_attention(const attention_data *d, uint32_t pos, const float *
             if (a->softcap > 0) s[p] = a->softcap * tanh(s[p] / a->softcap);
             top = fmax(top, s[p]);
         }
-        for (uint32_t p = first; p <= pos; p++) {
+        for (uint32_t p = first; p <= last; p++) {
             double e = exp(s[p] - top);
             sum += e;
             for (uint32_t i = 0; i < dim; i++) {
@@ -620,12 +666,12 @@ static void check_attention(const attention_data *d, uint32_t pos, const float *
         /* A score of size about 4 sqrt(dim) is off by some dim/4 places; e^ carries that into the weights. */
         for (uint32_t i = 0; i < dim; i++)
             assert_true(fabs(out[h * dim + i] - want[i] / sum) <=
-                        (pos - first + 8 * dim + 100) * EPS * size[i] / sum);
+                        (last - first + 8 * dim + 100) * EPS * size[i] / sum);
     }
 }
 
 static void run_attention(const tn_cpu_kernels *k, const attention_data *d, uint32_t pos, uint32_t n_row,
-                          float *out, void *scratch) {
+                          uint32_t n_pos, float *out, void *scratch) {
     const tn_attention_desc *a = &d->a.desc;
     for (uint32_t h = 0; h < a->n_head_kv; h++) {
         tn_cpu_attention_item item = {.q = d->q + (size_t)pos * a->n_head * a->head_dim,
@@ -634,13 +680,14 @@ static void run_attention(const tn_cpu_kernels *k, const attention_data *d, uint
                                       .pos = pos,
                                       .n_row = n_row,
                                       .head_kv = h};
+        set_sees(d, n_pos, &item);
         k->attention(&d->a, &item, scratch);
     }
 }
 
 /* As run_attention, spans apart and in any order. */
 static void run_attention_parts(const tn_cpu_kernels *k, const attention_data *d, uint32_t pos,
-                                uint32_t n_row, float *out, void *scratch) {
+                                uint32_t n_row, uint32_t n_pos, float *out, void *scratch) {
     const tn_attention_desc *a = &d->a.desc;
     for (uint32_t h = 0; h < a->n_head_kv; h++) {
         tn_cpu_attention_item item = {.q = d->q + (size_t)pos * a->n_head * a->head_dim,
@@ -649,6 +696,7 @@ static void run_attention_parts(const tn_cpu_kernels *k, const attention_data *d
                                       .pos = pos,
                                       .n_row = n_row,
                                       .head_kv = h};
+        set_sees(d, n_pos, &item);
         tn_range all = tn_cpu_attention_spans(a, &item);
         size_t each = (size_t)n_row * (a->n_head / a->n_head_kv) * tn_cpu_partial(a->head_dim);
         guarded parts = guarded_new(each * (all.end - all.first));
@@ -660,22 +708,33 @@ static void run_attention_parts(const tn_cpu_kernels *k, const attention_data *d
     }
 }
 
+/* Rows of the next block: within a segment. */
+static uint32_t block_rows(const attention_data *d, uint32_t pos, uint32_t n_row, uint32_t n_pos) {
+    if (n_row > n_pos - pos) n_row = n_pos - pos;
+    if (d->segment && n_row > d->segment - pos % d->segment) n_row = d->segment - pos % d->segment;
+    return n_row;
+}
+
 /* Every position by itself in one cache, blocks of n_row in another with other pages. */
 static void attention_blocks(const tn_cpu_kernels *k, const attention_data *d, const attention_data *e,
                              uint32_t n_pos, uint32_t n_row) {
     size_t cols = (size_t)d->a.desc.n_head * d->a.desc.head_dim;
     guarded alone = guarded_new(n_pos * cols), many = guarded_new(n_pos * cols);
     guarded scratch = guarded_new(tn_cpu_attention_scratch(&d->a.desc) / sizeof(float));
+    uint32_t n;
     for (uint32_t p = 0; p < n_pos; p++) {
-        run_attention(k, d, p, 1, alone.data + p * cols, scratch.data);
-        if (p < 70 || p % 37 == 0 || (p + 2) % 256 < 4) check_attention(d, p, alone.data + p * cols);
+        run_attention(k, d, p, 1, n_pos, alone.data + p * cols, scratch.data);
+        if (p < 70 || p % 37 == 0 || (p + 2) % 256 < 4) check_attention(d, p, n_pos, alone.data + p * cols);
     }
-    for (uint32_t p = 0; p < n_pos; p += n_row)
-        run_attention(k, e, p, n_pos - p < n_row ? n_pos - p : n_row, many.data + p * cols, scratch.data);
+    for (uint32_t p = 0; p < n_pos; p += n) {
+        n = block_rows(e, p, n_row, n_pos);
+        run_attention(k, e, p, n, n_pos, many.data + p * cols, scratch.data);
+    }
     assert_memory_equal(alone.data, many.data, alone.n * sizeof(float));
-    for (uint32_t p = 0; p < n_pos; p += n_row)
-        run_attention_parts(k, d, p, n_pos - p < n_row ? n_pos - p : n_row, many.data + p * cols,
-                            scratch.data);
+    for (uint32_t p = 0; p < n_pos; p += n) {
+        n = block_rows(e, p, n_row, n_pos);
+        run_attention_parts(k, d, p, n, n_pos, many.data + p * cols, scratch.data);
+    }
     assert_memory_equal(alone.data, many.data, alone.n * sizeof(float));
     guarded_free(&alone);
     guarded_free(&many);
@@ -694,6 +753,8 @@ static void attention_set(const tn_cpu_kernels *k) {
         uint32_t most = tn_cpu_attention_rows(&d.a.desc);
         attention_blocks(k, &d, &e, c->n_pos, most);
         if (most > 1) attention_blocks(k, &d, &e, c->n_pos, 1 + (uint32_t)i % (most - 1));
+        d.segment = e.segment = i % 2 ? 300 : 40; /* over spans, and several in one */
+        attention_blocks(k, &d, &e, c->n_pos, most);
         attention_data_fini(&d);
         attention_data_fini(&e);
     }
@@ -721,16 +782,16 @@ static void hostile_position(const tn_cpu_kernels *k, tn_type type, uint32_t kin
     size_t cols = (size_t)c.n_head * c.head_dim, row = (size_t)c.n_head_kv * c.head_dim;
     guarded before = guarded_new(N * cols), after = guarded_new(N * cols);
     guarded scratch = guarded_new(tn_cpu_attention_scratch(&d.a.desc) / sizeof(float));
-    for (uint32_t p = 0; p < N; p++) run_attention(k, &d, p, 1, before.data + p * cols, scratch.data);
+    for (uint32_t p = 0; p < N; p++) run_attention(k, &d, p, 1, N, before.data + p * cols, scratch.data);
     for (uint32_t i = 0; i < row; i++) d.k[AT * row + i] = d.v[AT * row + i] = hostile(kind, i);
     for (uint32_t h = 0; h < c.n_head_kv; h++) store_position(k, &d, AT, h);
-    for (uint32_t p = 0; p < N; p += 5) run_attention(k, &d, p, 5, after.data + p * cols, scratch.data);
+    for (uint32_t p = 0; p < N; p += 5) run_attention(k, &d, p, 5, N, after.data + p * cols, scratch.data);
     for (uint32_t p = 0; p < N; p++) {
         const float *x = before.data + p * cols, *y = after.data + p * cols;
         if (p < AT || p >= AT + WINDOW)
             assert_memory_equal(x, y, cols * sizeof(float));
         else if (kind <= TINY)
-            check_attention(&d, p, y);
+            check_attention(&d, p, N, y);
         else if (kind == NOT_A_NUMBER)
             assert_true(isnan(y[5]));
     }

@@ -118,7 +118,9 @@ static void *serve_connection(void *arg) {
     }
     text[n] = 0;
     if (sscanf(text, "GET %2999s", path) == 1) {
+        pthread_mutex_lock(&c.server->lock);
         memcpy(c.server->request, text, n + 1);
+        pthread_mutex_unlock(&c.server->lock);
         c.server->n_requests++;
         answer(c.fd, path);
     }
@@ -149,6 +151,7 @@ web *web_start(int family) {
     pthread_t thread;
     if (!s) abort();
     signal(SIGPIPE, SIG_IGN);
+    pthread_mutex_init(&s->lock, NULL);
     s->fd = socket(family, SOCK_STREAM, 0);
     if (s->fd < 0 || bind(s->fd, address, n) != 0 || listen(s->fd, 64) != 0 ||
         getsockname(s->fd, address, &n) != 0) {

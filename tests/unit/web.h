@@ -3,6 +3,7 @@
 #ifndef TN_TESTS_WEB_H
 #define TN_TESTS_WEB_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -10,7 +11,8 @@ typedef struct web {
     uint16_t port;
     atomic_int n_connections; /* taken so far */
     atomic_int n_requests;
-    char request[4096]; /* the last one, head and all */
+    pthread_mutex_t lock;
+    char request[4096]; /* the last one, head and all; written under lock */
     int fd;
 } web;
 

@@ -5,11 +5,13 @@
 family_modules =
 modality_modules =
 
+include plugins/audio/local.mk
 include plugins/gemma/local.mk
 include plugins/llama/local.mk
 include plugins/phi3/local.mk
 include plugins/qwen3/local.mk
 include plugins/qwen3_5/local.mk
+include plugins/qwen_audio/local.mk
 include plugins/qwen_vl/local.mk
 include plugins/template/local.mk
 include plugins/video/local.mk

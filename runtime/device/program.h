@@ -111,12 +111,12 @@ typedef struct tn_weight_info {
     const tn_tensor *tensor; /* borrowed from the checkpoint */
     uint64_t first_row;
     uint32_t rows, cols;
-    bool add_one; /* the vector's values are stored minus one */
-    bool neg_exp; /* w = -exp(what is stored) */
-    tn_tensor *view; /* owned: what `tensor` points to where the file's shape is another; its data are borrowed
-                        from the file, or follow it */
-    char *name;   /* as in the checkpoint */
-    char *gguf;   /* as in GGUF files; NULL where these have none */
+    bool add_one;    /* the vector's values are stored minus one */
+    bool neg_exp;    /* w = -exp(what is stored) */
+    tn_tensor *view; /* owned: what `tensor` points to where the file's shape is another; its data are
+                        borrowed from the file, or follow it */
+    char *name;      /* as in the checkpoint */
+    char *gguf;      /* as in GGUF files; NULL where these have none */
 } tn_weight_info;
 
 /* angle of pair i at position p = (float)p * inv_freq[v][i]; cos and sin are multiplied by mscale[v]. A
@@ -153,9 +153,9 @@ typedef struct tn_cache_group {
 enum { TN_CACHE_GROUPS = 8, TN_OUTPUT_PARTS = 8 }; /* of a program at most */
 
 /* A tower's program is cut into stages: an attention looks at rows of the whole picture, so these must have
- * been through all that comes before it, and so does an unfold. Within a stage rows do not know of each other,
- * and any number of them can be taken at a time; an attention stores keys and values in the stage before its
- * own. A text program has one stage. */
+ * been through all that comes before it, and so does an unfold. Within a stage rows do not know of each
+ * other, and any number of them can be taken at a time; an attention stores keys and values in the stage
+ * before its own. A text program has one stage. */
 typedef struct tn_program {
     uint32_t n_op, n_value, n_slot, n_weight, n_rope, n_layer, n_tap;
     tn_op *ops;

@@ -203,7 +203,7 @@ static int check_samples(const tn_sound *s, tn_error *err) {
 
 int tn_mel_make(const tn_audio *a, const tn_sound *s, tn_mel *ret, tn_error *err) {
     extractor x;
-    int64_t n;
+    int64_t n = 0;
     double most = -10;
     *ret = (tn_mel){.n_mel = a->n_mel};
     int rc = lengths(a, s, ret, &n, err);

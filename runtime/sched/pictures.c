@@ -43,7 +43,7 @@ void tn_engine_media_free(tn_engine *e) {
 int tn_engine_check_media(const tn_model *m, const tn_seq_media *media, uint32_t n_media, uint32_t n_prompt,
                           tn_error *err) {
     uint32_t at = 0;
-    if (n_media && !m->tower) return tn_fail(err, TN_EINVAL, "this model takes no images");
+    if (n_media && !m->tower) return tn_fail(err, TN_EINVAL, "this model takes no media");
     for (uint32_t i = 0; i < n_media; i++) {
         const tn_seq_media *p = &media[i];
         tn_media_view v = tn_media_entry_view(p->entry);

@@ -67,7 +67,7 @@ static world world_open(const fixture *f, const bound *b, uint32_t step_tokens) 
     assert_non_null(w.run.model->tower);
     w.has_video = w.run.model->tower->vision.video.text != 0;
     assert_int_equal(tn_media_store_new(1 << 24, &w.store, &err), 0);
-    assert_int_equal(tn_intake_new(&w.run.model->tower->vision, w.store, 0, &w.intake, &err), 0);
+    assert_int_equal(tn_intake_new(&w.run.model->tower->vision, NULL, w.store, 0, &w.intake, &err), 0);
     return w;
 }
 

@@ -37,7 +37,10 @@ static int add_parts(const tn_media_args *a, json_t *parts, json_t *text, tn_err
     for (uint32_t i = 0; i < tn_media_args_count(a) && !rc; i++) {
         tn_media_kind kind;
         tn_media_args_file(a, i, &kind);
-        rc = add_part(parts, json_pack("{s:s}", "type", names[kind]), err);
+        rc = add_part(parts,
+                      kind == TN_MEDIA_AUDIO ? json_pack("{s:s,s:b}", "type", "audio", "audio", 1)
+                                             : json_pack("{s:s}", "type", names[kind]),
+                      err);
     }
     return rc ? rc : add_part(parts, json_pack("{s:s,s:O}", "type", "text", "text", text), err);
 }

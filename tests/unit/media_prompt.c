@@ -355,7 +355,7 @@ static void test_not_expanded(void **state) {
     media[1].seconds = (double[]){0, -1};
     not_expanded(&v, (int32_t[]){91, 90, 90}, 3, media, 3, TN_EFORMAT, "-1 seconds");
     bad.kind = TN_MEDIA_AUDIO;
-    not_expanded(&v, ids, 4, &bad, 1, TN_ENOTSUP, "images and videos only");
+    not_expanded(&v, ids, 4, &bad, 1, TN_ENOTSUP, "takes no recordings");
     bad = image_1x1, bad.grid[1] = 3;
     not_expanded(&v, ids, 4, &bad, 1, TN_EFORMAT, "1 x 3 x 2");
     bad.grid[1] = UINT32_MAX - 1, bad.grid[2] = UINT32_MAX - 1;

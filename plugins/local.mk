@@ -16,6 +16,7 @@ include plugins/qwen_vl/local.mk
 include plugins/template/local.mk
 include plugins/video/local.mk
 include plugins/vision/local.mk
+include plugins/whisper/local.mk
 in_tree_modules = $(family_modules) $(modality_modules)
 
 # A program that is to have them says so three times (runtime/cli/local.mk): $(preopen_flags) among its LDFLAGS,

@@ -36,6 +36,8 @@ typedef struct tn_audio {
     uint32_t row_frames; /* frames that a row of the tower stands for, which is what its input has side by
                             side: [row_frames, n_mel] */
     uint32_t fold;       /* rows of the tower that become one of its output */
+    uint32_t cross;      /* 1: rows have no place in the prompt: cross_attention looks at those of the one
+                            window that belongs to the sequence */
     int32_t token;       /* stands for each row of the output */
     /* What the chat template writes for a recording, replaced by begin, rows, end. The texts are encoded with
      * the model's special tokens; NULL: nothing. Static strings. */

@@ -168,6 +168,13 @@ typedef struct tn_unfold_desc {
     uint32_t kernel[2], stride[2], pad[2]; /* over frames, over bins; stride[0] divides frames */
 } tn_unfold_desc;
 
+/* Attention over the rows of a recording that belongs to the sequence (Radford et al. 2022, section 2.2):
+ * keys are part `part` of the tower's output, values the next one, [n_row, n_head * head_dim] each. */
+typedef struct tn_cross_desc {
+    uint32_t part, n_head, head_dim;
+    float scale;
+} tn_cross_desc;
+
 typedef struct tn_recorder tn_recorder;
 /* Owned by the host, valid during record(). [control thread] */
 struct tn_recorder {
@@ -242,6 +249,11 @@ struct tn_recorder {
     /* A table of positions that no checkpoint has: row p is sin(p f_0), ..., sin(p f_m), cos(p f_0), ...,
      * cos(p f_m), f_i = 10000^(-i / m), m = cols / 2 - 1. cols is even. */
     tn_weight (*sinusoids)(tn_recorder *r, uint32_t rows, uint32_t cols);
+    /* Text: [T, cols(table)], row p of the table for a token at position p. It has as many rows as the
+     * context has tokens. */
+    tn_value (*positions)(tn_recorder *r, tn_weight table);
+    /* Text: q [T, n_head * head_dim] -> the same. */
+    tn_value (*cross_attention)(tn_recorder *r, tn_value q, const tn_cross_desc *d);
 };
 
 /* Shorthands for what families declare most. layer replaces "%u"; flags as in tn_weight_flags. */

@@ -33,6 +33,8 @@ typedef enum tn_op_kind {
     TN_OP_FOLD,        /* out[t] = in0[n t], ..., in0[n t + n - 1], n = `group` */
     TN_OP_MEAN,        /* out[t] = the mean of those */
     TN_OP_UNFOLD,      /* out = what a convolution looks at in in0, see tn_unfold_desc */
+    TN_OP_POSITIONS,   /* out[t] = w[pos[t]] */
+    TN_OP_CROSS,       /* out = attention(in0 = q) over rows of the sequence's recording, see tn_cross_desc */
     TN_N_OP
 } tn_op_kind;
 
@@ -55,6 +57,7 @@ typedef struct tn_op {
         tn_conv_desc conv;
         tn_delta_desc delta;
         tn_unfold_desc unfold;
+        tn_cross_desc cross;
     };
 } tn_op;
 
@@ -150,7 +153,7 @@ typedef struct tn_cache_group {
     uint32_t n_layer;
 } tn_cache_group;
 
-enum { TN_CACHE_GROUPS = 8, TN_OUTPUT_PARTS = 8 }; /* of a program at most */
+enum { TN_CACHE_GROUPS = 8, TN_OUTPUT_PARTS = 64 }; /* of a program at most */
 
 /* A tower's program is cut into stages: an attention looks at rows of the whole picture, so these must have
  * been through all that comes before it, and so does an unfold. Within a stage rows do not know of each
@@ -168,6 +171,8 @@ typedef struct tn_program {
     tn_cache_group groups[TN_CACHE_GROUPS];
     tn_value logits; /* [R, n_vocab]; of a tower 0 */
     uint32_t n_vocab, n_embd;
+    uint32_t n_position; /* that tables have; 0: there are none */
+    uint32_t n_cross;    /* parts of a recording that are looked at; 0: none */
     bool is_tower;
     uint32_t n_stage;
     uint32_t n_input;                  /* columns of the input */

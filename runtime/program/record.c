@@ -48,6 +48,8 @@ static const char *const op_names[TN_N_OP] = {
     [TN_OP_FOLD] = "fold",
     [TN_OP_MEAN] = "mean",
     [TN_OP_UNFOLD] = "unfold",
+    [TN_OP_POSITIONS] = "positions",
+    [TN_OP_CROSS] = "cross_attention",
 };
 
 const char *tn_op_name(tn_op_kind kind) {
@@ -104,7 +106,7 @@ static bool has_place(recording *r, tn_op_kind op) {
     bool for_towers =
         op == TN_OP_INPUT || op == TN_OP_MIX || op == TN_OP_FOLD || op == TN_OP_MEAN || op == TN_OP_UNFOLD;
     bool for_text = op == TN_OP_CONV || op == TN_OP_DELTA_RULE || op == TN_OP_OUTPUT_ROWS ||
-                    op == TN_OP_MEDIA || op == TN_OP_EMBED;
+                    op == TN_OP_MEDIA || op == TN_OP_EMBED || op == TN_OP_POSITIONS || op == TN_OP_CROSS;
     if (r->p->is_tower ? for_text : for_towers)
         return fail(r, TN_EMODULE, "%s has no place in a %s", op_names[op],
                     r->p->is_tower ? "tower" : "text program");
@@ -700,6 +702,29 @@ static tn_weight rec_sinusoids(tn_recorder *api, uint32_t rows, uint32_t cols) {
     return name && view ? p->n_weight : fail(r, TN_ENOMEM, "out of memory");
 }
 
+static tn_value rec_positions(tn_recorder *api, tn_weight table) {
+    recording *r = self(api);
+    const tn_weight_info *wi = weight_info(r, TN_OP_POSITIONS, table);
+    if (!wi) return 0;
+    if (!r->p->n_position || wi->rows < r->p->n_position) r->p->n_position = wi->rows;
+    return append(r, (tn_op){.kind = TN_OP_POSITIONS, .w = table}, TN_ROWS_TOKEN, wi->cols);
+}
+
+static tn_value rec_cross(tn_recorder *api, tn_value q, const tn_cross_desc *d) {
+    recording *r = self(api);
+    const tn_value_info *qi = value(r, TN_OP_CROSS, q);
+    if (!check_tokens(r, TN_OP_CROSS, "q", qi, (uint64_t)d->n_head * d->head_dim)) return 0;
+    if (!d->n_head || d->n_head > MAX_HEAD || !d->head_dim || !isfinite(d->scale))
+        return fail(r, TN_EFORMAT, "cross_attention: %u heads of %u", d->n_head, d->head_dim);
+    if (d->part > TN_OUTPUT_PARTS - 2)
+        return fail(r, TN_ELIMIT, "cross_attention: part %u, the limit is %d", d->part, TN_OUTPUT_PARTS - 2);
+    if (qi->cols != r->p->n_embd)
+        return fail(r, TN_EMODULE, "cross_attention: %u columns, rows of recordings have %u", qi->cols,
+                    r->p->n_embd);
+    if (d->part + 2 > r->p->n_cross) r->p->n_cross = d->part + 2;
+    return append(r, (tn_op){.kind = TN_OP_CROSS, .in = {q}, .cross = *d}, TN_ROWS_TOKEN, qi->cols);
+}
+
 static void rec_output(tn_recorder *api, tn_value x, uint32_t part) {
     recording *r = self(api);
     tn_program *p = r->p;
@@ -796,6 +821,8 @@ static int record(void (*recorder)(void *, tn_recorder *), void *instance, tn_hp
         .output = rec_output,
         .unfold = rec_unfold,
         .sinusoids = rec_sinusoids,
+        .positions = rec_positions,
+        .cross_attention = rec_cross,
     };
     r.p = calloc(1, sizeof *r.p);
     if (!r.p) return tn_fail(err, TN_ENOMEM, "out of memory");

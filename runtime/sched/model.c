@@ -88,6 +88,19 @@ static int create_instance(tn_registry *r, const tn_model_config *o, tn_hparams 
     return 0;
 }
 
+/* Whether the two programs of a model and what its family says of it go together. */
+static int check_parts(const tn_model *m, tn_error *err) {
+    const tn_program *p = m->program, *tower = m->tower ? m->tower->program : NULL;
+    if (p->n_position && m->info.n_ctx > p->n_position)
+        return tn_fail(err, TN_EMODULE, "a context of %u tokens, and positions for %u", m->info.n_ctx,
+                       p->n_position);
+    if (p->n_cross && (!tower || tower->n_output < p->n_cross || tower->n_embd != p->n_embd))
+        return tn_fail(err, TN_EMODULE,
+                       "cross attention looks at %u parts of a recording, the tower gives others",
+                       p->n_cross);
+    return 0;
+}
+
 static int load_program(tn_registry *r, const tn_model_config *o, tn_model *m, tn_error *err) {
     tn_hparams h;
     int rc = tn_hparams_init(&h, m->checkpoint, err);
@@ -96,6 +109,7 @@ static int load_program(tn_registry *r, const tn_model_config *o, tn_model *m, t
     if (!rc) rc = create_instance(r, o, &h, m, err);
     if (!rc) rc = tn_program_record(m->family, m->instance, &h, &m->program, err);
     if (!rc) rc = tn_tower_open(m->family, m->instance, &h, &m->tower, err);
+    if (!rc) rc = check_parts(m, err);
     if (!rc) tn_program_log_unread(m->program, m->tower ? m->tower->program : NULL, m->checkpoint);
     tn_hparams_fini(&h);
     return rc;

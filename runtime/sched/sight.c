@@ -87,11 +87,31 @@ static int sight_of(const tn_vision *v, tn_media_prompt *p, const tn_seen *seen,
     return rc;
 }
 
+/* A prompt beside its recording. */
+static int beside(const int32_t *ids, size_t n, const tn_seen *seen, size_t n_seen, tn_sight *ret,
+                  tn_error *err) {
+    if (n_seen != 1 || seen[0].n_entry != 1)
+        return tn_fail(err, TN_EINVAL, "%zu recordings of %u windows: this model takes one window at a time",
+                       n_seen, n_seen ? seen[0].n_entry : 0);
+    *ret = (tn_sight){.ids = malloc((n + 1) * sizeof *ids), .n_ids = (uint32_t)n};
+    ret->media = calloc(1, sizeof *ret->media);
+    if (!ret->ids || !ret->media) {
+        tn_sight_fini(ret);
+        return tn_fail(err, TN_ENOMEM, "out of memory");
+    }
+    memcpy(ret->ids, ids, n * sizeof *ids);
+    ret->media[0].entry = seen[0].entries[0];
+    ret->n_media = 1;
+    tn_media_hold(seen[0].entries[0]);
+    return 0;
+}
+
 int tn_sight_bind(const tn_model *m, const int32_t *ids, size_t n, const tn_seen *seen, size_t n_seen,
                   tn_sight *ret, tn_error *err) {
     tn_media_prompt p = {0};
     *ret = (tn_sight){0};
     if (!m->tower) return no_tower(err);
+    if (m->program->n_cross) return beside(ids, n, seen, n_seen, ret, err);
     const tn_vision *v = &m->tower->vision;
     const tn_media_rules rules = rules_of(m->tower);
     tn_medium *media = media_of(v, seen, n_seen);
@@ -116,6 +136,8 @@ int tn_sight_write(const tn_model *m, const char *text, size_t len, const tn_see
     tn_buf out;
     *ret = (tn_sight){0};
     if (!m->tower) return no_tower(err);
+    if (m->program->n_cross)
+        return tn_fail(err, TN_ENOTSUP, "this model writes down recordings and does not chat");
     const tn_vision *v = &m->tower->vision;
     const tn_media_rules rules = rules_of(m->tower);
     tn_medium *media = media_of(v, seen, n_seen);

@@ -31,7 +31,7 @@ static int check_vision(const tn_vision *v, const tn_program *p, tn_error *err) 
 static int check_audio(const tn_audio *a, const tn_program *p, tn_error *err) {
     int rc = tn_sound_check(a, err);
     if (rc) return rc;
-    if (p->n_input != a->row_frames * a->n_mel || p->fold != a->fold || p->n_output != 1)
+    if (p->n_input != a->row_frames * a->n_mel || p->fold != a->fold || (p->n_output != 1 && !a->cross))
         return tn_fail(
             err, TN_EMODULE,
             "the tower takes rows of %u values and makes %u of them one, in %u parts; its family says "

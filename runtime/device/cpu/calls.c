@@ -189,6 +189,26 @@ void tn_cpu_run_unfold(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t memb
     }
 }
 
+void tn_cpu_run_positions(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);)
+        memcpy(c->out + w.row * c->cols, c->w + (size_t)x->step.pos[w.row] * c->cols,
+               c->cols * sizeof(float));
+}
+
+/* Heads of tokens are dealt out in contiguous shares. */
+void tn_cpu_run_cross(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    const tn_cross_desc *d = &c->cross;
+    const tn_step *s = &x->step;
+    tn_range r = tn_team_share((uint64_t)s->n_token * d->n_head, 1, member, n_member);
+    for (uint64_t i = r.first; i < r.end; i++) {
+        const tn_step_cross *rows = s->seqs[s->seq[i / d->n_head]].cross;
+        const size_t head = (size_t)(i % d->n_head) * d->head_dim, at = i * d->head_dim;
+        x->device->kernels->cross(c->in[0] + at, rows->parts[d->part] + head, rows->parts[d->part + 1] + head,
+                                  rows->n_row, c->cols, d->head_dim, d->scale, tn_cpu_scratch(x, member),
+                                  c->out + at);
+    }
+}
+
 /* The media run that row t is part of, or NULL. Runs ascend, as rows do that ask. */
 static const tn_step_media *media_at(const tn_step *s, uint32_t t, uint32_t *next) {
     while (*next < s->n_media && t >= s->media[*next].first_token + s->media[*next].n_token) ++*next;

@@ -30,6 +30,8 @@ static const struct {
     {tn_cpu_run_fold, "fold"},
     {tn_cpu_run_mean, "mean"},
     {tn_cpu_run_unfold, "unfold"},
+    {tn_cpu_run_positions, "positions"},
+    {tn_cpu_run_cross, "cross attention"},
     {tn_cpu_run_media, "media"},
     {tn_cpu_run_add, "add"},
     {tn_cpu_run_scale, "scale"},

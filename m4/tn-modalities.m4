@@ -35,6 +35,8 @@ AC_DEFUN([TN_MODALITIES], [
     AC_DEFINE([HAVE_SOXR], [1], [recordings are resampled with libsoxr])
     tn_have_audio=yes])
   AM_CONDITIONAL([HAVE_AUDIO], [test $tn_have_audio = yes])
+  AS_IF([test $tn_have_vision = yes], [AC_DEFINE([HAVE_VISION], [1], [the module vision is built])])
+  AS_IF([test $tn_have_video = yes], [AC_DEFINE([HAVE_VIDEO], [1], [the module video is built])])
   AM_CONDITIONAL([HAVE_VISION], [test $tn_have_vision = yes])
   AM_CONDITIONAL([HAVE_VIDEO], [test $tn_have_video = yes])
 ])

@@ -14,8 +14,8 @@
 
 enum {
     TN_ELEMENT_THREADS = 128,        /* of kernels that work element by element */
-    TN_ELEMENT_VEC = 4,              /* glu, add, scale, softcap: columns of a thread */
-    TN_NORM_THREADS = 256,           /* rms_norm: a threadgroup per group of columns */
+    TN_ELEMENT_VEC = 4,              /* kernels of elementwise.metal: columns of a thread */
+    TN_NORM_THREADS = 256,           /* rms_norm, layer_norm: a threadgroup per group of columns */
     TN_NORM_SIMD_GROUP = 512,        /* rms_norm_simd: columns of the widest group that a simdgroup takes, */
     TN_NORM_SIMD_THREADS = 128,      /* and its threads */
     TN_ROPE_HEADS = 4,               /* rope: heads of a thread */
@@ -54,6 +54,7 @@ enum tn_metal_constant {
     TN_FC_SPLIT = 12,     /* linear_rows: simdgroups that share the sums of a column: 1, 2, 4 */
     TN_FC_COLS = 13,      /* linear_rows: columns of a lane: 1, 2, 4, 8; times TN_FC_ROWS at most 64 */
     TN_FC_RESIDUAL = 14,  /* linear_rows, linear_tiles: 1: a matrix is added to the product */
+    TN_FC_SEES = 15,      /* attention_rows, attention_tiles: enum tn_metal_sees_kind */
 };
 
 /* A token of the step: what row t of every [T, ...] matrix belongs to. */
@@ -77,6 +78,25 @@ typedef struct tn_metal_seq {
     uint32_t first_pos;
     uint32_t reserved;
 } tn_metal_seq;
+
+/* What a row of T sees beside or instead of its past: positions first .. end; end 0: its past alone. */
+typedef struct tn_metal_sees {
+    uint32_t first, end;
+} tn_metal_sees;
+
+/* What attention makes of it: nothing; it is seen as well (rows of an image in text); it alone is seen (towers). */
+enum tn_metal_sees_kind { TN_SEE_PAST = 0, TN_SEE_MORE = 1, TN_SEE_ONLY = 2 };
+
+/* Coordinates of a row of T: time, y, x. */
+typedef struct tn_metal_coord {
+    uint32_t at[4];
+} tn_metal_coord;
+
+/* The rows of a table whose weighted sum stands for a row of T. */
+typedef struct tn_metal_mix {
+    uint32_t index[4];
+    float weight[4];
+} tn_metal_mix;
 
 /* What a list of rows is padded with. */
 #define TN_NO_ROW 0xffffffffu
@@ -129,11 +149,18 @@ typedef struct tn_rms_norm_args {
     float eps;
 } tn_rms_norm_args;
 
+typedef struct tn_layer_norm_args {
+    uint32_t cols;
+    uint32_t has_bias; /* 0: the buffer bound as bias is not read */
+    float eps;
+} tn_layer_norm_args;
+
 typedef struct tn_rope_args {
     uint32_t n_head, head_dim;
     uint32_t n_dims;      /* rotated, even, at most head_dim */
     uint32_t interleaved; /* 1: pairs (2i, 2i + 1); 0: pairs (i, i + n_dims / 2) */
     float mscale[2];      /* factor of cos and sin by rope variant */
+    uint32_t has_axes;    /* 0: axis and coords are not read */
 } tn_rope_args;
 
 /* How keys and values are stored: numbers of enum tn_type. */
@@ -207,11 +234,21 @@ typedef struct tn_delta_args {
     float scale, eps;
 } tn_delta_args;
 
-/* glu, add, scale, softcap, output_rows. */
+/* glu, activation, add, scale, softcap, output_rows, mix_rows. */
 typedef struct tn_element_args {
     uint32_t cols;
     float f; /* scale: the factor; softcap: the cap */
 } tn_element_args;
+
+/* mean_rows: n rows of cols columns become one. */
+typedef struct tn_mean_args {
+    uint32_t cols, n;
+} tn_mean_args;
+
+/* media_rows: adds 1: to what the row has, else in its place. */
+typedef struct tn_media_args {
+    uint32_t cols, adds;
+} tn_media_args;
 
 /* Of each run of `run` columns, n from `first` on. */
 typedef struct tn_slice_args {

@@ -216,10 +216,12 @@ static inline bool is_in_pass(uint unit, uint i, uint n_head)
 }
 
 /* A row's attention, of HEADS query heads that read the same key/value head (Vaswani et al. 2017, eq. 1; Ainslie et al.
- * 2023): score = softcap(scale * q.k), over positions max(0, pos - window + 1) .. pos of its own sequence.
+ * 2023): score = softcap(scale * q.k), over positions max(0, pos - window + 1) .. pos of its own sequence, or what
+ * SEES and sees say (kv.h: row_sees).
  *
  * q, out: [T, n_head * HEAD_DIM], not the same. pool, page_table: metal/args.h, this step's keys and values included.
- * rows: [grid's rows], of T. The query heads of a key/value head go in b = ceil(n_head / n_head_kv / HEADS) batches.
+ * rows: [grid's rows], of T. sees: [T], read unless SEES is TN_SEE_PAST, which it is with WHOLE 0. The query heads of a
+ * key/value head go in b = ceil(n_head / n_head_kv / HEADS) batches.
  * WHOLE 0: grid (n_head_kv * b, rows, spans): the threadgroup's span, counted from the row's first, goes to
  *   parts: [spans, rows, n_head, tn_attention_part] for attention_merge; out is not touched.
  * WHOLE 1: grid (n_head_kv * b, rows): the threadgroup folds its row's spans itself; parts is not touched.
@@ -232,6 +234,7 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
                            device float                *parts      [[buffer(5)]],
                            device float                *out        [[buffer(6)]],
                            constant tn_attention_args  &a          [[buffer(7)]],
+                           device const tn_metal_sees  *sees       [[buffer(8)]],
                            uint3 at   [[threadgroup_position_in_grid]],
                            uint3 grid [[threadgroups_per_grid]],
                            uint  tid  [[thread_index_in_threadgroup]],
@@ -252,8 +255,8 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
     const uint head_kv = at.x / batches, first_head = head_kv * group + at.x % batches * HEADS;
     const uint n_head = min(HEADS, (head_kv + 1) * group - first_head);
     const uint row = rows[at.y];
-    const uint pos = tokens[row].pos;
-    const uint first = a.window != 0 && pos >= a.window ? pos + 1 - a.window : 0;
+    const uint2 seen = row_sees(a.window, tokens[row].pos, sees, row);
+    const uint first = seen.x, pos = seen.y - 1; /* pos: the last one, the row's own unless sees says otherwise */
     const uint first_span = first / TN_ATTENTION_SPAN, last_span = pos / TN_ATTENTION_SPAN;
     const uint begin = WHOLE != 0 ? first_span : first_span + at.z, end = WHOLE != 0 ? last_span : begin;
     if (end > last_span)
@@ -274,7 +277,7 @@ kernel void attention_rows(device const float          *q          [[buffer(0)]]
         const uint part = span * TN_ATTENTION_SPAN + simd * PART; /* the simdgroup's positions part .. part + PART */
         threadgroup ulong *place = places + simd * PART;
         threadgroup float *weight = weights + simd * TN_ATTENTION_HEADS * STEP;
-        /* Those that the row does not see have weight 0, and in place of what they hold its own key and value. */
+        /* Those that the row does not see have weight 0, and in place of what they hold one that it sees. */
         for (uint i = lane; i < PART; i += TN_SIMD_WIDTH)
             place[i] = kv_place(a.kv, pages, part + i >= first && part + i <= pos ? part + i : pos);
         simdgroup_barrier(mem_flags::mem_threadgroup);

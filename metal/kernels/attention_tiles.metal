@@ -100,10 +100,20 @@ static inline void load_block(device const uchar *k, device const uchar *v, cons
     }
 }
 
+/* What row `row` of the tile sees, as row_sees; of a row that it has not, nothing: from beyond all to 0. */
+static inline uint2 tile_row_sees(constant tn_attention_args &a, tn_metal_tile tile, device const tn_metal_sees *sees,
+                                  uint row)
+{
+    if (row >= tile.n_row)
+        return uint2(0xffffffffu, 0u);
+    return row_sees(a.window, tile.first_pos + row, sees, tile.first_row + row);
+}
+
 /* Attention of the prompt rows of a tile, a query head at a time (Dao et al. 2022, "FlashAttention", alg. 1, with
  * simdgroup matrices): score and what a row sees as for attention_rows.
  *
  * q, out: [T, n_head * HEAD_DIM], not the same. pool, page_table: metal/args.h, this step's keys and values included.
+ * sees: [T], read unless SEES is TN_SEE_PAST.
  * Grid: (n_head, tiles) threadgroups of TN_ATTENTION_THREADS; simdgroup i takes rows 8 i .. of the tile.
  * HEAD_DIM at most TN_TILE_MAX_HEAD_DIM. HALF: weights, keys and values are rounded to halves before they are
  * multiplied, q to one or two of them.
@@ -121,6 +131,7 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
                             device const uint          *page_table [[buffer(3)]],
                             device float               *out        [[buffer(4)]],
                             constant tn_attention_args &a          [[buffer(5)]],
+                            device const tn_metal_sees *sees       [[buffer(6)]],
                             uint3 at   [[threadgroup_position_in_grid]],
                             uint  tid  [[thread_index_in_threadgroup]],
                             uint  lane [[thread_index_in_simdgroup]],
@@ -138,14 +149,11 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
 
     /* The lane's row of scores and its part of the columns; what the row sees. */
     const uint row = simd * SIMD_ROWS + lane / 4, width = keys / 4, column = lane % 4 * width;
-    const uint pos = tile.first_pos + row;
-    const uint first = a.window != 0 && pos >= a.window ? pos + 1 - a.window : 0;
-    /* What the tile's and the simdgroup's rows see together. */
-    const uint end = tile.first_pos + tile.n_row;
-    const uint begin = a.window != 0 && tile.first_pos >= a.window ? tile.first_pos + 1 - a.window : 0;
-    const uint simd_pos = tile.first_pos + simd * SIMD_ROWS;
-    const uint simd_end = simd * SIMD_ROWS < tile.n_row ? min(end, simd_pos + SIMD_ROWS) : 0;
-    const uint simd_begin = a.window != 0 && simd_pos >= a.window ? simd_pos + 1 - a.window : 0;
+    const uint2 seen = tile_row_sees(a, tile, sees, row);
+    /* What the tile's rows, one a lane, and the simdgroup's see together. */
+    const uint2 of_lane = tile_row_sees(a, tile, sees, lane);
+    const uint begin = simd_min(of_lane.x), end = simd_max(of_lane.y);
+    const uint simd_begin = simd_min(seen.x), simd_end = simd_max(seen.y);
 
     threadgroup float *stage = stages + simd * STAGE;
     threadgroup half *stage_half = (threadgroup half *)stage;
@@ -210,7 +218,7 @@ kernel void attention_tiles(device const float         *q          [[buffer(0)]]
             float x = stage[lane / 4 * STAGE_STRIDE + column + i];
             if (a.softcap > 0.0f)
                 x = precise::tanh(x);
-            score[i] = p >= first && p <= pos && row < tile.n_row ? x : NO_SCORE;
+            score[i] = p >= seen.x && p < seen.y ? x : NO_SCORE;
             highest = max(highest, score[i]);
         }
         highest = max(highest, simd_shuffle_xor(highest, ushort(1)));

@@ -8,11 +8,12 @@
 
 using namespace metal;
 
-constant uint ACTIVATION [[function_constant(TN_FC_ACTIVATION)]]; /* of glu: enum tn_activation */
+constant uint ACTIVATION [[function_constant(TN_FC_ACTIVATION)]]; /* enum tn_activation */
 
 #define SILU 1
 #define GELU_TANH 2
 #define GELU_ERF 3
+#define GELU_QUICK 5
 
 /* 1 / (1 + e^-x) without a large power. */
 static inline float sigmoid(float x)
@@ -35,7 +36,8 @@ static inline float gelu_erf(float x)
     return max(x, 0.0f) - 0.5f * abs(x) * (p * t * precise::exp(-z * z));
 }
 
-/* gelu_tanh: x/2 (1 + tanh(u)) = x sigmoid(2 u), u = sqrt(2/pi) (x + 0.044715 x^3) (Hendrycks & Gimpel 2016, section
+/* gelu_quick: x sigmoid(1.702 x) (there).
+ * gelu_tanh: x/2 (1 + tanh(u)) = x sigmoid(2 u), u = sqrt(2/pi) (x + 0.044715 x^3) (Hendrycks & Gimpel 2016, section
  * 2). */
 static inline float activate(float x)
 {
@@ -45,6 +47,8 @@ static inline float activate(float x)
         return x * sigmoid(1.59576912f * (x + 0.044715f * x * x * x));
     if (ACTIVATION == GELU_ERF)
         return gelu_erf(x);
+    if (ACTIVATION == GELU_QUICK)
+        return x * sigmoid(1.702f * x);
     return sigmoid(x);
 }
 
@@ -76,6 +80,26 @@ kernel void glu(device const float       *gate [[buffer(0)]],
         out[row + col] = activate(gate[row + col]) * up[row + col];
 }
 
+/* out = act(x). TN_OP_ACTIVATE. */
+kernel void activation(device const float       *x   [[buffer(0)]],
+                       device float             *out [[buffer(1)]],
+                       constant tn_element_args &a   [[buffer(2)]],
+                       uint3 at  [[threadgroup_position_in_grid]],
+                       uint  tid [[thread_index_in_threadgroup]])
+{
+    const uint first = first_col(at.x, tid), end = min(first + TN_ELEMENT_VEC, a.cols);
+    const ulong row = ulong(at.y) * a.cols;
+    if (first >= a.cols)
+        return;
+    if (a.cols % TN_ELEMENT_VEC == 0) {
+        const float4 v = *(device const float4 *)(x + row + first);
+        *(device float4 *)(out + row + first) = float4(activate(v.x), activate(v.y), activate(v.z), activate(v.w));
+        return;
+    }
+    for (uint col = first; col < end; col++)
+        out[row + col] = activate(x[row + col]);
+}
+
 /* out = x + y. TN_OP_ADD. */
 kernel void add(device const float       *x   [[buffer(0)]],
                 device const float       *y   [[buffer(1)]],
@@ -97,7 +121,7 @@ kernel void add(device const float       *x   [[buffer(0)]],
         out[row + col] = x[row + col] + y[row + col];
 }
 
-/* out = f * x. TN_OP_SCALE, and TN_OP_TAP with f = 1. */
+/* out = f * x. TN_OP_SCALE, and with f = 1 whatever copies a value: TN_OP_TAP, TN_OP_INPUT, TN_OP_FOLD. */
 kernel void scale(device const float       *x   [[buffer(0)]],
                   device float             *out [[buffer(1)]],
                   constant tn_element_args &a   [[buffer(2)]],

@@ -10,6 +10,7 @@ using namespace metal;
 
 constant uint KV_TYPE [[function_constant(TN_FC_KV_TYPE)]];
 constant uint HEAD_DIM [[function_constant(TN_FC_HEAD_DIM)]];
+constant uint SEES [[function_constant(TN_FC_SEES)]];
 
 /* Below every score, and still a number. */
 #define NO_SCORE (-1.0e30f)
@@ -147,6 +148,15 @@ static inline float kv_turn_back(float x, uint n, uint lane)
     if (KV_TYPE != TN_KV_Q8_0)
         return x;
     return kv_turn(x, n, lane) * (1.0f / float(kv_part(n, lane)));
+}
+
+/* What row `row` of T sees, at position pos: x the first position, y the one behind the last. */
+static inline uint2 row_sees(uint window, uint pos, device const tn_metal_sees *sees, uint row)
+{
+    const uint first = window != 0 && pos >= window ? pos + 1 - window : 0;
+    if (SEES == TN_SEE_PAST || sees[row].end == 0)
+        return uint2(first, pos + 1);
+    return uint2(SEES == TN_SEE_ONLY ? sees[row].first : min(first, sees[row].first), sees[row].end);
 }
 
 /* Scores are kept in units in which a weight is exp2(spread * (score - top)): q is multiplied by kv_query_factor; a

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* out = x / sqrt(mean(x^2) + eps) * weight, per run of `group` columns (Zhang & Sennrich 2019, eq. 4). TN_OP_RMS_NORM.
+/* rms_norm: out = x / sqrt(mean(x^2) + eps) * weight, per run of `group` columns (Zhang & Sennrich 2019, eq. 4).
+ * TN_OP_RMS_NORM.
  *
  * x, out: [rows, cols], may be the same buffer. weight: [group].
  * A thread adds squares in ascending order, by four where a group's columns can be loaded so, in steps of what its
@@ -74,4 +75,54 @@ kernel void rms_norm_simd(device const float        *x      [[buffer(0)]],
     const float factor = precise::rsqrt(total / float(a.group) + a.eps);
     for (uint i = lane; i < a.group; i += TN_SIMD_WIDTH)
         out[first + i] = x[first + i] * factor * weight[i];
+}
+
+/* out = (x - mean) / sqrt(variance + eps) * weight (+ bias) over each row (Ba et al. 2016, eq. 3), the variance summed
+ * up from differences to the mean. TN_OP_LAYER_NORM.
+ *
+ * x, out: [rows, cols], may be the same buffer. weight, bias: [cols], bias read where has_bias. Order of sums: as
+ * above, one by one. Grid: (1, rows) threadgroups of TN_NORM_THREADS. */
+kernel void layer_norm(device const float          *x      [[buffer(0)]],
+                       device const float          *weight [[buffer(1)]],
+                       device const float          *bias   [[buffer(2)]],
+                       device float                *out    [[buffer(3)]],
+                       constant tn_layer_norm_args &a      [[buffer(4)]],
+                       uint3 at   [[threadgroup_position_in_grid]],
+                       uint  tid  [[thread_index_in_threadgroup]],
+                       uint  lane [[thread_index_in_simdgroup]],
+                       uint  simd [[simdgroup_index_in_threadgroup]])
+{
+    threadgroup float sums[TN_NORM_THREADS / TN_SIMD_WIDTH];
+    threadgroup float spreads[TN_NORM_THREADS / TN_SIMD_WIDTH];
+    const ulong row = ulong(at.y) * a.cols;
+
+    float sum = 0.0f;
+    for (uint i = tid; i < a.cols; i += TN_NORM_THREADS)
+        sum += x[row + i];
+    sum = simd_sum(sum);
+    if (lane == 0)
+        sums[simd] = sum;
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    float mean = 0.0f;
+    for (uint s = 0; s < TN_NORM_THREADS / TN_SIMD_WIDTH; s++)
+        mean += sums[s];
+    mean /= float(a.cols);
+
+    float spread = 0.0f;
+    for (uint i = tid; i < a.cols; i += TN_NORM_THREADS) {
+        const float off = x[row + i] - mean;
+        spread = fma(off, off, spread);
+    }
+    spread = simd_sum(spread);
+    if (lane == 0)
+        spreads[simd] = spread;
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    float total = 0.0f;
+    for (uint s = 0; s < TN_NORM_THREADS / TN_SIMD_WIDTH; s++)
+        total += spreads[s];
+    const float factor = precise::rsqrt(total / float(a.cols) + a.eps);
+    for (uint i = tid; i < a.cols; i += TN_NORM_THREADS) {
+        const float y = (x[row + i] - mean) * factor * weight[i];
+        out[row + i] = a.has_bias != 0 ? y + bias[i] : y;
+    }
 }

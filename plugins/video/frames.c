@@ -16,6 +16,8 @@ typedef struct decoder {
     video_source *s;
     const video_timeline *t;
     const tn_modality_limits *limits;
+    const uint32_t *index; /* [n_index] what is wanted */
+    uint32_t n_index;
     tn_modality_sink *sink;
     tn_error *err;
     AVCodecContext *codec;
@@ -149,11 +151,30 @@ static int deliver(decoder *d, const AVFrame *f, uint32_t index) {
 
 /* ---- One after the other ---- */
 
+static bool is_wanted(const decoder *d, int64_t time) {
+    uint32_t low = 0, high = d->n_index;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (d->t->time[d->index[mid]] < time)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < d->n_index && d->t->time[d->index[low]] == time;
+}
+
+/* What nobody wants and no other frame refers to need not be decoded. */
+static enum AVDiscard skip_of(const decoder *d, const AVPacket *p) {
+    return d->t->counted || p->pts == AV_NOPTS_VALUE || is_wanted(d, p->pts) ? AVDISCARD_DEFAULT
+                                                                             : AVDISCARD_NONREF;
+}
+
 /* Feeds one packet. One that cannot be decoded is passed over here: whether a frame that is wanted is missing
  * is seen when it should be shown. */
 static int feed(decoder *d) {
     int rc = video_source_read(d->s, d->packet, d->err);
     if (rc && rc != VIDEO_END) return rc;
+    if (!rc) d->codec->skip_frame = skip_of(d, d->packet);
     int sent = avcodec_send_packet(d->codec, rc == VIDEO_END ? NULL : d->packet);
     av_packet_unref(d->packet);
     return sent == AVERROR(ENOMEM) ? out_of_memory(d) : 0;
@@ -270,7 +291,8 @@ static int reach(decoder *d, uint32_t index) {
 
 int video_frames(video_source *s, const video_timeline *t, const tn_modality_limits *limits,
                  const uint32_t *index, uint32_t n_index, tn_modality_sink *sink, tn_error *err) {
-    decoder d = {.s = s, .t = t, .limits = limits, .sink = sink, .err = err};
+    decoder d = {
+        .s = s, .t = t, .limits = limits, .index = index, .n_index = n_index, .sink = sink, .err = err};
     int rc = prepare(&d);
     for (uint32_t i = 0; !rc && i < n_index; i++) rc = reach(&d, index[i]);
     release(&d);

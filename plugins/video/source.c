@@ -11,12 +11,12 @@
 
 enum { IO_BYTES = 1 << 16, PROBE_BYTES = 1 << 18, STREAMS_MAX = 64, SIDE_MAX = 1 << 15 };
 
-#define CONTAINERS "mov,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,ivf"
+#define CONTAINERS "mov,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,ivf,apng,gif"
 /* Known, so that a file of theirs gets a better answer than "not a video". */
 #define SOUNDS "wav,mp3,flac,aac,amr,aiff,w64"
 #define CODECS                                                                                               \
     "h264,hevc,vp8,vp9,libdav1d,av1,mpeg4,mpeg2video,mpeg1video,mjpeg,theora,h263,flv,vc1,wmv1,wmv2,wmv3,"   \
-    "msmpeg4,msmpeg4v2,prores,ffv1,rawvideo,huffyuv,ffvhuff,dvvideo,cinepak"
+    "msmpeg4,msmpeg4v2,prores,ffv1,rawvideo,huffyuv,ffvhuff,dvvideo,cinepak,apng,gif"
 
 static bool is_among(const char *names, const char *list) {
     char one[64];
@@ -31,8 +31,25 @@ static bool is_among(const char *names, const char *list) {
     return false;
 }
 
+/* A PNG file whose acTL chunk comes before its pixels: libavformat cannot tell it from one that stands still.
+ */
+static bool is_moving_png(const uint8_t *bytes, size_t n) {
+    static const uint8_t magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    if (n < 16 || memcmp(bytes, magic, sizeof magic) != 0) return false;
+    for (size_t at = sizeof magic; n - at >= 12;) {
+        const uint8_t *c = bytes + at;
+        const size_t len = (size_t)c[0] << 24 | (size_t)c[1] << 16 | (size_t)c[2] << 8 | c[3];
+        if (memcmp(c + 4, "acTL", 4) == 0) return true;
+        if (memcmp(c + 4, "IDAT", 4) == 0 || len > n - at - 12) return false;
+        at += 12 + len;
+    }
+    return false;
+}
+
 static const AVInputFormat *guess(const uint8_t *bytes, size_t n, int *ret_score) {
     size_t len = n < PROBE_BYTES ? n : PROBE_BYTES;
+    *ret_score = AVPROBE_SCORE_MAX;
+    if (is_moving_png(bytes, len)) return av_find_input_format("apng");
     uint8_t *start = calloc(1, len + AVPROBE_PADDING_SIZE);
     *ret_score = 0;
     if (!start) return NULL;

@@ -130,7 +130,7 @@ int video_timeline_read(video_source *s, const tn_modality_limits *limits, video
         count_instead(ret, s->stream);
     else
         ret->fps = measured_fps(ret, s->stream);
-    qsort(ret->key, ret->n_key, sizeof *ret->key, by_key_time);
+    if (ret->n_key) qsort(ret->key, ret->n_key, sizeof *ret->key, by_key_time);
     double seconds = video_timeline_seconds(ret, ret->n);
     if (seconds > limits->max_seconds)
         return tn_fail(err, TN_ELIMIT,

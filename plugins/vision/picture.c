@@ -76,6 +76,10 @@ void vision_put_rgba(const vision_job *j, uint32_t x, uint32_t y, const uint8_t 
     for (uint32_t i = 0; i < n; i++, rgba += 4) {
         uint8_t *to = start + (ptrdiff_t)i * j->step_x;
         unsigned alpha = rgba[3], white = 255 * (255 - alpha);
+        if (alpha == 255) {
+            memcpy(to, rgba, 3);
+            continue;
+        }
         for (int c = 0; c < 3; c++) to[c] = (uint8_t)((rgba[c] * alpha + white + 127) / 255);
     }
 }

@@ -149,7 +149,7 @@ static int run_beside(bench *b, const tn_sight *sight, stream *streams, tn_sampl
     tn_sight_config(sight, &c);
     if (!rc) rc = tn_engine_add(b->engine, &c, &seq, b->err);
     while (!rc && busy && !tn_seq_finish(seq)) {
-        const bool encoding = b->m->tower->entry != NULL;
+        const bool encoding = b->m->tower->n_entry > 0;
         uint64_t before = tn_engine_get_stats(b->engine).n_full_step;
         double start = tn_clock_s();
         rc = tn_engine_step(b->engine, &busy, b->err);

@@ -35,7 +35,7 @@ static int add_frame(tn_look *l, const char *path, tn_frames *clip, tn_error *er
     tn_fetched file = {0};
     tn_frames f = {0};
     int rc = read_file(path, &file, err);
-    if (!rc) rc = tn_decoder_frames(l->decoder, file.bytes, file.len, &first, 1, &f, err);
+    if (!rc) rc = tn_decoder_frames(l->decoder, TN_MEDIA_IMAGE, file.bytes, file.len, &first, 1, &f, err);
     tn_fetched_free(&file);
     const size_t bytes = (size_t)3 * f.width * f.height, n = clip->n_frame;
     if (!rc && n && (f.width != clip->width || f.height != clip->height))

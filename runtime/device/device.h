@@ -167,7 +167,8 @@ typedef struct tn_device_class {
      */
     int (*tap)(tn_exec *x, uint32_t index, const float **ret, tn_error *err);
     /* Part `part` of a tower's output for all rows that went through the last stage since it began: [rows /
-     * fold, n_embd] F32, waiting for them if need be. Borrowed until the next step. NULL: no towers here. */
+     * fold, n_embd] F32, waiting for them if need be. Borrowed until the next step or output. NULL: no towers
+     * here. */
     int (*output)(tn_exec *x, uint32_t part, const float **ret, tn_error *err);
     /* Page `to` of a group gets the contents of page `from`. In order with steps. */
     void (*copy_page)(tn_exec *x, uint32_t group, uint32_t from, uint32_t to);

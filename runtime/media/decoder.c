@@ -225,10 +225,11 @@ static int check_call(const tn_decoder *d, size_t n, uint32_t n_index, tn_error 
 }
 
 /* Sends the file and waits; on success *ret has been judged, and *ret_fd is the caller's when >= 0. */
-static int ask(tn_decoder *d, const void *bytes, size_t n, const uint32_t *index, uint32_t n_index,
-               tn_media_reply *ret, int *ret_fd, tn_error *err) {
+static int ask(tn_decoder *d, uint32_t kind, const void *bytes, size_t n, const uint32_t *index,
+               uint32_t n_index, tn_media_reply *ret, int *ret_fd, tn_error *err) {
     const tn_decode_limits *l = &d->limits;
-    tn_media_request q = {.magic = TN_MEDIA_MAGIC, .n_index = n_index, .n_byte = n, .memory = l->memory};
+    tn_media_request q = {
+        .magic = TN_MEDIA_MAGIC, .n_index = n_index, .n_byte = n, .memory = l->memory, .kind = kind};
     int memory = -1;
     q.seconds = l->timeout_s < 1e6 ? (uint32_t)ceil(l->timeout_s) : 1000000;
     q.limits = (tn_modality_limits){.size = sizeof q.limits,
@@ -249,10 +250,11 @@ static int ask(tn_decoder *d, const void *bytes, size_t n, const uint32_t *index
     return rc;
 }
 
-int tn_decoder_inspect(tn_decoder *d, const void *bytes, size_t n, tn_media_info *ret, tn_error *err) {
+int tn_decoder_inspect(tn_decoder *d, uint32_t kind, const void *bytes, size_t n, tn_media_info *ret,
+                       tn_error *err) {
     tn_media_reply a;
     int fd;
-    int rc = ask(d, bytes, n, NULL, 0, &a, &fd, err);
+    int rc = ask(d, kind, bytes, n, NULL, 0, &a, &fd, err);
     if (rc) return rc;
     if (fd >= 0) close(fd);
     *ret = a.info;
@@ -326,14 +328,14 @@ static int take_frames(const tn_decoder *d, const tn_media_info *info, int fd, u
     return rc;
 }
 
-int tn_decoder_frames(tn_decoder *d, const void *bytes, size_t n, const uint32_t *index, uint32_t n_index,
-                      tn_frames *ret, tn_error *err) {
+int tn_decoder_frames(tn_decoder *d, uint32_t kind, const void *bytes, size_t n, const uint32_t *index,
+                      uint32_t n_index, tn_frames *ret, tn_error *err) {
     tn_media_reply a;
     uint32_t *wanted = NULL, n_wanted = 0;
     int fd;
     int rc = distinct(index, n_index, &wanted, &n_wanted, err);
     if (rc) return rc;
-    rc = ask(d, bytes, n, wanted, n_wanted, &a, &fd, err);
+    rc = ask(d, kind, bytes, n, wanted, n_wanted, &a, &fd, err);
     free(wanted);
     if (rc) return rc;
     if (a.info.kind == TN_MODALITY_AUDIO)
@@ -363,7 +365,7 @@ int tn_decoder_sound(tn_decoder *d, const void *bytes, size_t n, tn_sound *ret, 
     tn_media_reply a;
     int fd;
     *ret = (tn_sound){0};
-    int rc = ask(d, bytes, n, &all, 1, &a, &fd, err);
+    int rc = ask(d, TN_MODALITY_AUDIO, bytes, n, &all, 1, &a, &fd, err);
     if (rc) return rc;
     if (a.info.kind != TN_MODALITY_AUDIO)
         rc = tn_fail(err, TN_EINVAL, "this is %s, not a recording",

@@ -50,17 +50,19 @@ int tn_decoder_new(const tn_registry *r, const tn_decoder_config *config, tn_dec
 /* Ends the helpers. No call may be running. NULL is harmless. [control] */
 void tn_decoder_free(tn_decoder *d);
 
-/* What is in a file. TN_EFORMAT (damaged, cut off, not a picture or a video at all; the decoder crashed),
- * TN_ENOTSUP (valid, but nothing here reads it), TN_ELIMIT (with the value, the limit and its setting; time
- * and memory count); TN_EIO (a helper cannot be started: not the input's fault), TN_EMODULE (a module broke a
- * rule), TN_ENOMEM. [any thread; waits] */
-int tn_decoder_inspect(tn_decoder *d, const void *bytes, size_t n, tn_media_info *ret, tn_error *err);
+/* What is in a file. kind: enum tn_modality_kind that is wanted, which counts for files that can be read as
+ * several, as animations can; 0: any. TN_EFORMAT (damaged, cut off, not a picture or a video at all; the
+ * decoder crashed), TN_ENOTSUP (valid, but nothing here reads it), TN_ELIMIT (with the value, the limit and
+ * its setting; time and memory count); TN_EIO (a helper cannot be started: not the input's fault), TN_EMODULE
+ * (a module broke a rule), TN_ENOMEM. [any thread; waits] */
+int tn_decoder_inspect(tn_decoder *d, uint32_t kind, const void *bytes, size_t n, tn_media_info *ret,
+                       tn_error *err);
 
 /* The frames whose numbers are in index [n_index], ascending (a number may stand there twice); 0 alone for an
  * image. *ret is the caller's to release with tn_frames_fini. Errors as above, and TN_EINVAL for a number
  * that is not below n_frame or out of order. [any thread; waits] */
-int tn_decoder_frames(tn_decoder *d, const void *bytes, size_t n, const uint32_t *index, uint32_t n_index,
-                      tn_frames *ret, tn_error *err);
+int tn_decoder_frames(tn_decoder *d, uint32_t kind, const void *bytes, size_t n, const uint32_t *index,
+                      uint32_t n_index, tn_frames *ret, tn_error *err);
 
 /* The samples of a recording, at the rate of the file, mixed down to one channel. *ret is the caller's to
  * release with tn_sound_fini. Errors as above; TN_EINVAL: it is something else. [any thread; waits] */

@@ -202,13 +202,16 @@ static void release(output *o) {
 
 /* ---- Requests ---- */
 
-static const tn_modality *choose(const uint8_t *bytes, size_t n, tn_error *err) {
+/* The one that is surest; of those that read the kind that is wanted, if there is one. */
+static const tn_modality *choose(const uint8_t *bytes, size_t n, uint32_t kind, tn_error *err) {
+    enum { WANTED = 1000 };
     const tn_modality *best = NULL;
     int32_t best_score = 0;
     char known[256] = "";
     for (uint32_t i = 0; i < g_modules.n; i++) {
         const tn_modality *m = g_modules.list[i];
         int32_t score = m->probe(bytes, n);
+        if (score > 0 && kind && (m->kinds >> kind & 1)) score += WANTED;
         size_t len = strlen(known);
         snprintf(known + len, sizeof known - len, "%s%s", len ? "; " : "", m->summary);
         if (score <= best_score) continue;
@@ -222,7 +225,7 @@ static const tn_modality *choose(const uint8_t *bytes, size_t n, tn_error *err) 
 static int decode(const tn_media_request *q, const uint8_t *memory, output *o, tn_media_reply *a) {
     const uint32_t *index = (const uint32_t *)(const void *)memory;
     const uint8_t *bytes = memory + (size_t)q->n_index * sizeof *index;
-    const tn_modality *m = choose(bytes, (size_t)q->n_byte, &a->err);
+    const tn_modality *m = choose(bytes, (size_t)q->n_byte, q->kind, &a->err);
     a->info.size = sizeof a->info;
     if (!m) return a->err.code;
     if (!q->n_index) return m->inspect(bytes, (size_t)q->n_byte, &q->limits, &a->info, &a->err);

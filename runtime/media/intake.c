@@ -343,7 +343,7 @@ static int decode(const tn_intake *in, tn_decoder *decoder, const void *bytes, s
     tn_media_info info;
     uint32_t first = 0, *index = &first, n_index = 1;
     if (!in->vision) return tn_fail(err, TN_ENOTSUP, "this model takes no images or videos");
-    int rc = tn_decoder_inspect(decoder, bytes, n, &info, err);
+    int rc = tn_decoder_inspect(decoder, kind, bytes, n, &info, err);
     if (rc) return rc;
     if (info.kind != kind)
         return tn_fail(err, TN_EINVAL, "this is %s, not %s", name_of((tn_media_kind)info.kind),
@@ -351,7 +351,7 @@ static int decode(const tn_intake *in, tn_decoder *decoder, const void *bytes, s
     if (kind == TN_MEDIA_VIDEO)
         rc = tn_frames_choose(in->vision, info.n_frame, info.fps, sampling, &index, &n_index, err);
     if (rc) return rc;
-    rc = tn_decoder_frames(decoder, bytes, n, index, n_index, ret, err);
+    rc = tn_decoder_frames(decoder, kind, bytes, n, index, n_index, ret, err);
     if (index != &first) free(index);
     return rc;
 }

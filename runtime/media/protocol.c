@@ -160,7 +160,7 @@ int tn_media_memory_seal(int fd) {
 
 static bool cannot_shrink(int fd) {
     struct stat st;
-    return fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode);
+    return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0; /* nothing else is of no kind */
 }
 #endif
 

@@ -27,7 +27,8 @@ typedef struct tn_media_request {
     uint64_t n_byte;
     uint64_t memory;  /* the helper may take, beside the file and the frames */
     uint32_t seconds; /* the program waits */
-    uint32_t reserved;
+    uint32_t
+        kind; /* enum tn_modality_kind that is wanted, where a file can be several (an animation); 0: any */
     tn_modality_limits limits;
 } tn_media_request;
 

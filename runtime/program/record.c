@@ -19,6 +19,7 @@ typedef struct recording {
     int status;
     uint32_t op_cap, value_cap, weight_cap, rope_cap;
     uint32_t stage; /* of the operations being recorded */
+    uint32_t n_attention;
 } recording;
 
 static recording *self(tn_recorder *r) {
@@ -392,10 +393,12 @@ static bool check_attention(recording *r, const tn_attention_desc *a, uint32_t q
     return true;
 }
 
-/* All attentions of a tower use the same room for keys and values, one after the other. */
+/* Attentions of a tower take turns with two rooms for keys and values: while some rows go through a stage,
+ * which stores those of the next attention, others have yet to look at those of this one. */
 static bool keep_for_stage(recording *r, tn_attention_desc *a) {
-    a->layer = a->window = 0;
-    tn_cache_info *c = cache_slot(r, TN_OP_ATTENTION, 0);
+    a->layer = r->n_attention++ % 2;
+    a->window = 0;
+    tn_cache_info *c = cache_slot(r, TN_OP_ATTENTION, a->layer);
     if (!c) return false;
     if (c->head_dim && (c->n_head_kv != a->n_head_kv || c->head_dim != a->head_dim))
         return fail(r, TN_EMODULE, "attention: %u heads of %u after %u heads of %u", a->n_head_kv,

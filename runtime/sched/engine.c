@@ -289,7 +289,7 @@ int tn_engine_step(tn_engine *e, bool *ret_busy, tn_error *err) {
     const float *logits = NULL;
     const tn_device_class *cls = e->m->exec->cls;
     bool encoded = tn_engine_encode(e);
-    if (encoded) fail_blind(e);
+    if (e->m->tower) fail_blind(e);
     double start = tn_clock_s();
     int rc = tn_engine_build(e, err);
     *ret_busy = encoded || e->step.n_token > 0;

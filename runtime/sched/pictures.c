@@ -133,17 +133,21 @@ const tn_step_cross *tn_engine_media_cross(tn_engine *e, const tn_seq *s, uint32
 
 /* ---- Encoding ---- */
 
-/* The first picture that a sequence waits for, of those that came first; sequences whose pictures are all
- * there wait no longer. */
-static tn_media_entry *next_picture(tn_engine *e) {
+/* Has the tower take pictures that sequences wait for, those that came first first, as long as there is room;
+ * sequences whose pictures are all there wait no longer. */
+static void take_pictures(tn_engine *e) {
+    tn_tower *t = e->m->tower;
     for (tn_seq *s = e->seqs; s; s = s->next) {
+        bool waits = false;
         if (!s->waits || s->finish) continue;
-        for (uint32_t i = 0; i < s->config.n_media; i++)
-            if (tn_media_entry_state(s->config.media[i].entry) == TN_MEDIA_WAITING)
-                return s->config.media[i].entry;
-        s->waits = false;
+        for (uint32_t i = 0; i < s->config.n_media; i++) {
+            tn_media_entry *entry = s->config.media[i].entry;
+            if (tn_media_entry_state(entry) != TN_MEDIA_WAITING) continue;
+            waits = true;
+            if (!tn_tower_has(t, entry) && !tn_tower_take(t, entry)) return;
+        }
+        s->waits = waits;
     }
-    return NULL;
 }
 
 bool tn_engine_encode(tn_engine *e) {
@@ -153,13 +157,10 @@ bool tn_engine_encode(tn_engine *e) {
     const double most = e->n_running == 0 ? ENCODE_ALONE : full > ENCODE_LEAST ? full : ENCODE_LEAST;
     bool busy = false;
     while (tn_clock_s() - start < most) {
-        tn_media_entry *next = t->entry ? NULL : next_picture(e);
-        if (next) tn_tower_begin(t, next);
-        if (!t->entry) {
-            if (!next) break;
-            continue; /* it failed at once */
-        }
-        if (tn_tower_slice(t)) e->stats.n_picture++;
+        if (t->n_entry == 0) take_pictures(e);
+        if (t->n_entry == 0) break;
+        const uint32_t n = t->n_entry;
+        if (tn_tower_slice(t)) e->stats.n_picture += n;
         busy = true;
     }
     return busy;

@@ -8,6 +8,9 @@
 #include "program/record.h"
 #include "sched/model.h"
 
+/* Positions at which pictures begin: a multiple of every span that devices cut attention into. */
+enum { ALIGN = 256 };
+
 /* ---- Life ---- */
 
 /* The largest picture that processors would let through, or we do. */
@@ -120,19 +123,27 @@ static uint32_t *numbers(uint32_t n) {
 }
 
 int tn_tower_lower(tn_tower *t, tn_device *d, tn_progress_fn progress, void *ctx, tn_error *err) {
-    const uint32_t n = t->config.max_kept, n_page = t->config.n_page[0];
+    const uint32_t n = t->config.max_kept, n_page = t->config.n_page[0], slice = t->config.max_tokens;
     bool ok = (t->page = numbers(n_page)) && (t->pos = numbers(n)) && (t->seq = numbers(n));
     for (int i = 0; i < 2; i++) ok = ok && (t->first[i] = numbers(n)) && (t->end[i] = numbers(n));
+    ok = ok && (t->input = calloc((size_t)slice * t->program->n_input, sizeof *t->input)) &&
+         (t->coord = calloc(slice, sizeof *t->coord)) &&
+         (t->mix_index = calloc(slice, sizeof *t->mix_index)) &&
+         (t->mix_weight = calloc(slice, sizeof *t->mix_weight));
     if (!ok) return tn_fail(err, TN_ENOMEM, "out of memory for pictures of %u patches", n);
     for (uint32_t i = 0; i < n_page; i++) t->page[i] = i;
-    for (uint32_t i = 0; i < n; i++) t->pos[i] = i;
     return d->cls->lower(d, t->program, &t->config, progress, ctx, &t->exec, err);
+}
+
+static void let_go(tn_tower *t) {
+    for (uint32_t i = 0; i < t->n_entry; i++) tn_media_release(t->entries[i]);
+    t->n_entry = t->n_pos = t->stage = t->row = 0;
 }
 
 void tn_tower_free(tn_tower *t) {
     if (!t) return;
     if (t->exec) t->exec->cls->exec_free(t->exec);
-    tn_media_release(t->entry);
+    let_go(t);
     tn_program_free(t->program);
     free(t->page);
     free(t->pos);
@@ -141,109 +152,144 @@ void tn_tower_free(tn_tower *t) {
         free(t->first[i]);
         free(t->end[i]);
     }
+    free(t->input);
+    free(t->coord);
+    free(t->mix_index);
+    free(t->mix_weight);
     free(t);
 }
 
-/* ---- A picture ---- */
+/* ---- Taking pictures ---- */
 
-static void give_up(tn_tower *t, const tn_error *why) {
-    tn_media_entry_fail(t->entry, why);
-    tn_media_release(t->entry);
-    t->entry = NULL;
+/* Why an entry cannot be encoded at all; 0: it can. */
+static int check_entry(const tn_tower *t, const tn_patches *p, tn_error *err) {
+    if (p->n_row > t->config.max_kept)
+        return tn_fail(err, TN_ELIMIT, "a picture of %u patches, the tower takes %u: send a smaller one",
+                       p->n_row, t->config.max_kept);
+    if (p->n_row == 0 || p->cols != t->program->n_input || p->n_row % t->program->fold)
+        return tn_fail(err, TN_EBUG, "a picture of %u rows of %u values; the tower takes rows of %u",
+                       p->n_row, p->cols, t->program->n_input);
+    return 0;
 }
 
-/* first and end of the rows of each segment; all rows where there are none. */
-static void see_segments(const uint32_t *ends, uint32_t n_end, uint32_t n_row, uint32_t *first,
+/* first and end of the rows of each segment, which count from `base`; all n_row where there are none. */
+static void see_segments(const uint32_t *ends, uint32_t n_end, uint32_t n_row, uint32_t base, uint32_t *first,
                          uint32_t *end) {
     for (uint32_t i = 0, s = 0, begin = 0; i < n_row; i++) {
         while (s < n_end && i >= ends[s]) begin = ends[s++];
-        first[i] = begin;
-        end[i] = s < n_end ? ends[s] : n_row;
+        first[i] = base + begin;
+        end[i] = base + (s < n_end ? ends[s] : n_row);
     }
 }
 
-void tn_tower_begin(tn_tower *t, tn_media_entry *e) {
+bool tn_tower_has(const tn_tower *t, const tn_media_entry *e) {
+    for (uint32_t i = 0; i < t->n_entry; i++)
+        if (t->entries[i] == e) return true;
+    return false;
+}
+
+bool tn_tower_take(tn_tower *t, tn_media_entry *e) {
     const tn_patches *p = tn_media_entry_patches(e);
+    const uint32_t n = t->n_entry, row = n ? t->first_row[n] : 0;
     tn_error err = {0};
-    t->entry = e;
-    t->stage = t->row = 0;
-    tn_media_hold(e);
-    if (p->n_row > t->config.max_kept)
-        tn_fail(&err, TN_ELIMIT, "a picture of %u patches, the vision tower takes %u: send a smaller one",
-                p->n_row, t->config.max_kept);
-    else if (p->n_row == 0 || p->cols != t->program->n_input || p->n_row % t->program->fold)
-        tn_fail(&err, TN_EBUG, "a picture of %u rows of %u values; the tower takes rows of %u", p->n_row,
-                p->cols, t->program->n_input);
-    if (err.code) {
-        give_up(t, &err);
-        return;
+    if (check_entry(t, p, &err)) {
+        tn_media_entry_fail(e, &err);
+        return true;
     }
-    see_segments(p->frame_end, p->n_frame, p->n_row, t->first[0], t->end[0]);
-    see_segments(p->window_end, p->n_window, p->n_row, t->first[1], t->end[1]);
+    if (t->stage || t->row || n == TN_TOWER_BATCH || p->n_row > t->config.max_kept - row ||
+        t->n_pos + p->n_row > t->config.n_page[0] * t->config.page_tokens)
+        return false;
+    for (uint32_t i = 0; i < p->n_row; i++) t->pos[row + i] = t->n_pos + i;
+    see_segments(p->frame_end, p->n_frame, p->n_row, t->n_pos, t->first[0] + row, t->end[0] + row);
+    see_segments(p->window_end, p->n_window, p->n_row, t->n_pos, t->first[1] + row, t->end[1] + row);
+    tn_media_hold(e);
+    t->entries[n] = e;
+    t->first_row[n] = row;
+    t->first_row[++t->n_entry] = row + p->n_row;
+    t->n_pos = (t->n_pos + p->n_row + ALIGN - 1) / ALIGN * ALIGN;
+    return true;
 }
 
-/* All parts of the output, rows where they belong in the picture. */
-static int take_rows(tn_tower *t, tn_error *err) {
-    const tn_patches *p = tn_media_entry_patches(t->entry);
-    const size_t n_row = tn_media_entry_view(t->entry).n_row, n_embd = t->program->n_embd,
+/* ---- Encoding them ---- */
+
+/* All parts of entry k's output, rows where they belong in the picture. */
+static int take_rows(tn_tower *t, uint32_t k, tn_error *err) {
+    const tn_patches *p = tn_media_entry_patches(t->entries[k]);
+    const size_t n_row = tn_media_entry_view(t->entries[k]).n_row, n_embd = t->program->n_embd,
                  n_part = t->program->n_output;
+    const size_t first = t->first_row[k] / t->program->fold;
     float *rows = malloc(n_part * n_row * n_embd * sizeof *rows);
     if (!rows) return tn_fail(err, TN_ENOMEM, "out of memory for %zu rows of a picture", n_row);
-    for (uint32_t k = 0; k < n_part; k++) {
+    for (uint32_t part = 0; part < n_part; part++) {
         const float *from;
-        int rc = t->exec->cls->output(t->exec, k, &from, err);
+        int rc = t->exec->cls->output(t->exec, part, &from, err);
         if (rc) {
             free(rows);
             return rc;
         }
         for (size_t i = 0; i < n_row; i++)
-            memcpy(rows + (k * n_row + (p->place ? p->place[i] : i)) * n_embd, from + i * n_embd,
+            memcpy(rows + (part * n_row + (p->place ? p->place[i] : i)) * n_embd, from + (first + i) * n_embd,
                    n_embd * sizeof *rows);
     }
-    tn_media_entry_done(t->entry, rows, (uint32_t)n_part, (uint32_t)n_embd);
+    tn_media_entry_done(t->entries[k], rows, (uint32_t)n_part, (uint32_t)n_embd);
     return 0;
 }
 
-static tn_step slice_of(const tn_tower *t, const tn_patches *p, tn_step_seq *seq) {
-    uint32_t n = p->n_row - t->row < t->config.max_tokens ? p->n_row - t->row : t->config.max_tokens;
-    *seq =
-        (tn_step_seq){.n_token = n, .first_pos = t->row, .pages = {t->page}, .n_page = t->config.n_page[0]};
-    return (tn_step){
+/* Brings what pictures say of rows row .. row + n together. */
+static void gather(tn_tower *t, uint32_t n) {
+    for (uint32_t k = 0, done = 0; done < n; k++) {
+        const uint32_t row = t->row + done, end = t->first_row[k + 1];
+        if (row >= end) continue;
+        const tn_patches *p = tn_media_entry_patches(t->entries[k]);
+        const uint32_t m = end - row < n - done ? end - row : n - done;
+        const size_t from = row - t->first_row[k];
+        memcpy(t->input + (size_t)done * p->cols, p->rows + from * p->cols,
+               (size_t)m * p->cols * sizeof(float));
+        memcpy(t->coord + done, p->coord + from, m * sizeof *t->coord);
+        if (p->mix_index) memcpy(t->mix_index + done, p->mix_index + from, m * sizeof *t->mix_index);
+        if (p->mix_weight) memcpy(t->mix_weight + done, p->mix_weight + from, m * sizeof *t->mix_weight);
+        done += m;
+    }
+}
+
+static int run_slice(tn_tower *t, uint32_t n, tn_error *err) {
+    const tn_step_seq seq = {
+        .n_token = n, .first_pos = t->pos[t->row], .pages = {t->page}, .n_page = t->config.n_page[0]};
+    gather(t, n);
+    const tn_step step = {
         .n_token = n,
         .n_seq = 1,
         .pos = t->pos + t->row,
         .seq = t->seq,
-        .seqs = seq,
-        .coord = (const uint32_t(*)[3])(p->coord + t->row),
+        .seqs = &seq,
+        .coord = (const uint32_t(*)[3])t->coord,
         .sees = {[TN_SEES_FRAME] = {t->first[0] + t->row, t->end[0] + t->row},
                  [TN_SEES_WINDOW] = {t->first[1] + t->row, t->end[1] + t->row}},
         .stage = t->stage,
         .first_row = t->row,
-        .input = p->rows + (size_t)t->row * p->cols,
-        .mix_index = p->mix_index ? (const uint32_t(*)[4])(p->mix_index + t->row) : NULL,
-        .mix_weight = p->mix_weight ? (const float(*)[4])(p->mix_weight + t->row) : NULL,
+        .input = t->input,
+        .mix_index = (const uint32_t(*)[4])t->mix_index,
+        .mix_weight = (const float(*)[4])t->mix_weight,
     };
+    return t->exec->cls->step(t->exec, &step, err);
 }
 
 bool tn_tower_slice(tn_tower *t) {
     tn_error err = {0};
-    if (!t->entry) return true;
-    const tn_patches *p = tn_media_entry_patches(t->entry);
-    tn_step_seq seq;
-    tn_step step = slice_of(t, p, &seq);
-    int rc = t->exec->cls->step(t->exec, &step, &err);
-    t->row += step.n_token;
-    if (t->row >= p->n_row) {
+    if (t->n_entry == 0) return true;
+    const uint32_t n_row = t->first_row[t->n_entry], left = n_row - t->row;
+    const uint32_t n = left < t->config.max_tokens ? left : t->config.max_tokens;
+    int rc = run_slice(t, n, &err);
+    t->row += n;
+    if (t->row == n_row) {
         t->row = 0;
         t->stage++;
     }
-    if (!rc && t->stage == t->program->n_stage) rc = take_rows(t, &err);
-    if (rc) {
-        give_up(t, &err);
-        return true;
+    if (!rc && t->stage < t->program->n_stage) return false;
+    for (uint32_t k = 0; k < t->n_entry; k++) {
+        if (!rc) rc = take_rows(t, k, &err);
+        if (rc) tn_media_entry_fail(t->entries[k], &err);
     }
-    if (t->stage < t->program->n_stage) return false;
-    tn_media_release(t->entry);
-    t->entry = NULL;
+    let_go(t);
     return true;
 }

@@ -47,7 +47,7 @@ static int add_frame(const patience *p, const tn_api_source *source, uint32_t n,
     tn_fetched file = {0};
     tn_frames f = {0};
     int rc = fetch(p, source, &file, err);
-    if (!rc) rc = tn_decoder_frames(p->s->decoder, file.bytes, file.len, &first, 1, &f, err);
+    if (!rc) rc = tn_decoder_frames(p->s->decoder, TN_MEDIA_IMAGE, file.bytes, file.len, &first, 1, &f, err);
     tn_fetched_free(&file);
     if (rc) return rc;
     const size_t bytes = (size_t)3 * f.width * f.height;

@@ -41,10 +41,10 @@ tests_fuzz_source_CPPFLAGS = $(test_cppflags)
 tests_fuzz_source_LDADD = libtenon.la
 # The modules' own sources, without a process between them and the fuzzer.
 tests_fuzz_image_SOURCES = %D%/image.c %D%/modality.c %D%/modality.h %D%/fuzz.c %D%/fuzz.h $(vision_sources)
-tests_fuzz_image_CPPFLAGS = $(test_cppflags) $(VISION_CFLAGS) -DTN_MODULE_NAME=vision -DFUZZ_RUNS=500000
+tests_fuzz_image_CPPFLAGS = $(test_cppflags) $(VISION_CFLAGS) -DTN_MODULE_NAME=vision -DFUZZ_RUNS=300000
 tests_fuzz_image_LDADD = libtenon.la $(VISION_LIBS)
 tests_fuzz_video_SOURCES = %D%/video.c %D%/modality.c %D%/modality.h %D%/fuzz.c %D%/fuzz.h $(video_sources)
-tests_fuzz_video_CPPFLAGS = $(test_cppflags) $(VIDEO_CFLAGS) -DTN_MODULE_NAME=video -DFUZZ_RUNS=25000
+tests_fuzz_video_CPPFLAGS = $(test_cppflags) $(VIDEO_CFLAGS) -DTN_MODULE_NAME=video -DFUZZ_RUNS=15000
 tests_fuzz_video_LDADD = libtenon.la $(VIDEO_LIBS) -lm
 EXTRA_DIST += tests/fuzz/corpus
 

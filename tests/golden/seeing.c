@@ -351,15 +351,61 @@ static void test_overlap(void **state) {
     world_close(&w);
 }
 
+/* Pictures of many sizes, through the tower by themselves and as many together as it takes, so that slices
+ * cut them anywhere: the same rows to the last bit. */
+static void test_batches(void **state) {
+    enum { N = 14 };
+    const seeing_case *c = *state;
+    world w = world_open(c->f, c->b, 0);
+    tn_tower *t = w.run.model->tower;
+    tn_media_store *stores[2];
+    tn_seen seen[2][N];
+    tn_error err = {0};
+    for (int k = 0; k < 2; k++) {
+        tn_intake *in;
+        assert_int_equal(tn_media_store_new(1 << 26, &stores[k], &err), 0);
+        assert_int_equal(tn_intake_new(&t->vision, stores[k], 0, &in, &err), 0);
+        for (uint32_t i = 0; i < N; i++) {
+            uint32_t side = 60 + 7 * i;
+            tn_frames f = {.width = side, .height = 200 - side, .n_frame = 1};
+            f.rgb = malloc((size_t)3 * f.width * f.height);
+            for (size_t j = 0; j < (size_t)3 * f.width * f.height; j++)
+                f.rgb[j] = (uint8_t)(j * 31 + i * j / 7);
+            if (tn_intake_frames(in, &f, TN_MEDIA_IMAGE, &seen[k][i], &err) != 0) fail_msg("%s", err.text);
+            free(f.rgb);
+        }
+        tn_intake_free(in);
+        for (uint32_t i = 0; i < N; i++) {
+            while (!tn_tower_take(t, seen[k][i].entries[0])) tn_tower_slice(t);
+            while (k == 0 && !tn_tower_slice(t)) {}
+        }
+        while (!tn_tower_slice(t)) {}
+    }
+    for (uint32_t i = 0; i < N; i++) {
+        tn_media_view a = tn_media_entry_view(seen[0][i].entries[0]),
+                      b = tn_media_entry_view(seen[1][i].entries[0]);
+        assert_int_equal(tn_media_entry_state(seen[0][i].entries[0]), TN_MEDIA_READY);
+        assert_int_equal(tn_media_entry_state(seen[1][i].entries[0]), TN_MEDIA_READY);
+        assert_int_equal(a.n_row, b.n_row);
+        for (uint32_t part = 0; part < a.n_part; part++)
+            if (memcmp(a.parts[part], b.parts[part], (size_t)a.n_row * a.n_embd * sizeof(float)) != 0)
+                fail_msg("picture %u of %u rows: part %u differs in company", i, a.n_row, part);
+        for (int k = 0; k < 2; k++) tn_seen_fini(&seen[k][i]);
+    }
+    for (int k = 0; k < 2; k++) tn_media_store_free(stores[k]);
+    world_close(&w);
+}
+
 int main(void) {
-    enum { N_F = sizeof seeing / sizeof *seeing, N_B = sizeof bounds / sizeof *bounds, N_T = 4 };
+    enum { N_F = sizeof seeing / sizeof *seeing, N_B = sizeof bounds / sizeof *bounds, N_T = 5 };
     static const struct {
         const char *name;
         CMUnitTestFunction run;
     } kinds[N_T] = {{"recorded", test_recorded},
                     {"company", test_company},
                     {"shared", test_shared},
-                    {"overlap", test_overlap}};
+                    {"overlap", test_overlap},
+                    {"batches", test_batches}};
     static seeing_case cases[N_F * N_B * N_T];
     struct CMUnitTest tests[N_F * N_B * N_T];
     size_t n = 0;

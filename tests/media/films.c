@@ -40,7 +40,7 @@ static tn_frames frames_of(const char *name, const uint32_t *index, uint32_t n) 
     media_file file = media_read(name);
     tn_frames f = {0};
     tn_error err = {0};
-    if (tn_decoder_frames(g_decoder, file.bytes, file.n, index, n, &f, &err))
+    if (tn_decoder_frames(g_decoder, 0, file.bytes, file.n, index, n, &f, &err))
         fail_msg("%s: %s", name, err.text);
     free(file.bytes);
     return f;
@@ -50,7 +50,7 @@ static tn_media_info info_of(const char *name) {
     media_file file = media_read(name);
     tn_media_info info;
     tn_error err = {0};
-    if (tn_decoder_inspect(g_decoder, file.bytes, file.n, &info, &err)) fail_msg("%s: %s", name, err.text);
+    if (tn_decoder_inspect(g_decoder, 0, file.bytes, file.n, &info, &err)) fail_msg("%s: %s", name, err.text);
     free(file.bytes);
     return info;
 }
@@ -199,7 +199,7 @@ static void assert_refused(const char *name, const uint32_t *index, uint32_t n, 
     media_file file = media_read(name);
     tn_frames f;
     tn_error err = {0};
-    int rc = tn_decoder_frames(g_decoder, file.bytes, file.n, index, n, &f, &err);
+    int rc = tn_decoder_frames(g_decoder, 0, file.bytes, file.n, index, n, &f, &err);
     media_assert_refused(rc, &err, code, why, name);
     free(file.bytes);
 }
@@ -229,10 +229,10 @@ static void what_is_cut_off_is_refused(void **state) {
             tn_frames f;
             tn_error err = {0};
             size_t n = file.n * k / 16;
-            int rc = tn_decoder_inspect(g_decoder, file.bytes, n, &info, &err);
+            int rc = tn_decoder_inspect(g_decoder, 0, file.bytes, n, &info, &err);
             if (!rc)
-                rc = tn_decoder_frames(g_decoder, file.bytes, n, all, info.n_frame < 10 ? info.n_frame : 10,
-                                       &f, &err);
+                rc = tn_decoder_frames(g_decoder, 0, file.bytes, n, all,
+                                       info.n_frame < 10 ? info.n_frame : 10, &f, &err);
             n_refused += rc != 0;
             if (rc == 0) {
                 for (uint32_t j = 0; j < f.n_frame; j++) assert_number(&f, j, j, 0, films[i].name);

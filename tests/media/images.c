@@ -100,7 +100,7 @@ static void every_kind_shows_the_same(void **state) {
         tn_media_info info;
         tn_frames f;
         tn_error err = {0};
-        if (tn_decoder_inspect(g_decoder, file.bytes, file.n, &info, &err))
+        if (tn_decoder_inspect(g_decoder, 0, file.bytes, file.n, &info, &err))
             fail_msg("%s: %s", good[i].name, err.text);
         assert_int_equal(info.kind, TN_MODALITY_IMAGE);
         assert_string_equal(info.format, good[i].format);
@@ -109,7 +109,7 @@ static void every_kind_shows_the_same(void **state) {
         assert_int_equal(info.n_frame, 1);
         assert_int_equal(info.n_in_file, good[i].n_in_file);
         assert_true(info.fps == 0 && info.seconds == 0);
-        if (tn_decoder_frames(g_decoder, file.bytes, file.n, &(uint32_t){0}, 1, &f, &err))
+        if (tn_decoder_frames(g_decoder, 0, file.bytes, file.n, &(uint32_t){0}, 1, &f, &err))
             fail_msg("%s: %s", good[i].name, err.text);
         assert_int_equal(f.n_frame, 1);
         assert_null(f.seconds);
@@ -128,7 +128,7 @@ static void lossy_ones_are_near(void **state) {
         media_file file = media_read(names[i]);
         tn_frames f;
         tn_error err = {0};
-        assert_int_equal(tn_decoder_frames(g_decoder, file.bytes, file.n, &(uint32_t){0}, 1, &f, &err), 0);
+        assert_int_equal(tn_decoder_frames(g_decoder, 0, file.bytes, file.n, &(uint32_t){0}, 1, &f, &err), 0);
         for (uint32_t q = 0; q < 4; q++) {
             uint32_t x = q % 2 ? 20 : 3, y = q / 2 ? 13 : 2;
             int want[3];
@@ -159,7 +159,7 @@ static void larger_ones_are_exact(void **state) {
         tn_media_hash hash;
         tn_error err = {0};
         char hex[65];
-        if (tn_decoder_frames(g_decoder, file.bytes, file.n, &(uint32_t){0}, 1, &f, &err))
+        if (tn_decoder_frames(g_decoder, 0, file.bytes, file.n, &(uint32_t){0}, 1, &f, &err))
             fail_msg("%s", err.text);
         tn_media_hash_bytes(f.rgb, (size_t)f.width * f.height * 3, &hash);
         for (int b = 0; b < 32; b++) snprintf(hex + 2 * b, 3, "%02x", hash.bytes[b]);
@@ -172,7 +172,7 @@ static void larger_ones_are_exact(void **state) {
 static void assert_bytes_refused(const char *name, const void *bytes, size_t n, int code, const char *why) {
     tn_frames f;
     tn_error err = {0};
-    int rc = tn_decoder_frames(g_decoder, bytes, n, &(uint32_t){0}, 1, &f, &err);
+    int rc = tn_decoder_frames(g_decoder, 0, bytes, n, &(uint32_t){0}, 1, &f, &err);
     media_assert_refused(rc, &err, code, why, name);
 }
 
@@ -211,9 +211,9 @@ static void one_picture_has_one_frame(void **state) {
     media_file file = media_read("animated.gif");
     tn_frames f;
     tn_error err = {0};
-    int rc = tn_decoder_frames(g_decoder, file.bytes, file.n, &(uint32_t){1}, 1, &f, &err);
+    int rc = tn_decoder_frames(g_decoder, 0, file.bytes, file.n, &(uint32_t){1}, 1, &f, &err);
     media_assert_refused(rc, &err, TN_EINVAL, "frame 1 of an image", "animated.gif");
-    rc = tn_decoder_frames(g_decoder, file.bytes, file.n, (uint32_t[]){0, 0}, 2, &f, &err);
+    rc = tn_decoder_frames(g_decoder, 0, file.bytes, file.n, (uint32_t[]){0, 0}, 2, &f, &err);
     assert_int_equal(rc, 0); /* the same one twice */
     assert_int_equal(f.n_frame, 2);
     assert_memory_equal(f.rgb, f.rgb + 24 * 16 * 3, 24 * 16 * 3);
@@ -230,7 +230,8 @@ static void what_is_cut_off_is_refused(void **state) {
         for (size_t k = 1; k < 16; k++) {
             tn_frames f;
             tn_error err = {0};
-            int rc = tn_decoder_frames(g_decoder, file.bytes, file.n * k / 16, &(uint32_t){0}, 1, &f, &err);
+            int rc =
+                tn_decoder_frames(g_decoder, 0, file.bytes, file.n * k / 16, &(uint32_t){0}, 1, &f, &err);
             if (rc == 0) {
                 assert_looks(&f, good[i].look, good[i].tolerance, good[i].name);
                 tn_frames_fini(&f);

@@ -32,6 +32,7 @@ static inline tn_decoder *media_decoder(const char *more, tn_decoder_config conf
              build ? build : ".", more ? more : "");
     tn_registry_config where = {.search_path = path};
     assert_int_equal(tn_registry_new(&where, &r, &err), 0);
+    if (!config.limits.timeout_s) config.limits.timeout_s = 120; /* the machine may be busy */
     if (tn_decoder_new(r, &config, &d, &err)) fail_msg("%s", err.text);
     tn_registry_free(r);
     return d;

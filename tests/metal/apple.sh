@@ -25,14 +25,16 @@ for name in llvm-nm llvm-nm-19 llvm-nm-18 llvm-nm-17 llvm-nm-16 llvm-nm-15 llvm-
 done
 [ -n "$nm" ] || skip "llvm-nm is needed (Debian: llvm)"
 
-# Headers of the libraries that the runtime needs, and of nothing else of this system.
+# Headers of the libraries that the runtime and the modules need, and of nothing else of this system.
 mkdir "$work/libraries" "$work/objects"
-for header in jansson.h jansson_config.h pcre2.h utf8proc.h microhttpd.h ltdl.h libltdl confuse.h curl histedit.h; do
+needed='jansson.h pcre2.h utf8proc.h microhttpd.h ltdl.h confuse.h curl sodium jpeglib.h png.h webp gif_lib.h libavformat'
+for header in $needed jansson_config.h libltdl histedit.h jconfig.h jmorecfg.h jerror.h pngconf.h pnglibconf.h \
+    libavcodec libavutil libswscale; do
     for folder in /usr/include /usr/include/*-linux-gnu*; do
         [ -e "$folder/$header" ] && ln -sf "$folder/$header" "$work/libraries/$header" && break
     done
 done
-for header in jansson.h pcre2.h utf8proc.h microhttpd.h ltdl.h confuse.h curl; do
+for header in $needed; do
     [ -e "$work/libraries/$header" ] || skip "there is no $header where it was looked for"
 done
 {

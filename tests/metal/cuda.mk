@@ -30,7 +30,7 @@ TESTS += %D%/cuda_clang.py
 endif
 
 # Tests of the language and of whole models on a GPU that is there; built when tools/gpu/pack.sh asks.
-EXTRA_PROGRAMS += tests/metal/models_cuda tests/metal/company_cuda tests/metal/language_cuda
+EXTRA_PROGRAMS += tests/metal/models_cuda tests/metal/company_cuda tests/metal/vision_cuda tests/metal/language_cuda
 tests_metal_models_cuda_SOURCES = \
 	%D%/models.c \
 	%D%/tested.h %D%/tested_cuda.c \
@@ -49,6 +49,15 @@ tests_metal_company_cuda_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)
 tests_metal_company_cuda_LDADD = $(test_ldadd) $(BASE_LIBS)
 tests_metal_company_cuda_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
 EXTRA_tests_metal_company_cuda_DEPENDENCIES = $(preopen_modules)
+
+tests_metal_vision_cuda_SOURCES = \
+	%D%/vision.c \
+	%D%/tested.h %D%/tested_cuda.c \
+	tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_vision_cuda_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)
+tests_metal_vision_cuda_LDADD = $(test_ldadd) $(BASE_LIBS)
+tests_metal_vision_cuda_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_vision_cuda_DEPENDENCIES = $(preopen_modules)
 
 # -include: a struct of the kernels' own.
 tests_metal_language_cuda_SOURCES = %D%/language.c %D%/language_cuda.c %D%/cuda_language.h %D%/libraries.h

@@ -4,7 +4,7 @@
 AM_TESTS_ENVIRONMENT += TN_METAL_SIM='$(TN_METAL_SIM_ANSWER)'; export TN_METAL_SIM; \
 	TN_METAL_HOST='$(TN_METAL_HOST_ANSWER)'; export TN_METAL_HOST; TN_OBJC='$(OBJC)'; export TN_OBJC;
 
-metal_tests = tests/metal/company tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/long tests/metal/models tests/metal/program
+metal_tests = tests/metal/company tests/metal/faults tests/metal/kernels tests/metal/language tests/metal/long tests/metal/models tests/metal/program tests/metal/vision
 EXTRA_DIST += %D%/README.md %D%/address_spaces.py %D%/faults.metal %D%/language.metal %D%/lint.py %D%/skip.sh
 
 if HAVE_PYTHON
@@ -58,7 +58,7 @@ EXTRA_DIST += %D%/apple.sh %D%/apple-symbols.txt \
 	%D%/machdr/assert.h %D%/machdr/ctype.h %D%/machdr/dirent.h %D%/machdr/dlfcn.h %D%/machdr/errno.h \
 	%D%/machdr/fcntl.h %D%/machdr/fnmatch.h %D%/machdr/getopt.h %D%/machdr/inttypes.h %D%/machdr/limits.h \
 	%D%/machdr/locale.h %D%/machdr/math.h %D%/machdr/netdb.h %D%/machdr/poll.h %D%/machdr/pthread.h \
-	%D%/machdr/signal.h %D%/machdr/spawn.h %D%/machdr/stdio.h %D%/machdr/stdlib.h %D%/machdr/string.h \
+	%D%/machdr/setjmp.h %D%/machdr/signal.h %D%/machdr/spawn.h %D%/machdr/stdio.h %D%/machdr/stdlib.h %D%/machdr/string.h \
 	%D%/machdr/time.h %D%/machdr/unistd.h %D%/machdr/wchar.h %D%/machdr/wctype.h
 TESTS += %D%/apple.sh
 
@@ -67,8 +67,8 @@ metal_standin_cppflags = -I$(top_srcdir)/tests/metal/standin $(metal_cppflags)
 EXTRA_DIST += %D%/host/first.metal %D%/host/second.metal %D%/skip_host.sh
 if METAL_HOST
 check_LTLIBRARIES += tests/metal/libmetalhost.la
-check_PROGRAMS += tests/metal/host tests/metal/host_company tests/metal/host_models
-TESTS += tests/metal/host tests/metal/host_company tests/metal/host_models
+check_PROGRAMS += tests/metal/host tests/metal/host_company tests/metal/host_models tests/metal/host_vision
+TESTS += tests/metal/host tests/metal/host_company tests/metal/host_models tests/metal/host_vision
 else
 TESTS += %D%/skip_host.sh
 endif
@@ -123,6 +123,15 @@ tests_metal_host_company_LDADD = $(metal_host_ldadd)
 nodist_EXTRA_tests_metal_host_company_SOURCES = dummy.cpp
 tests_metal_host_company_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
 EXTRA_tests_metal_host_company_DEPENDENCIES = $(preopen_modules)
+
+tests_metal_host_vision_SOURCES = \
+	%D%/vision.c %D%/tested.h %D%/tested_metal.c \
+	tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_host_vision_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_host_vision_LDADD = $(metal_host_ldadd)
+nodist_EXTRA_tests_metal_host_vision_SOURCES = dummy.cpp
+tests_metal_host_vision_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_host_vision_DEPENDENCIES = $(preopen_modules)
 
 # msl-sim, with its kernels.
 tests_metal_libdevice_la_SOURCES = %D%/gpu_sim.c %D%/gpu_sim.h
@@ -192,3 +201,13 @@ tests_metal_company_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
 nodist_EXTRA_tests_metal_company_SOURCES = dummy.cpp
 tests_metal_company_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
 EXTRA_tests_metal_company_DEPENDENCIES = $(preopen_modules)
+
+tests_metal_vision_SOURCES = \
+	%D%/vision.c \
+	%D%/tested.h %D%/tested_sim.c \
+	tests/golden/fixture.c tests/golden/fixture.h
+tests_metal_vision_CPPFLAGS = $(metal_test_cppflags)
+tests_metal_vision_LDADD = tests/metal/libdevice.la $(metal_test_ldadd)
+nodist_EXTRA_tests_metal_vision_SOURCES = dummy.cpp
+tests_metal_vision_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_metal_vision_DEPENDENCIES = $(preopen_modules)

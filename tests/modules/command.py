@@ -47,6 +47,21 @@ def every_family_of_the_tree_is_there():
     assert [line.split()[0] for line in text.splitlines()[1 : 1 + len(modules)]] == list(modules), text
 
 
+def built(what):
+    """Whether configure found what that needs."""
+    with open(os.path.join(BUILD, "config.h")) as f:
+        return "#define HAVE_%s 1\n" % what in f.read()
+
+
+@test
+def modalities_are_there_where_their_libraries_are():
+    modules = {m["id"]: m for m in json.loads(succeed("modules", "--json"))["modules"]}
+    for name in ("vision", "video"):
+        assert (name in modules) == built(name.upper()), (name, modules)
+        if name in modules:
+            assert modules[name]["factories"] == ["tenon.modality/0"], modules[name]
+
+
 @test
 def inspect_shows_facts_and_options_of_a_file_and_of_an_id():
     path = sample("good")

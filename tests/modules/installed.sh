@@ -15,7 +15,10 @@ python=${PYTHON:-python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for id in llama qwen3 gemma phi3 qwen3_5; do
+modalities=
+! grep -q 'define HAVE_VISION 1' "${TN_BUILDDIR:-.}/config.h" || modalities=vision
+! grep -q 'define HAVE_VIDEO 1' "${TN_BUILDDIR:-.}/config.h" || modalities="$modalities video"
+for id in llama qwen3 gemma phi3 qwen3_5 $modalities; do
     "$TENON" modules inspect "$id" > "$work/facts"
     grep -q -e "^file  *$2/$id.so$" -e '(part of the program)' "$work/facts" || {
         echo "module $id is not the installed one:" >&2

@@ -213,7 +213,8 @@ static tn_value add_input(model *m, uint32_t cols, const void *zeros) {
 
 static model *new_model(void) {
     model *m = take(sizeof *m);
-    m->program = (tn_program){.ops = m->ops,
+    m->program = (tn_program){.n_stage = 1,
+                              .ops = m->ops,
                               .values = m->values,
                               .slots = m->slots,
                               .weights = m->weights,
@@ -263,7 +264,14 @@ static tn_exec *run_step(rig *r, const model *m, tn_type kv_type, uint32_t n_seq
                                 .first_pos = first_pos,
                                 .pages = {pages + (size_t)s * n_page},
                                 .n_page = n_page};
-    const tn_step step = {rows, n_seq, 1, ids, pos, seq, seqs, &first_row};
+    const tn_step step = {.n_token = rows,
+                          .n_seq = n_seq,
+                          .n_row = 1,
+                          .ids = ids,
+                          .pos = pos,
+                          .seq = seq,
+                          .seqs = seqs,
+                          .rows = &first_row};
     const tn_device_class *cls = r->device->cls;
     const float *logits;
     tn_error err;

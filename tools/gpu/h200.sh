@@ -118,6 +118,7 @@ for name in $steps; do
     models)
         step models 240 "$pack/bin/models_cuda"
         step company 240 "$pack/bin/company_cuda"
+        step vision 240 "$pack/bin/vision_cuda"
         ;;
     starter) step starter 180 sh -c "$compare_starter" ;;
     bench) LINES_SHOWN=200 step bench 300 "$pack/bin/bench_kernels" ;;

@@ -14,7 +14,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(cd "${1:-build}" && pwd)
 archive=${2:-$build/gpu-pack.tar.gz}
-programs='tenon tests/metal/language_cuda tests/metal/models_cuda tests/metal/company_cuda tools/gpu/bench_kernels'
+programs='tenon tests/metal/language_cuda tests/metal/models_cuda tests/metal/company_cuda tests/metal/vision_cuda tools/gpu/bench_kernels'
 jobs=${JOBS:-2}
 
 make -C "$build" -j "$jobs" > "$build/gpu-pack.log" 2>&1 || { tail -n 20 "$build/gpu-pack.log" >&2; exit 1; }
@@ -56,7 +56,7 @@ fill_cache() {
     TN_CUDA_COMPILE=fill "$build/tests/metal/cuda_compile" || return
     timeout 300 "$build/tenon" selftest --device cuda --kernel program || :
     timeout 300 "$build/tenon" run --device cuda -n 2 Hello || :
-    for program in language_cuda models_cuda company_cuda; do timeout 300 "$build/tests/metal/$program" || :; done
+    for program in language_cuda models_cuda company_cuda vision_cuda; do timeout 300 "$build/tests/metal/$program" || :; done
     timeout 300 "$build/tools/gpu/bench_kernels" || :
 }
 

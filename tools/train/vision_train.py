@@ -28,7 +28,6 @@ from encode import Encoder
 from vision_tokenizer import CONFIG, MODEL
 
 FOLDER = Path("/dev/shm/vision-batches")
-HELP_UNTIL = 0.45          # part of the time in which cells have to be named
 GLYPHS, COLOURS = len(scenes.SHAPES) + 11, len(scenes.NAMES) + 1
 
 
@@ -40,6 +39,8 @@ def arguments():
     p.add_argument("--lr", type=float, default=0.02, help="of the matrices (Muon)")
     p.add_argument("--lr-rest", type=float, default=3e-3, help="of embeddings, norms and biases (AdamW)")
     p.add_argument("--hold", type=float, default=0.4, help="part of the time before the rate begins to fall")
+    p.add_argument("--help-until", type=float, default=0.45, help="part of the time in which cells have to be named")
+    p.add_argument("--from", dest="start", type=Path, help="weights to go on from; with --help-until 0, a lower --lr and another --seed")
     p.add_argument("--seed", default="vision")
     p.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
     p.add_argument("--eager", action="store_true", help="compile nothing")
@@ -229,7 +230,11 @@ def main():
     workers = start(o)
     ready = queue.Queue(6)
     threading.Thread(target=read_batches, args=(ready,), daemon=True).start()
-    model, heads = vision_model.Vision(CONFIG).cuda(), Heads(CONFIG["vision_config"]["out_hidden_size"]).cuda()
+    model = vision_model.Vision(CONFIG)
+    if o.start:
+        from safetensors.torch import load_file
+        vision_model.load(model, load_file(o.start))
+    model, heads = model.cuda(), Heads(CONFIG["vision_config"]["out_hidden_size"]).cuda()
     optimizers = Optimizers(model, heads, o)
     o.out.mkdir(parents=True, exist_ok=True)
     encode = Encoder(MODEL / "tokenizer.json")
@@ -246,7 +251,7 @@ def main():
         part = (time.time() - after) / o.seconds
         with torch.autocast("cuda", torch.bfloat16):
             loss, named = losses(model, heads, b, 6.0)
-        (loss + max(0, 1 - part / HELP_UNTIL) * named).backward()
+        (loss + (max(0, 1 - part / o.help_until) if o.help_until else 0) * named).backward()
         optimizers.step(rate(part, o.hold))
         step, rows = step + 1, rows + len(b["ids"])
         if step % 25 == 0:

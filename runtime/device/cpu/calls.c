@@ -180,7 +180,7 @@ void tn_cpu_run_unfold(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t memb
     tn_range r = tn_team_share((uint64_t)x->step.n_token * n_place, 1, member, n_member);
     for (uint64_t i = r.first; i < r.end; i++) {
         const uint32_t t = (uint32_t)(i / n_place), place = (uint32_t)(i % n_place);
-        const int64_t row = (int64_t)x->step.first_row + t - sees->first[t]; /* of the segment */
+        const int64_t row = (int64_t)x->step.pos[t] - sees->first[t]; /* of the segment */
         int64_t n_frame = (int64_t)(sees->end[t] - sees->first[t]) * u->frames;
         if (u->limit && n_frame > u->limit) n_frame = u->limit;
         unfold_place(c, c->in[0] + (t - row) * values, n_frame,

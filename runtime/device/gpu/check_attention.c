@@ -132,13 +132,14 @@ static uint32_t first_seen(const heads *h, uint32_t pos) {
     return h->window && pos >= h->window ? pos + 1 - h->window : 0;
 }
 
-/* What a token sees of one head: y [head_dim]. */
-static void attend(const cache *c, uint32_t seq, uint32_t pos, uint32_t head, const float *q, double *y) {
+/* What a token sees of one head, positions first .. end: y [head_dim]. */
+static void attend_to(const cache *c, uint32_t seq, uint32_t first, uint32_t end, uint32_t head,
+                      const float *q, double *y) {
     const uint32_t n = c->h.head_dim, head_kv = head / (c->h.n_head / c->h.n_head_kv);
     float turned[TN_ATTENTION_MAX_HEAD_DIM];
     double sum = 0;
     tn_kv_type_turn(c->type, q, n, turned);
-    for (uint32_t p = first_seen(&c->h, pos); p <= pos; p++) {
+    for (uint32_t p = first; p < end; p++) {
         const float *k = c->kv[0] + element(c, seq, p, head_kv), *v = c->kv[1] + element(c, seq, p, head_kv);
         double score = 0;
         for (uint32_t i = 0; i < n; i++) score += (double)turned[i] * k[i];
@@ -151,6 +152,10 @@ static void attend(const cache *c, uint32_t seq, uint32_t pos, uint32_t head, co
     for (uint32_t i = 0; i < n; i++) turned[i] = (float)(y[i] / sum);
     tn_kv_type_turn(c->type, turned, n, turned);
     for (uint32_t i = 0; i < n; i++) y[i] = c->type == TN_TYPE_Q8_0 ? turned[i] : y[i] / sum;
+}
+
+static void attend(const cache *c, uint32_t seq, uint32_t pos, uint32_t head, const float *q, double *y) {
+    attend_to(c, seq, first_seen(&c->h, pos), pos + 1, head, q, y);
 }
 
 /* 0 where n floats of two buffers are the same bits, else how many differ. */
@@ -254,6 +259,8 @@ static void dispatch_rows(tn_gpu_launch *l, const rows_run *r, uint32_t out, boo
     const uint32_t buffers[] = {r->q, r->pool, r->tokens, r->table, r->rows, r->parts, out};
     for (uint32_t i = 0; i < N_SHAPE(buffers); i++) tn_gpu_launch_use(l, buffers[i], 0);
     tn_gpu_launch_bytes(l, &r->c->args, sizeof r->c->args);
+    tn_gpu_launch_use(l, r->tokens, 0); /* which is not read */
+    tn_gpu_launch_constant(l, TN_FC_SEES, TN_SEE_PAST);
     tn_gpu_launch_constant(l, TN_FC_KV_TYPE, r->c->type);
     tn_gpu_launch_constant(l, TN_FC_HEAD_DIM, h->head_dim);
     tn_gpu_launch_constant(l, TN_FC_HEADS, r->heads);
@@ -353,6 +360,31 @@ static uint32_t cut_tiles(tn_gpu_launch *l, uint32_t first_pos, uint32_t n_row, 
     return n;
 }
 
+/* Rows 1 .. n_row of q, prompt of sequence 1. */
+typedef struct prompt_run {
+    const cache *c;
+    uint32_t n_row;
+    uint32_t kind; /* enum tn_metal_sees_kind */
+    bool half;
+    uint32_t q, pool, table, sees; /* buffers */
+} prompt_run;
+
+static void dispatch_tiles(tn_gpu_launch *l, const prompt_run *r, const tn_metal_tile *tiles, uint32_t n_tile,
+                           uint32_t out) {
+    tn_gpu_launch_use(l, r->q, 0);
+    tn_gpu_launch_use(l, r->pool, 0);
+    tn_gpu_launch_buffer(l, tiles, (n_tile + 1) * sizeof *tiles);
+    tn_gpu_launch_use(l, r->table, 0);
+    tn_gpu_launch_use(l, out, 0);
+    tn_gpu_launch_bytes(l, &r->c->args, sizeof r->c->args);
+    tn_gpu_launch_use(l, r->sees, 0);
+    tn_gpu_launch_constant(l, TN_FC_SEES, r->kind);
+    tn_gpu_launch_constant(l, TN_FC_KV_TYPE, r->c->type);
+    tn_gpu_launch_constant(l, TN_FC_HEAD_DIM, r->c->h.head_dim);
+    tn_gpu_launch_constant(l, TN_FC_HALF, r->half);
+    tn_gpu_launch_dispatch(l, "attention_tiles", r->c->h.n_head, n_tile, 1, TN_ATTENTION_THREADS);
+}
+
 /* Row 0 of q belongs to nobody, sequence 0 is another one. */
 static double check_tiles(const tn_gpu_check *check, tn_gpu *g, uint32_t shape, uint32_t seed,
                           tn_error *err) {
@@ -370,23 +402,116 @@ static double check_tiles(const tn_gpu_check *check, tn_gpu *g, uint32_t shape, 
     for (uint32_t i = h->n_head; i < (n_row + 1) * h->n_head; i++)
         attend(&c, 1, first_pos + i / h->n_head - 1, i % h->n_head, q + (size_t)i * h->head_dim,
                expected + (size_t)i * h->head_dim);
-    const uint32_t buffers[] = {new_buffer(l, q, n * sizeof *q), new_buffer(l, c.pool, c.pool_bytes),
-                                new_buffer(l, c.table, (size_t)2 * c.args.kv.pages_per_seq * 4)};
+    prompt_run r = {.c = &c,
+                    .n_row = n_row,
+                    .kind = TN_SEE_PAST,
+                    .half = check->param / HALVES,
+                    .q = new_buffer(l, q, n * sizeof *q),
+                    .pool = new_buffer(l, c.pool, c.pool_bytes),
+                    .table = new_buffer(l, c.table, (size_t)2 * c.args.kv.pages_per_seq * 4)};
+    uint32_t out[2];
+    r.sees = r.table; /* which is not read as such */
+    for (uint32_t i = 0; i < 2; i++) {
+        tn_metal_tile *tiles;
+        const uint32_t n_tile = cut_tiles(l, first_pos, n_row, cuts[i], &tiles);
+        out[i] = new_buffer(l, nothing, n * sizeof *nothing);
+        dispatch_tiles(l, &r, tiles, n_tile, out[i]);
+    }
+    double off = tn_gpu_launch_compare(l, out[0], expected, n, err);
+    off = worse(off, differences(l, out[0], out[1], n, err));
+    tn_gpu_launch_end(l);
+    return off;
+}
+
+/* ---- what a row sees beside or instead of its past ---- */
+
+/* Rows first_pos .. of a sequence, in segments of `segment` positions from 0 on: rows of odd ones see all of
+ * theirs, as images in text do and patches in towers; `length` positions are there. */
+static const struct {
+    heads h;
+    uint32_t first_pos, n_row, length, segment;
+} see_shapes[] = {
+    {{1, 1, 16, 1, 0, 1, 0}, 0, 1, 2, 1},         {{2, 1, 16, 16, 0, 3, 0}, 0, 45, 45, 9},
+    {{1, 1, 33, 8, 0, 4, 0}, 5, 40, 60, 30},      {{2, 2, 80, 32, 0, 3, 0}, 64, 70, 192, 64},
+    {{1, 1, 64, 4, 20, 2, 0}, 70, 35, 120, 24},   {{1, 1, 256, 8, 7, 2, 20}, 3, 40, 43, 20},
+    {{2, 1, 72, 16, 0, 2, 0}, 250, 40, 300, 300},
+};
+
+static tn_metal_sees see(const heads *h, uint32_t shape, uint32_t pos, bool all, uint32_t kind,
+                         tn_metal_sees *ret_given) {
+    const uint32_t segment = see_shapes[shape].segment, length = see_shapes[shape].length;
+    const uint32_t first = pos / segment * segment, past = first_seen(h, pos);
+    const uint32_t end = first + segment < length ? first + segment : length;
+    *ret_given = (tn_metal_sees){0};
+    if (!all && pos / segment % 2 == 0) return (tn_metal_sees){past, pos + 1};
+    *ret_given = (tn_metal_sees){first, end};
+    return (tn_metal_sees){kind == TN_SEE_ONLY || first < past ? first : past, end};
+}
+
+/* All but row 0, each alone. */
+static void dispatch_whole_rows(tn_gpu_launch *l, const prompt_run *r, uint32_t first_pos, uint32_t out) {
+    const heads *h = &r->c->h;
+    uint32_t *rows = tn_gpu_launch_host(l, (r->n_row + 1) * sizeof *rows);
+    tn_metal_token *tokens = tn_gpu_launch_host(l, (r->n_row + 1) * sizeof *tokens);
+    for (uint32_t i = 0; i < r->n_row; i++) {
+        rows[i] = i + 1;
+        tokens[i + 1] = (tn_metal_token){.pos = first_pos + i, .seq = 1};
+    }
+    tn_gpu_launch_use(l, r->q, 0);
+    tn_gpu_launch_use(l, r->pool, 0);
+    tn_gpu_launch_buffer(l, tokens, (r->n_row + 1) * sizeof *tokens);
+    tn_gpu_launch_use(l, r->table, 0);
+    tn_gpu_launch_buffer(l, rows, (r->n_row + 1) * sizeof *rows);
+    tn_gpu_launch_buffer(l, NULL, sizeof(float)); /* no parts */
+    tn_gpu_launch_use(l, out, 0);
+    tn_gpu_launch_bytes(l, &r->c->args, sizeof r->c->args);
+    tn_gpu_launch_use(l, r->sees, 0);
+    tn_gpu_launch_constant(l, TN_FC_SEES, r->kind);
+    tn_gpu_launch_constant(l, TN_FC_KV_TYPE, r->c->type);
+    tn_gpu_launch_constant(l, TN_FC_HEAD_DIM, h->head_dim);
+    tn_gpu_launch_constant(l, TN_FC_HEADS, 1);
+    tn_gpu_launch_constant(l, TN_FC_WHOLE, 1);
+    tn_gpu_launch_dispatch(l, "attention_rows", h->n_head, r->n_row, 1, TN_ATTENTION_THREADS);
+}
+
+/* In tiles cut in two ways, or as single rows. */
+static double check_sees(const tn_gpu_check *check, tn_gpu *g, uint32_t shape, uint32_t seed, tn_error *err) {
+    const heads *h = &see_shapes[shape].h;
+    const uint32_t n_row = see_shapes[shape].n_row, first_pos = see_shapes[shape].first_pos;
+    const uint32_t cols = h->n_head * h->head_dim, length[] = {3, see_shapes[shape].length};
+    const uint32_t nothing_before[] = {0, 0}, kind = check->param / (2 * HALVES);
+    const bool as_rows = strcmp(check->kernel, "attention_rows") == 0;
+    tn_gpu_launch *l = tn_gpu_launch_new(g, seed);
+    cache c = make_cache(l, h, (tn_type)(check->param % HALVES), 2, length, nothing_before);
+    fill_cache(&c, nothing_before);
+    const size_t n = (size_t)(n_row + 1) * cols;
+    const float *q = tn_gpu_launch_floats(l, n);
+    const float *nothing = tn_gpu_launch_host(l, n * sizeof *nothing);
+    tn_metal_sees *sees = tn_gpu_launch_host(l, (n_row + 1) * sizeof *sees);
+    double *expected = tn_gpu_launch_expected(l, n);
+    for (uint32_t i = h->n_head; i < (n_row + 1) * h->n_head; i++) {
+        const uint32_t row = i / h->n_head;
+        const tn_metal_sees seen = see(h, shape, first_pos + row - 1, kind == TN_SEE_ONLY, kind, &sees[row]);
+        attend_to(&c, 1, seen.first, seen.end, i % h->n_head, q + (size_t)i * h->head_dim,
+                  expected + (size_t)i * h->head_dim);
+    }
+    const prompt_run r = {.c = &c,
+                          .n_row = n_row,
+                          .kind = kind,
+                          .half = check->param / HALVES % 2,
+                          .q = new_buffer(l, q, n * sizeof *q),
+                          .pool = new_buffer(l, c.pool, c.pool_bytes),
+                          .table = new_buffer(l, c.table, (size_t)2 * c.args.kv.pages_per_seq * 4),
+                          .sees = new_buffer(l, sees, (n_row + 1) * sizeof *sees)};
     uint32_t out[2];
     for (uint32_t i = 0; i < 2; i++) {
         tn_metal_tile *tiles;
         const uint32_t n_tile = cut_tiles(l, first_pos, n_row, cuts[i], &tiles);
         out[i] = new_buffer(l, nothing, n * sizeof *nothing);
-        tn_gpu_launch_use(l, buffers[0], 0);
-        tn_gpu_launch_use(l, buffers[1], 0);
-        tn_gpu_launch_buffer(l, tiles, (n_tile + 1) * sizeof *tiles);
-        tn_gpu_launch_use(l, buffers[2], 0);
-        tn_gpu_launch_use(l, out[i], 0);
-        tn_gpu_launch_bytes(l, &c.args, sizeof c.args);
-        tn_gpu_launch_constant(l, TN_FC_KV_TYPE, c.type);
-        tn_gpu_launch_constant(l, TN_FC_HEAD_DIM, h->head_dim);
-        tn_gpu_launch_constant(l, TN_FC_HALF, check->param / HALVES);
-        tn_gpu_launch_dispatch(l, "attention_tiles", h->n_head, n_tile, 1, TN_ATTENTION_THREADS);
+        if (as_rows)
+            dispatch_whole_rows(l, &r, first_pos, out[i]);
+        else
+            dispatch_tiles(l, &r, tiles, n_tile, out[i]);
     }
     double off = tn_gpu_launch_compare(l, out[0], expected, n, err);
     off = worse(off, differences(l, out[0], out[1], n, err));
@@ -411,6 +536,11 @@ static double check_tiles(const tn_gpu_check *check, tn_gpu *g, uint32_t shape, 
         "attention_tiles", #type ", halves", N_SHAPE(tile_shapes), tolerance, check_tiles,                   \
             TN_TYPE_##type + HALVES                                                                          \
     }
+#define SEES(kernel, variant, type, half, kind, tolerance)                                                   \
+    {                                                                                                        \
+        kernel, variant, N_SHAPE(see_shapes), tolerance, check_sees,                                         \
+            TN_TYPE_##type + HALVES *((half) + 2 * (kind))                                                   \
+    }
 const tn_gpu_check tn_gpu_checks_attention[] = {
     STORE(F32),
     STORE(F16),
@@ -427,5 +557,11 @@ const tn_gpu_check tn_gpu_checks_attention[] = {
     TILES(Q8_0),
     TILES_OF_HALVES(F16, 4e-4),
     TILES_OF_HALVES(Q8_0, 1e-2),
+    SEES("attention_tiles", "F32, images", F32, 0, TN_SEE_MORE, 1e-5),
+    SEES("attention_tiles", "F32, segments", F32, 0, TN_SEE_ONLY, 1e-5),
+    SEES("attention_tiles", "F16, halves, images", F16, 1, TN_SEE_MORE, 4e-4),
+    SEES("attention_tiles", "F16, halves, segments", F16, 1, TN_SEE_ONLY, 4e-4),
+    SEES("attention_rows", "F32, images", F32, 0, TN_SEE_MORE, 1e-5),
+    SEES("attention_rows", "F32, segments", F32, 0, TN_SEE_ONLY, 1e-5),
     {.kernel = NULL},
 };

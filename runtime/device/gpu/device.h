@@ -23,6 +23,7 @@ int tn_gpu_lower(tn_device *d, const tn_program *p, const tn_exec_config *config
 void tn_gpu_exec_free(tn_exec *x);
 int tn_gpu_step(tn_exec *x, const tn_step *s, tn_error *err);
 int tn_gpu_logits(tn_exec *x, const float **ret, tn_error *err);
+int tn_gpu_output(tn_exec *x, uint32_t part, const float **ret, tn_error *err);
 int tn_gpu_tap(tn_exec *x, uint32_t index, const float **ret, tn_error *err);
 void tn_gpu_copy_page(tn_exec *x, uint32_t group, uint32_t from, uint32_t to);
 void tn_gpu_discard_page(tn_exec *x, uint32_t group, uint32_t page);
@@ -32,7 +33,8 @@ void tn_gpu_discard_page(tn_exec *x, uint32_t group, uint32_t page);
         .name = name_, .summary = summary_, .has_roles = true, .open = open_, .close = tn_gpu_device_close,  \
         .describe = tn_gpu_device_describe, .limits = tn_gpu_device_limits, .size = tn_gpu_size,             \
         .lower = tn_gpu_lower, .exec_free = tn_gpu_exec_free, .step = tn_gpu_step, .logits = tn_gpu_logits,  \
-        .tap = tn_gpu_tap, .copy_page = tn_gpu_copy_page, .discard_page = tn_gpu_discard_page,               \
+        .tap = tn_gpu_tap, .output = tn_gpu_output, .copy_page = tn_gpu_copy_page,                           \
+        .discard_page = tn_gpu_discard_page,                                                                 \
     }
 
 #endif

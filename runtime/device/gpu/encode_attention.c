@@ -101,6 +101,37 @@ static void ask_for_scratch(tn_gpu_exec *x, const tn_attention_args *a) {
     if (bytes > x->scratch_bytes) x->scratch_bytes = bytes;
 }
 
+/* Of a tower's rows what the step says; of a text's that as well, where some of them stand for media. */
+static uint32_t see_kind(const tn_gpu_exec *x) {
+    return x->p->is_tower ? TN_SEE_ONLY : TN_SEE_PAST;
+}
+static bool may_see_more(const tn_gpu_exec *x) {
+    return !x->p->is_tower && x->n_media_part;
+}
+
+static void choose_sees(const tn_gpu_exec *x, const tn_gpu_command *c, const uint32_t n[TN_GPU_N_COUNT],
+                        tn_gpu_kernel **kernel, uint32_t grid[3]) {
+    (void)x;
+    (void)grid;
+    *kernel = c->kernel[n[TN_GPU_SEEING]];
+}
+
+/* The last constant is SEES: where it may be needed, a variant that sees more. The result of rows that see
+ * their past is the same. */
+static int add_sees_variant(tn_gpu_exec *x, tn_gpu_command *c, const char *kernel, tn_gpu_constant *constants,
+                            uint32_t n_constant, tn_error *err) {
+    if (!may_see_more(x)) return 0;
+    constants[n_constant - 1].value = TN_SEE_MORE;
+    c->choose = choose_sees;
+    return tn_gpu_add_variant(x, c, 1, kernel, constants, n_constant, err);
+}
+
+/* Something must be bound where nothing is read. */
+static void bind_sees(tn_gpu_exec *x, tn_gpu_command *c, const tn_op *op) {
+    const bool reads = x->p->is_tower || may_see_more(x);
+    tn_gpu_bind_input(x, c, reads ? (tn_gpu_input)(TN_GPU_IN_SEES + op->attention.sees) : TN_GPU_IN_TOKENS);
+}
+
 static void bind_rows(tn_gpu_exec *x, tn_gpu_command *c, const tn_op *op, tn_gpu_input rows, bool split,
                       const tn_attention_args *args) {
     const uint32_t group = x->p->caches[op->attention.layer].group;
@@ -112,6 +143,7 @@ static void bind_rows(tn_gpu_exec *x, tn_gpu_command *c, const tn_op *op, tn_gpu
     tn_gpu_bind_scratch(x, c, split);
     tn_gpu_bind_value(x, c, op->out, true);
     tn_gpu_bind_bytes(c, args, sizeof *args);
+    bind_sees(x, c, op);
 }
 
 /* Rows that stand alone: those of a list. split: they may leave parts for encode_merge. */
@@ -122,15 +154,16 @@ static int encode_rows(tn_gpu_exec *x, const tn_op *op, tn_gpu_input rows, bool 
     tn_gpu_constant constants[] = {{TN_FC_KV_TYPE, x->config.kv_type},
                                    {TN_FC_HEAD_DIM, a->head_dim},
                                    {TN_FC_HEADS, heads},
-                                   {TN_FC_WHOLE, !split}};
-    tn_gpu_command *c = tn_gpu_add(x, "attention_rows", constants, 4, TN_ATTENTION_THREADS, err);
+                                   {TN_FC_WHOLE, !split},
+                                   {TN_FC_SEES, split ? TN_SEE_PAST : see_kind(x)}};
+    tn_gpu_command *c = tn_gpu_add(x, "attention_rows", constants, 5, TN_ATTENTION_THREADS, err);
     if (!c) return err->code;
     tn_gpu_grid(c, a->n_head_kv * batches, split ? TN_GPU_GENERATED : TN_GPU_PROMPT, 1, 1);
     bind_rows(x, c, op, rows, split, args);
-    if (!split) return 0;
+    if (!split) return add_sees_variant(x, c, "attention_rows", constants, 5, err);
     c->choose = choose_rows;
     constants[3].value = 1;
-    return tn_gpu_add_variant(x, c, 1, "attention_rows", constants, 4, err);
+    return tn_gpu_add_variant(x, c, 1, "attention_rows", constants, 5, err);
 }
 
 static int encode_merge(tn_gpu_exec *x, const tn_op *op, const tn_attention_args *args, tn_error *err) {
@@ -155,9 +188,11 @@ static int encode_tiles(tn_gpu_exec *x, const tn_op *op, const tn_attention_args
     const uint32_t group = x->p->caches[op->attention.layer].group;
     const tn_type type = x->config.kv_type;
     const bool half = x->config.compute == TN_COMPUTE_AUTO && (type == TN_TYPE_F16 || type == TN_TYPE_Q8_0);
-    const tn_gpu_constant constants[] = {
-        {TN_FC_KV_TYPE, type}, {TN_FC_HEAD_DIM, args->head_dim}, {TN_FC_HALF, half}};
-    tn_gpu_command *c = tn_gpu_add(x, "attention_tiles", constants, 3, TN_ATTENTION_THREADS, err);
+    tn_gpu_constant constants[] = {{TN_FC_KV_TYPE, type},
+                                   {TN_FC_HEAD_DIM, args->head_dim},
+                                   {TN_FC_HALF, half},
+                                   {TN_FC_SEES, see_kind(x)}};
+    tn_gpu_command *c = tn_gpu_add(x, "attention_tiles", constants, 4, TN_ATTENTION_THREADS, err);
     if (!c) return err->code;
     tn_gpu_grid(c, args->n_head, TN_GPU_TILES, 1, 1);
     tn_gpu_bind_value(x, c, op->in[0], false);
@@ -166,7 +201,8 @@ static int encode_tiles(tn_gpu_exec *x, const tn_op *op, const tn_attention_args
     tn_gpu_bind_input(x, c, TN_GPU_IN_PAGES + group);
     tn_gpu_bind_value(x, c, op->out, true);
     tn_gpu_bind_bytes(c, args, sizeof *args);
-    return 0;
+    bind_sees(x, c, op);
+    return add_sees_variant(x, c, "attention_tiles", constants, 4, err);
 }
 
 int tn_gpu_encode_attention(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
@@ -183,9 +219,10 @@ int tn_gpu_encode_attention(tn_gpu_exec *x, const tn_op *op, tn_error *err) {
                        "attention of layer %u: heads of %u dimensions, the GPU's kernels take %d", a->layer,
                        a->head_dim, TN_ATTENTION_MAX_HEAD_DIM);
     int rc = op->in[1] ? encode_store(x, op, err) : 0;
+    tn_gpu_begin_stage(x, op->stage);
     ask_for_scratch(x, &args);
-    if (!rc) rc = encode_rows(x, op, TN_GPU_IN_GENERATED, true, &args, err);
-    if (!rc) rc = encode_merge(x, op, &args, err);
+    if (!rc && !x->p->is_tower) rc = encode_rows(x, op, TN_GPU_IN_GENERATED, true, &args, err);
+    if (!rc && !x->p->is_tower) rc = encode_merge(x, op, &args, err);
     if (rc) return rc;
     if (a->head_dim > TN_TILE_MAX_HEAD_DIM) return encode_rows(x, op, TN_GPU_IN_PROMPT, false, &args, err);
     return encode_tiles(x, op, &args, err);

@@ -82,6 +82,7 @@ static tn_value other_of(const tn_op *op, const tn_op *add) {
 
 static uint32_t count_reads(const tn_program *p, tn_value v) {
     uint32_t n = p->logits == v;
+    for (uint32_t i = 0; i < p->n_output; i++) n += p->outputs[i] == v;
     for (uint32_t i = 0; i < p->n_op; i++)
         for (uint32_t k = 0; k < 3; k++) n += p->ops[i].in[k] == v;
     return n;
@@ -182,7 +183,8 @@ static bool is_half_tile(const tn_gpu_exec *x, tn_type type) {
     return type == TN_TYPE_F16 || x->config.compute != TN_COMPUTE_F32;
 }
 
-static int add_tiles(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_linear_args args, tn_error *err) {
+static int add_tiles(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_gpu_input list, tn_gpu_count count,
+                     tn_linear_args args, tn_error *err) {
     enum { N = N_CONSTANT + 2 };
     tn_gpu_constant constants[N];
     weight_constants(&x->weights[op->w], constants);
@@ -191,8 +193,8 @@ static int add_tiles(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_linea
     tn_gpu_command *c = tn_gpu_add(x, "linear_tiles", constants, N, TN_TILE_SIMDS * TN_SIMD_WIDTH, err);
     if (!c) return err->code;
     args.rows_are_listed = 1;
-    bind_linear(x, c, op, add, TN_GPU_IN_PROMPT, &args);
-    tn_gpu_grid(c, tn_ceil_div(args.n_out, TN_TILE_COLS), TN_GPU_PROMPT, TN_TILE_ROWS, 1);
+    bind_linear(x, c, op, add, list, &args);
+    tn_gpu_grid(c, tn_ceil_div(args.n_out, TN_TILE_COLS), count, TN_TILE_ROWS, 1);
     return 0;
 }
 
@@ -203,8 +205,9 @@ int tn_gpu_encode_linear(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_e
         .n_in = w->cols, .n_out = w->rows, .row_bytes = (uint32_t)row_bytes, .has_bias = op->bias != 0};
     int rc = check_type(x, op->w, err);
     if (rc) return rc;
-    if (x->p->values[op->out].rows == TN_ROWS_OUTPUT)
-        return add_rows(x, op, add, TN_GPU_IN_ROWS, TN_GPU_OUTPUT, args, err);
-    rc = add_rows(x, op, add, TN_GPU_IN_GENERATED, TN_GPU_GENERATED, args, err);
-    return rc ? rc : add_tiles(x, op, add, args, err);
+    const uint32_t rows = x->p->values[op->out].rows;
+    if (rows >> 8) return add_tiles(x, op, add, TN_GPU_IN_FOLDED, TN_GPU_FOLDED, args, err);
+    if (rows == TN_ROWS_OUTPUT) return add_rows(x, op, add, TN_GPU_IN_ROWS, TN_GPU_OUTPUT, args, err);
+    if (!x->p->is_tower) rc = add_rows(x, op, add, TN_GPU_IN_GENERATED, TN_GPU_GENERATED, args, err);
+    return rc ? rc : add_tiles(x, op, add, TN_GPU_IN_PROMPT, TN_GPU_PROMPT, args, err);
 }

@@ -12,6 +12,7 @@ libtenon_la_SOURCES += \
 	%D%/encode_rows.c \
 	%D%/exec.h \
 	%D%/gpu.h \
+	%D%/input.c \
 	%D%/lower.c \
 	%D%/step.c \
 	%D%/weights.c

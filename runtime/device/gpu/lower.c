@@ -47,9 +47,19 @@ static int allocate_slots(tn_gpu_exec *x, tn_error *err) {
     x->slots = calloc((size_t)x->p->n_slot + 1, sizeof(tn_gpu_buffer *));
     if (!x->slots) return out_of_memory(err);
     for (uint32_t i = 0; !rc && i < x->p->n_slot; i++)
-        rc = new_activations(x, (uint64_t)tn_gpu_max_rows(x, x->p->slots[i].rows) * x->p->slots[i].cols,
+        rc = new_activations(x, (uint64_t)tn_slot_rows(&x->config, &x->p->slots[i]) * x->p->slots[i].cols,
                              sizeof(float), &x->slots[i], err);
     return rc;
+}
+
+/* Parts of the output are read one at a time. */
+static int allocate_output(tn_gpu_exec *x, tn_error *err) {
+    const tn_program *p = x->p;
+    if (!p->is_tower) return 0;
+    const uint64_t n = (uint64_t)x->config.max_kept / p->fold * p->n_embd * sizeof(float);
+    x->size.activations += n;
+    if (!x->dry) x->host_output = malloc(n + 1);
+    return x->dry || x->host_output ? 0 : out_of_memory(err);
 }
 
 static int allocate_taps(tn_gpu_exec *x, tn_error *err) {
@@ -62,7 +72,8 @@ static int allocate_taps(tn_gpu_exec *x, tn_error *err) {
         const tn_op *op = &x->p->ops[i];
         if (op->kind != TN_OP_TAP) continue;
         const tn_value_info *v = &x->p->values[op->in[0]];
-        const uint64_t n = (uint64_t)tn_gpu_max_rows(x, v->rows) * v->cols;
+        const uint64_t n =
+            (uint64_t)tn_rows_count(v->rows, x->config.max_tokens, x->config.max_rows) * v->cols;
         rc = new_activations(x, n, sizeof(float), &x->taps[op->index], err);
         widest = n > widest ? n : widest;
     }
@@ -96,24 +107,9 @@ static int allocate_pools(tn_gpu_exec *x, tn_error *err) {
     return rc;
 }
 
-uint64_t tn_gpu_input_room(const tn_gpu_exec *x, tn_gpu_input in) {
-    const tn_exec_config *c = &x->config;
-    switch (in) {
-    case TN_GPU_IN_TOKENS: return (uint64_t)c->max_tokens * sizeof(tn_metal_token);
-    case TN_GPU_IN_ROWS: return ((uint64_t)c->max_rows + TN_GPU_LIST_PAD) * sizeof(uint32_t);
-    case TN_GPU_IN_GENERATED:
-    case TN_GPU_IN_PROMPT: return ((uint64_t)c->max_tokens + TN_GPU_LIST_PAD) * sizeof(uint32_t);
-    case TN_GPU_IN_TILES: return (uint64_t)c->max_tokens * sizeof(tn_metal_tile);
-    case TN_GPU_IN_SEQS: return (uint64_t)c->max_seqs * sizeof(tn_metal_seq);
-    default:
-        return in < TN_GPU_IN_PAGES + x->p->n_group
-                   ? (uint64_t)c->max_seqs * c->max_seq_pages * sizeof(uint32_t)
-                   : 0;
-    }
-}
-
 static int allocate_inputs(tn_gpu_exec *x, tn_error *err) {
     int rc = 0;
+    x->n_media_part = tn_gpu_media_parts(x->p);
     for (uint32_t i = 0; i < TN_GPU_N_IN; i++) {
         x->input_offset[i] = x->input_bytes;
         x->input_bytes +=
@@ -122,11 +118,23 @@ static int allocate_inputs(tn_gpu_exec *x, tn_error *err) {
     for (uint32_t i = 0; !rc && i < TN_GPU_N_INPUT; i++)
         rc = new_activations(x, x->input_bytes, 1, &x->inputs[i], err);
     const uint64_t logits = (uint64_t)x->config.max_rows * x->p->n_vocab * sizeof(float);
-    x->size.activations += x->input_bytes + logits;
+    x->size.activations += x->input_offset[TN_GPU_IN_PATCHES] + logits;
     if (rc || x->dry) return rc;
-    x->stage = calloc(x->input_bytes + 1, 1);
+    x->staged = calloc(x->input_offset[TN_GPU_IN_PATCHES] + 1, 1);
     x->host_logits = malloc(logits + 1);
-    return x->stage && x->host_logits ? 0 : out_of_memory(err);
+    return x->staged && x->host_logits ? 0 : out_of_memory(err);
+}
+
+/* What a rope kernel wants to know of each pair: its axis, as a number. */
+static int upload_axes(tn_gpu_exec *x, tn_rope table, tn_error *err) {
+    const tn_rope_info *r = &x->p->ropes[table];
+    const uint32_t n = r->n_dims / 2;
+    uint32_t *axes = malloc(n * sizeof *axes + 1);
+    if (!axes) return out_of_memory(err);
+    for (uint32_t i = 0; i < n; i++) axes[i] = r->axis[i];
+    int rc = x->gpu->api->write(x->gpu, x->ropes[table], 2 * n * sizeof(float), axes, n * sizeof *axes, err);
+    free(axes);
+    return rc;
 }
 
 /* Both variants of each table; a table with one variant has it twice. */
@@ -137,10 +145,11 @@ static int upload_ropes(tn_gpu_exec *x, tn_error *err) {
     for (uint32_t i = 1; !rc && i <= x->p->n_rope; i++) {
         const tn_rope_info *r = &x->p->ropes[i];
         const uint64_t bytes = r->n_dims / 2 * sizeof(float);
-        rc = new_activations(x, 2, bytes, &x->ropes[i], err);
+        rc = new_activations(x, r->axis ? 3 : 2, bytes, &x->ropes[i], err);
         for (uint32_t v = 0; !rc && !x->dry && v < 2; v++)
             rc = x->gpu->api->write(x->gpu, x->ropes[i], v * bytes, r->inv_freq[r->n_variant > 1 ? v : 0],
                                     bytes, err);
+        if (!rc && !x->dry && r->axis) rc = upload_axes(x, i, err);
     }
     return rc;
 }
@@ -190,6 +199,7 @@ static void bind_buffer(tn_gpu_command *c, tn_gpu_buffer *b, uint64_t offset, bo
 }
 
 void tn_gpu_bind_value(tn_gpu_exec *x, tn_gpu_command *c, tn_value v, bool writes) {
+    c->kept[c->n_arg] = x->p->values[v].kept ? v : 0;
     bind_buffer(c, x->slots[x->p->values[v].slot], 0, writes);
 }
 
@@ -202,9 +212,13 @@ void tn_gpu_bind_scratch(tn_gpu_exec *x, tn_gpu_command *c, bool writes) {
     bind_buffer(c, NULL, 0, writes);
 }
 
-void tn_gpu_bind_input(tn_gpu_exec *x, tn_gpu_command *c, tn_gpu_input in) {
+void tn_gpu_bind_input_at(tn_gpu_exec *x, tn_gpu_command *c, tn_gpu_input in, uint64_t offset) {
     c->is_input[c->n_arg] = true; /* which of the buffers differs from step to step */
-    bind_buffer(c, NULL, x->input_offset[in], false);
+    bind_buffer(c, NULL, x->input_offset[in] + offset, false);
+}
+
+void tn_gpu_bind_input(tn_gpu_exec *x, tn_gpu_command *c, tn_gpu_input in) {
+    tn_gpu_bind_input_at(x, c, in, 0);
 }
 
 /* The pointer follows when the commands no longer move. */
@@ -212,6 +226,26 @@ void tn_gpu_bind_bytes(tn_gpu_command *c, const void *bytes, size_t n) {
     assert(n <= sizeof c->bytes);
     memcpy(&c->bytes, bytes, n);
     tn_gpu_bind(c, &(tn_gpu_arg){.n_bytes = (uint32_t)n});
+}
+
+tn_gpu_count tn_gpu_count_of(uint32_t rows) {
+    if (rows == TN_ROWS_OUTPUT) return TN_GPU_OUTPUT;
+    return rows >> 8 ? TN_GPU_FOLDED : TN_GPU_TOKENS;
+}
+
+void tn_gpu_begin_stage(tn_gpu_exec *x, uint32_t stage) {
+    while (x->n_begun <= stage && x->n_begun < x->p->n_stage) x->stage_commands[x->n_begun++] = x->n_command;
+}
+
+/* Rows are folded once. */
+static int check_folds(const tn_program *p, tn_error *err) {
+    for (uint32_t v = 1; v <= p->n_value; v++) {
+        const uint32_t fold = p->values[v].rows >> 8;
+        if (fold && fold != p->fold)
+            return tn_fail(err, TN_ENOTSUP, "%u rows become one, and %u elsewhere: a GPU takes one number",
+                           fold, p->fold);
+    }
+    return 0;
 }
 
 static int encode_op(tn_gpu_exec *x, const tn_op *op, const tn_op *add, tn_error *err) {
@@ -231,12 +265,16 @@ static int encode_copy_page(tn_gpu_exec *x, tn_error *err) {
 }
 
 static int encode(tn_gpu_exec *x, tn_error *err) {
-    int rc = 0;
+    x->stage_commands = calloc((size_t)x->p->n_stage + 1, sizeof *x->stage_commands);
+    if (!x->stage_commands) return out_of_memory(err);
+    int rc = check_folds(x->p, err);
     for (uint32_t i = 0; !rc && i < x->p->n_op; i++) {
         const tn_op *op = &x->p->ops[i], *add = tn_gpu_find_add(x, i);
+        if (op->kind != TN_OP_ATTENTION) tn_gpu_begin_stage(x, op->stage);
         rc = encode_op(x, op, add, err);
         if (add) i++;
     }
+    x->stage_commands[x->p->n_stage] = x->n_command;
     if (!rc) rc = encode_copy_page(x, err);
     if (!rc && x->scratch_bytes) rc = new_activations(x, x->scratch_bytes, 1, &x->scratch, err);
     for (uint32_t i = 0; !rc && i < x->n_command; i++) {
@@ -276,16 +314,21 @@ static bool conflicts(const tn_gpu_exec *x, const tn_gpu_command *a, const tn_gp
 }
 
 /* A barrier stands before a command only where it touches what one since the last barrier wrote, or writes
- * what one reads. */
+ * what one reads. Stages are batches of their own. */
 static void place_barriers(tn_gpu_exec *x) {
-    uint32_t since = 0;
-    for (uint32_t i = 0; i < x->n_command; i++)
+    uint32_t since = 0, stage = 0;
+    for (uint32_t i = 0; i < x->n_command; i++) {
+        while (stage < x->p->n_stage && i == x->stage_commands[stage]) {
+            since = i;
+            stage++;
+        }
         for (uint32_t j = since; j < i; j++)
             if (conflicts(x, &x->commands[j], &x->commands[i])) {
                 x->commands[i].barrier = true;
                 since = i;
                 break;
             }
+    }
 }
 
 /* ---- the exec ---- */
@@ -310,13 +353,18 @@ void tn_gpu_exec_free(tn_exec *base) {
     free(x->weights);
     free(x->commands);
     free(x->layer_offset);
-    free(x->stage);
+    free(x->stage_commands);
+    free(x->staged);
+    free(x->host_output);
     free(x->host_logits);
     free(x->host_tap);
     free(x);
 }
 
-static int check_config(const tn_exec_config *c, tn_error *err) {
+static int check_config(const tn_program *p, const tn_exec_config *c, tn_error *err) {
+    if (p->is_tower && (c->max_kept == 0 || c->max_kept % p->fold || c->max_tokens % p->fold))
+        return tn_fail(err, TN_EINVAL, "pictures of %u rows, %u a step; %u of them become one", c->max_kept,
+                       c->max_tokens, p->fold);
     if (c->max_tokens == 0 || c->max_seqs == 0 || c->page_tokens == 0 ||
         c->page_tokens & (c->page_tokens - 1))
         return tn_fail(err, TN_EINVAL,
@@ -326,10 +374,11 @@ static int check_config(const tn_exec_config *c, tn_error *err) {
 }
 
 static int fill(tn_gpu_exec *x, tn_progress_fn progress, void *ctx, tn_error *err) {
-    int rc = check_config(&x->config, err);
+    int rc = check_config(x->p, &x->config, err);
     if (!rc) rc = tn_gpu_weights_new(x, progress, ctx, err);
     if (!rc) rc = upload_ropes(x, err);
     if (!rc) rc = allocate_slots(x, err);
+    if (!rc) rc = allocate_output(x, err);
     if (!rc) rc = allocate_taps(x, err);
     if (!rc) rc = lay_out_pages(x, err);
     if (!rc) rc = allocate_pools(x, err);

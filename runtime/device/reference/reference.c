@@ -268,7 +268,8 @@ static float unfold_value(const ref_exec *x, const tn_op *op, uint32_t t, int64_
     int64_t n_frame = (int64_t)(sees->end[t] - sees->first[t]) * u->frames;
     if (u->limit && n_frame > u->limit) n_frame = u->limit;
     if (frame < 0 || frame >= n_frame || bin < 0 || bin >= u->bins) return 0;
-    const float *segment = x->slots[x->p->values[op->in[0]].slot] + sees->first[t] * row;
+    const size_t first = x->step->first_row + t - (x->step->pos[t] - sees->first[t]);
+    const float *segment = x->slots[x->p->values[op->in[0]].slot] + first * row;
     return segment[((size_t)frame * u->bins + (size_t)bin) * op->group + c];
 }
 
@@ -281,7 +282,7 @@ static void run_unfold(ref_exec *x, const tn_op *op) {
             for (uint32_t c = 0; c < op->group; c++)
                 for (uint32_t kb = 0; kb < u->kernel[1]; kb++)
                     for (uint32_t kf = 0; kf < u->kernel[0]; kf++) {
-                        int64_t row = x->step->first_row + t - x->step->sees[TN_SEES_WINDOW].first[t];
+                        int64_t row = x->step->pos[t] - x->step->sees[TN_SEES_WINDOW].first[t];
                         int64_t frame = (row * frames + i / bins) * u->stride[0] + kf - u->pad[0];
                         int64_t bin = (int64_t)(i % bins) * u->stride[1] + kb - u->pad[1];
                         *y++ = unfold_value(x, op, t, frame, bin, c);

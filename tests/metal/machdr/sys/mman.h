@@ -7,3 +7,4 @@ enum { PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 4, MAP_SHARED = 1, MAP_PRIV
 #define MAP_FAILED ((void *)-1)
 void *mmap(void *, size_t, int, int, int, off_t);
 int munmap(void *, size_t), mprotect(void *, size_t, int), madvise(void *, size_t, int), mlock(const void *, size_t), munlock(const void *, size_t), posix_madvise(void *, size_t, int), msync(void *, size_t, int);
+int shm_open(const char *, int, ...), shm_unlink(const char *);

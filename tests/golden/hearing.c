@@ -56,6 +56,7 @@ static world world_open(const fixture *f, const bound *b, uint32_t step_tokens) 
     setting s = {.device = b->device,
                  .compute = b->compute,
                  .step_tokens = step_tokens,
+                 .n_ctx = 448,
                  .max_seqs = 8,
                  .all_rows = true};
     world w = {.run = run_open(f, &s), .ref = reference_open(f)};
@@ -295,20 +296,132 @@ static void test_shared(void **state) {
     world_close(&w);
 }
 
+/* ---- Whisper ---- */
+
+static const fixture whisper[] = {{"models/whisper", NULL, NULL, false},
+                                  {"models/whisper", "config_v5.json", NULL, false}};
+
+static watcher whisper_watcher(const world *w, int i) {
+    const json_t *audio = json_array_get(json_object_get(w->ref.json, "audio"), (size_t)i);
+    tn_error err = {0};
+    watcher r = {.s = sequence_of(json_object_get(audio, "decoder_prompt"), w->run.model->program->n_vocab)};
+    if (tn_sight_bind(w->run.model, r.s.ids, r.s.n_ids, &w->seen[i], 1, &r.sight, &err) != 0)
+        fail_msg("%s", err.text);
+    return r;
+}
+
+/* Logits of all rows of the prompt, and the greedy run. */
+static void test_whisper_recorded(void **state) {
+    const hearing_case *c = *state;
+    world w = world_open(c->f, c->b, 0);
+    listen(&w);
+    for (int i = 0; i < N_SOUND; i++) {
+        const json_t *audio = json_array_get(json_object_get(w.ref.json, "audio"), (size_t)i);
+        const json_t *greedy = json_object_get(audio, "greedy"), *tokens = json_object_get(greedy, "tokens"),
+                     *margin = json_object_get(greedy, "top1_minus_top2");
+        watcher got = whisper_watcher(&w, i), answer = whisper_watcher(&w, i);
+        tn_engine *e = engine_of(&w);
+        size_t rows, n = got.s.n_vocab;
+        add(e, &got, 0, true);
+        add(e, &answer, (uint32_t)json_array_size(tokens), false);
+        finish(e);
+        float *want =
+            reference_array(&w.ref, json_string_value(json_object_get(audio, "prompt_logits")), n, &rows);
+        assert_int_equal(rows, got.s.n_ids);
+        for (size_t r = 0; r < rows; r++)
+            compare(c->b, "prompt_logits", r, got.s.logits + r * n, want + r * n, n);
+        free(want);
+        assert_int_equal(answer.n_answer, json_array_size(tokens));
+        for (size_t k = 0; k < answer.n_answer; k++) {
+            if (json_number_value(json_array_get(margin, k)) < 2 * c->b->max_diff) break;
+            assert_int_equal(answer.answer[k], json_integer_value(json_array_get(tokens, k)));
+        }
+        tn_engine_free(e);
+        watcher_free(&got);
+        watcher_free(&answer);
+    }
+    forget(&w);
+    world_close(&w);
+}
+
+/* Two recordings with the same ids, one after the other and together: neither goes on from what was computed
+ * of the other, and each gets what it gets alone, to the bit. */
+static void test_whisper_company(void **state) {
+    const hearing_case *c = *state;
+    world w = world_open(c->f, c->b, 0);
+    watcher alone[N_SOUND], together[N_SOUND], later[N_SOUND];
+    listen(&w);
+    for (int i = 0; i < N_SOUND; i++) {
+        tn_engine *e = engine_of(&w);
+        alone[i] = whisper_watcher(&w, i);
+        add(e, &alone[i], 48, false);
+        finish(e);
+        tn_engine_free(e);
+    }
+    tn_engine *e = engine_of(&w);
+    for (int i = 0; i < N_SOUND; i++) {
+        together[i] = whisper_watcher(&w, i);
+        add(e, &together[i], 48, false);
+    }
+    finish(e);
+    for (int i = 0; i < N_SOUND; i++) {
+        later[i] = whisper_watcher(&w, i);
+        add(e, &later[i], 48, false);
+        finish(e);
+    }
+    tn_engine_free(e);
+    for (int i = 0; i < N_SOUND; i++) {
+        assert_int_equal(alone[i].n_answer, 48);
+        assert_memory_equal(alone[i].answer, together[i].answer, 48 * sizeof(int32_t));
+        assert_memory_equal(alone[i].answer, later[i].answer, 48 * sizeof(int32_t));
+    }
+    assert_true(memcmp(alone[0].answer, alone[1].answer, 48 * sizeof(int32_t)) != 0);
+    for (int i = 0; i < N_SOUND; i++)
+        watcher_free(&alone[i]), watcher_free(&together[i]), watcher_free(&later[i]);
+    forget(&w);
+    world_close(&w);
+}
+
+/* Without a recording, and with two. */
+static void test_whisper_refused(void **state) {
+    const hearing_case *c = *state;
+    world w = world_open(c->f, c->b, 0);
+    tn_error err = {0};
+    tn_sight sight;
+    listen(&w);
+    watcher one = whisper_watcher(&w, 0);
+    assert_int_equal(tn_sight_bind(w.run.model, one.s.ids, one.s.n_ids, w.seen, 2, &sight, &err), TN_EINVAL);
+    tn_engine *e = engine_of(&w);
+    tn_seq_config bare = {.prompt = one.s.ids, .n_prompt = one.s.n_ids};
+    assert_int_equal(tn_engine_add(e, &bare, NULL, &err), TN_EINVAL);
+    assert_non_null(strstr(err.text, "recording"));
+    tn_engine_free(e);
+    watcher_free(&one);
+    forget(&w);
+    world_close(&w);
+}
+
 int main(void) {
     enum { N_F = sizeof hearing / sizeof *hearing, N_B = sizeof bounds / sizeof *bounds, N_T = 3 };
-    static const struct {
+    typedef struct kind {
         const char *name;
         CMUnitTestFunction run;
-    } kinds[N_T] = {{"recorded", test_recorded}, {"company", test_company}, {"shared", test_shared}};
-    static hearing_case cases[N_F * N_B * N_T];
-    struct CMUnitTest tests[N_F * N_B * N_T];
+    } kind;
+    static const kind chats[N_T] = {
+        {"recorded", test_recorded}, {"company", test_company}, {"shared", test_shared}};
+    static const kind whispers[N_T] = {{"recorded", test_whisper_recorded},
+                                       {"company", test_whisper_company},
+                                       {"refused", test_whisper_refused}};
+    enum { N_W = sizeof whisper / sizeof *whisper };
+    static hearing_case cases[(N_F + N_W) * N_B * N_T];
+    struct CMUnitTest tests[(N_F + N_W) * N_B * N_T];
     size_t n = 0;
-    for (size_t f = 0; f < N_F; f++)
+    for (size_t f = 0; f < N_F + N_W; f++)
         for (size_t b = 0; b < N_B; b++)
             for (size_t k = 0; k < N_T; k++) {
+                const kind *kinds = f < N_F ? chats : whispers;
                 hearing_case *c = &cases[n];
-                *c = (hearing_case){.f = &hearing[f], .b = &bounds[b]};
+                *c = (hearing_case){.f = f < N_F ? &hearing[f] : &whisper[f - N_F], .b = &bounds[b]};
                 snprintf(c->name, sizeof c->name, "%s%s%s, %s: %s", c->f->path, c->f->config ? "/" : "",
                          c->f->config ? c->f->config : "", c->b->name, kinds[k].name);
                 tests[n++] = (struct CMUnitTest){c->name, kinds[k].run, NULL, NULL, c};

@@ -364,7 +364,7 @@ static void test_batches(void **state) {
     for (int k = 0; k < 2; k++) {
         tn_intake *in;
         assert_int_equal(tn_media_store_new(1 << 26, &stores[k], &err), 0);
-        assert_int_equal(tn_intake_new(&t->vision, stores[k], 0, &in, &err), 0);
+        assert_int_equal(tn_intake_new(&t->vision, NULL, stores[k], 0, &in, &err), 0);
         for (uint32_t i = 0; i < N; i++) {
             uint32_t side = 60 + 7 * i;
             tn_frames f = {.width = side, .height = 200 - side, .n_frame = 1};

@@ -17,7 +17,8 @@ extern const tn_option_row tn_media_options[];
 
 /* How many files there are. */
 uint32_t tn_media_args_count(const tn_media_args *a);
-/* File i in the order in which the message shows them, images first, then videos; borrowed. For tn_fetch with own_files.
+/* File i in the order in which the message shows them, images first, then videos; borrowed. For tn_fetch with
+ * own_files.
  */
 const char *tn_media_args_file(const tn_media_args *a, uint32_t i, tn_media_kind *ret_kind);
 

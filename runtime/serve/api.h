@@ -87,8 +87,8 @@ typedef enum tn_api_detail { TN_DETAIL_AUTO, TN_DETAIL_LOW, TN_DETAIL_HIGH } tn_
 /* An image, a video or a recording of a message. */
 typedef struct tn_api_media {
     tn_media_kind kind;
-    const char *type;   /* of the part, as the request has it: "image_url"; static */
-    char place[64];     /* "messages[2].content[1]", for errors */
+    const char *type; /* of the part, as the request has it: "image_url"; static */
+    char place[64];   /* "messages[2].content[1]", for errors */
     tn_api_detail detail;
     /* One; of a video whose frames are given as images, each of them: [n_source], owned. */
     tn_api_source *source;

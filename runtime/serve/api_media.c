@@ -39,7 +39,7 @@ bool tn_api_is_media(const char *type) {
 }
 
 static const char *plural(tn_media_kind kind) {
-    return kind == TN_MEDIA_IMAGE ? "images" : kind == TN_MEDIA_VIDEO ? "video" : "recordings";
+    return kind == TN_MEDIA_IMAGE ? "images" : kind == TN_MEDIA_VIDEO ? "video" : "audio";
 }
 
 /* ---- Sources ---- */

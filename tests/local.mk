@@ -32,7 +32,7 @@ include tests/style/local.mk
 include tests/abi/local.mk
 include tests/modules/local.mk
 include tests/media/local.mk
-EXTRA_DIST += tests/vectors tools/vectors/copy_vectors.py
+EXTRA_DIST += tests/vectors tools/vectors/copy_vectors.py tools/vectors/gguf_pair.py
 include tests/metal/local.mk
 include tests/metal/cuda.mk
 include tests/arm/local.mk

@@ -4,8 +4,8 @@
  * Every look-up names the parameter twice: `hf` is a dotted path in config.json ("rope_scaling.factor"; where
  * the path is absent the same path below "text_config" is tried; paths that begin with "preprocessor." or
  * "video_preprocessor." are in preprocessor_config.json or video_preprocessor_config.json), `gguf` a metadata
- * key, whose leading '.' stands for "ARCHITECTURE." (".block_count"). Either may be NULL: the format does not
- * have it.
+ * key, whose leading '.' stands for "ARCHITECTURE." (".block_count"); keys that begin with "clip." are in the
+ * file of the vision tower (mmproj). Either may be NULL: the format does not have it.
  *
  * The first failed look-up (a required parameter absent, a wrong type, a value over max) sticks and is
  * reported by the host after the callback returns; until then the look-ups give harmless values. A family

@@ -43,12 +43,13 @@ enum tn_weight_flags {
     TN_WEIGHT_NEG_EXP_HF = 4, /* vectors only: it stores log(-w) where it is not a GGUF file */
     TN_WEIGHT_FLAT = 8,       /* all dimensions after the first count as one: the kernel of a convolution that
                                  does not overlap is a matrix over patches */
-    TN_WEIGHT_TRANSPOSED_HF = 16, /* [cols, rows] where it is not a GGUF file */
+    TN_WEIGHT_TRANSPOSED = 16, /* stored as [cols, rows] */
 };
 
 /* Names a tensor in both spellings; "%u" stands for the layer. HF names are tried as they stand after each of
  * the prefixes "model.", "", "model.language_model.", "language_model.model.", "language_model.". A name of
- * NULL: the format does not have it. Biases and norms are vectors: rows 0, cols their length. From a fused
+ * NULL: the format does not have it. GGUF names that begin with "v." or "mm." are looked up in the file of
+ * the vision tower (mmproj) only. Biases and norms are vectors: rows 0, cols their length. From a fused
  * tensor take rows: first_row to first_row + rows of its fused_rows. rows may be TN_ROWS_OF_FILE: as many as
  * there are (the vocabulary's size, which checkpoints pad as they please). */
 #define TN_ROWS_OF_FILE UINT32_MAX

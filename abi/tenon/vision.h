@@ -63,7 +63,10 @@ typedef struct tn_vision {
     uint32_t pos_interpolate; /* it is stretched bilinearly over the grid, corners on corners */
     tn_video_rule video;
     /* From rows to the prompt. */
-    int32_t image_token, video_token; /* stands for each row; -1: none */
+    /* Stands for each row. -1: the first of the spellings that the tokenizer has (GGUF files do not say which
+     * token it is); none where there is no spelling. Static strings or NULL. */
+    int32_t image_token, video_token;
+    const char *image_row[2], *video_row[2];
     /* What the chat template writes for an image or a video, replaced by begin, rows, end. The texts are
      * encoded with the model's special tokens; NULL: nothing. Static strings. */
     const char *image_text, *video_text;

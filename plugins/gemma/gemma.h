@@ -8,7 +8,8 @@
 typedef struct gemma_tower {
     uint32_t n_layer, n_embd, n_head, n_ff; /* n_layer 0: there is none */
     uint32_t image_size, patch;
-    uint32_t pool; /* pool x pool patches become one row */
+    uint32_t pool;   /* pool x pool patches become one row */
+    int mlp_swapped; /* GGUF: the names of its two layers */
     float norm_eps;
 } gemma_tower;
 

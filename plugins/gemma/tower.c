@@ -8,14 +8,64 @@
  *
  * Images are squares of one size; rows of an image see all of that image in the text program. */
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "gemma.h"
 
 #define LAYER "vision_tower.vision_model.encoder.layers.%u."
 
+static void check_grid(gemma_tower *t, const tn_config *c, uint32_t side, uint32_t out_side) {
+    if (!t->n_head || t->n_embd % t->n_head || !out_side || side % out_side || !side) {
+        c->reject(c, TN_EFORMAT,
+                  "the vision tower has %u heads in %u columns, %u x %u patches for %u x %u rows", t->n_head,
+                  t->n_embd, side, side, out_side, out_side);
+        return;
+    }
+    t->pool = side / out_side;
+}
+
+/* Files of before May 2025 have the names of the two layers of mlp the other way round; how many columns one
+ * takes tells. */
+static void find_mlp(gemma_tower *t, const tn_config *c) {
+    uint32_t rows = (uint32_t)c->tensor_dim(c, NULL, "v.blk.0.ffn_up.weight", 0);
+    uint32_t cols = (uint32_t)c->tensor_dim(c, NULL, "v.blk.0.ffn_up.weight", 1);
+    t->mlp_swapped = cols != t->n_embd;
+    t->n_ff = t->mlp_swapped ? cols : rows;
+}
+
+/* The file of a GGUF model's tower. */
+static void read_mmproj(gemma *m, const tn_config *c) {
+    gemma_tower *t = &m->tower;
+    if (!c->has_tensor(c, NULL, "v.patch_embd.weight")) return;
+    const char *type = c->str(c, NULL, "clip.projector_type", "");
+    type = c->str(c, NULL, "clip.vision.projector_type", type);
+    if (strcmp(type, "gemma3") != 0) {
+        c->reject(c, TN_EINVAL,
+                  "clip.projector_type of the mmproj file is \"%s\", Gemma 3 goes with \"gemma3\"", type);
+        return;
+    }
+    uint64_t width = c->tensor_dim(c, NULL, "mm.input_projection.weight", 1);
+    if (width != m->n_embd)
+        c->reject(c, TN_EINVAL,
+                  "the mmproj file makes rows of %u values, the model takes %u: they do not belong together",
+                  (uint32_t)width, m->n_embd);
+    t->n_layer = c->u32(c, NULL, "clip.vision.block_count", TN_REQUIRED_U32, 256);
+    t->n_embd = c->u32(c, NULL, "clip.vision.embedding_length", TN_REQUIRED_U32, 1 << 16);
+    t->n_head = c->u32(c, NULL, "clip.vision.attention.head_count", TN_REQUIRED_U32, 1024);
+    t->image_size = c->u32(c, NULL, "clip.vision.image_size", TN_REQUIRED_U32, 1 << 14);
+    t->patch = c->u32(c, NULL, "clip.vision.patch_size", TN_REQUIRED_U32, 256);
+    t->norm_eps = c->f32(c, NULL, "clip.vision.attention.layer_norm_epsilon", 1e-6f);
+    uint32_t pool = c->u32(c, NULL, "clip.vision.projector.scale_factor", 4, 1 << 14);
+    uint32_t side = t->image_size / t->patch;
+    find_mlp(t, c);
+    check_grid(t, c, side, pool && side % pool == 0 ? side / pool : 0);
+}
+
 void gemma_read_tower(gemma *m, const tn_config *c) {
     gemma_tower *t = &m->tower;
-    if (!m->is_gemma3 || c->format != TN_CONFIG_HF || !c->has(c, "vision_config", NULL)) return;
+    if (m->is_gemma3 && c->format == TN_CONFIG_GGUF) read_mmproj(m, c);
+    if (!m->is_gemma3 || !c->has(c, "vision_config", NULL)) return;
     t->n_layer = c->u32(c, "vision_config.num_hidden_layers", NULL, 27, 256);
     t->n_embd = c->u32(c, "vision_config.hidden_size", NULL, 1152, 1 << 16);
     t->n_head = c->u32(c, "vision_config.num_attention_heads", NULL, 16, 1024);
@@ -26,13 +76,8 @@ void gemma_read_tower(gemma *m, const tn_config *c) {
     uint32_t n_out = c->u32(c, "mm_tokens_per_image", NULL, 256, 1 << 16);
     uint32_t side = t->patch ? t->image_size / t->patch : 0;
     uint32_t out_side = (uint32_t)(sqrt((double)n_out) + 0.5);
-    if (!t->n_head || t->n_embd % t->n_head || !out_side || out_side * out_side != n_out || side % out_side ||
-        !side) {
-        c->reject(c, TN_EFORMAT, "vision_config: %u heads in %u columns, %u x %u patches for %u rows",
-                  t->n_head, t->n_embd, side, side, n_out);
-        return;
-    }
-    t->pool = side / out_side;
+    if (out_side * out_side != n_out) c->reject(c, TN_EFORMAT, "mm_tokens_per_image is %u, no square", n_out);
+    check_grid(t, c, side, out_side);
 }
 
 int32_t gemma_vision(void *instance, const tn_config *c, tn_vision *v) {
@@ -47,7 +92,13 @@ int32_t gemma_vision(void *instance, const tn_config *c, tn_vision *v) {
     v->merge = t->pool;
     for (int i = 0; i < 3; i++) v->mean[i] = v->std[i] = 0.5f;
     v->pos_side = t->image_size / t->patch;
-    v->image_token = (int32_t)c->u32(c, "image_token_index", NULL, 262144, INT32_MAX);
+    v->image_token = -1;
+    if (c->format == TN_CONFIG_HF)
+        v->image_token = (int32_t)c->u32(c, "image_token_index", NULL, 262144, INT32_MAX);
+    /* The vocabulary of most GGUF files ends before <image_soft_token>; any token that nobody writes will do.
+     */
+    v->image_row[0] = "<image_soft_token>";
+    v->image_row[1] = "<unused98>";
     v->video_token = -1;
     v->image_text = "<start_of_image>";
     v->begin = "\n\n<start_of_image>";
@@ -56,15 +107,29 @@ int32_t gemma_vision(void *instance, const tn_config *c, tn_vision *v) {
     return 1;
 }
 
-static tn_value linear(tn_recorder *r, uint32_t i, tn_value x, const char *weight, const char *bias,
-                       uint32_t rows, uint32_t cols) {
-    return r->linear(r, x, tn_matrix(r, i, weight, NULL, rows, cols), tn_vector(r, i, bias, NULL, rows, 0));
+/* Both spellings without ".weight" or ".bias". */
+static tn_weight named(tn_recorder *r, uint32_t i, const char *hf, const char *gguf, const char *what,
+                       tn_weight_desc d) {
+    char hf_name[128], gguf_name[128];
+    snprintf(hf_name, sizeof hf_name, "%s.%s", hf, what);
+    snprintf(gguf_name, sizeof gguf_name, "%s.%s", gguf, what);
+    d.hf = hf_name;
+    d.gguf = gguf_name;
+    return r->weight(r, &d, i);
 }
 
-static tn_value norm(const gemma_tower *t, tn_recorder *r, uint32_t i, tn_value x, const char *weight,
-                     const char *bias) {
-    return r->layer_norm(r, x, tn_vector(r, i, weight, NULL, t->n_embd, 0),
-                         tn_vector(r, i, bias, NULL, t->n_embd, 0), t->norm_eps);
+/* W x + b */
+static tn_value linear(tn_recorder *r, uint32_t i, tn_value x, const char *hf, const char *gguf,
+                       uint32_t rows, uint32_t cols) {
+    tn_weight w = named(r, i, hf, gguf, "weight", (tn_weight_desc){.rows = rows, .cols = cols});
+    return r->linear(r, x, w, named(r, i, hf, gguf, "bias", (tn_weight_desc){.cols = rows}));
+}
+
+static tn_value norm(const gemma_tower *t, tn_recorder *r, uint32_t i, tn_value x, const char *hf,
+                     const char *gguf) {
+    tn_weight w = named(r, i, hf, gguf, "weight", (tn_weight_desc){.cols = t->n_embd});
+    return r->layer_norm(r, x, w, named(r, i, hf, gguf, "bias", (tn_weight_desc){.cols = t->n_embd}),
+                         t->norm_eps);
 }
 
 static tn_value tower_layer(const gemma_tower *t, tn_recorder *r, uint32_t i, tn_value x) {
@@ -74,17 +139,18 @@ static tn_value tower_layer(const gemma_tower *t, tn_recorder *r, uint32_t i, tn
                            .head_dim = head_dim,
                            .scale = 1 / sqrtf((float)head_dim),
                            .sees = TN_SEES_FRAME};
-    tn_value h = norm(t, r, i, x, LAYER "layer_norm1.weight", LAYER "layer_norm1.bias");
-    tn_value q = linear(r, i, h, LAYER "self_attn.q_proj.weight", LAYER "self_attn.q_proj.bias", n, n);
-    tn_value k = linear(r, i, h, LAYER "self_attn.k_proj.weight", LAYER "self_attn.k_proj.bias", n, n);
-    tn_value v = linear(r, i, h, LAYER "self_attn.v_proj.weight", LAYER "self_attn.v_proj.bias", n, n);
-    h = r->attention(r, q, k, v, &a);
-    h = linear(r, i, h, LAYER "self_attn.out_proj.weight", LAYER "self_attn.out_proj.bias", n, n);
+    const char *up = t->mlp_swapped ? "v.blk.%u.ffn_down" : "v.blk.%u.ffn_up";
+    const char *down = t->mlp_swapped ? "v.blk.%u.ffn_up" : "v.blk.%u.ffn_down";
+    tn_value h = norm(t, r, i, x, LAYER "layer_norm1", "v.blk.%u.ln1");
+    tn_value q = linear(r, i, h, LAYER "self_attn.q_proj", "v.blk.%u.attn_q", n, n);
+    tn_value k = linear(r, i, h, LAYER "self_attn.k_proj", "v.blk.%u.attn_k", n, n);
+    tn_value v = linear(r, i, h, LAYER "self_attn.v_proj", "v.blk.%u.attn_v", n, n);
+    h = linear(r, i, r->attention(r, q, k, v, &a), LAYER "self_attn.out_proj", "v.blk.%u.attn_out", n, n);
     x = r->add(r, x, h);
-    h = norm(t, r, i, x, LAYER "layer_norm2.weight", LAYER "layer_norm2.bias");
-    h = linear(r, i, h, LAYER "mlp.fc1.weight", LAYER "mlp.fc1.bias", t->n_ff, n);
+    h = norm(t, r, i, x, LAYER "layer_norm2", "v.blk.%u.ln2");
+    h = linear(r, i, h, LAYER "mlp.fc1", up, t->n_ff, n);
     h = r->activate(r, h, TN_ACT_GELU_TANH);
-    return r->add(r, x, linear(r, i, h, LAYER "mlp.fc2.weight", LAYER "mlp.fc2.bias", n, t->n_ff));
+    return r->add(r, x, linear(r, i, h, LAYER "mlp.fc2", down, n, t->n_ff));
 }
 
 void gemma_record_vision(void *instance, tn_recorder *r) {
@@ -92,24 +158,25 @@ void gemma_record_vision(void *instance, tn_recorder *r) {
     const gemma_tower *t = &m->tower;
     uint32_t side = t->image_size / t->patch, n_patch = 3 * t->patch * t->patch;
     tn_weight_desc kernel = {.hf = "vision_tower.vision_model.embeddings.patch_embedding.weight",
+                             .gguf = "v.patch_embd.weight",
                              .rows = t->n_embd,
                              .cols = n_patch,
                              .flags = TN_WEIGHT_FLAT};
     tn_weight_desc project = {.hf = "multi_modal_projector.mm_input_projection_weight",
+                              .gguf = "mm.input_projection.weight",
                               .rows = m->n_embd,
                               .cols = t->n_embd,
-                              .flags = TN_WEIGHT_TRANSPOSED_HF};
-    tn_weight bias =
-        tn_vector(r, 0, "vision_tower.vision_model.embeddings.patch_embedding.bias", NULL, t->n_embd, 0);
+                              .flags = TN_WEIGHT_TRANSPOSED};
+    tn_weight bias = tn_vector(r, 0, "vision_tower.vision_model.embeddings.patch_embedding.bias",
+                               "v.patch_embd.bias", t->n_embd, 0);
     tn_weight positions = tn_matrix(r, 0, "vision_tower.vision_model.embeddings.position_embedding.weight",
-                                    NULL, side * side, t->n_embd);
-    tn_weight soft_norm = tn_vector(r, 0, "multi_modal_projector.mm_soft_emb_norm.weight", NULL, t->n_embd,
-                                    TN_WEIGHT_ADD_ONE_HF);
+                                    "v.position_embd.weight", side * side, t->n_embd);
+    tn_weight soft_norm = tn_vector(r, 0, "multi_modal_projector.mm_soft_emb_norm.weight",
+                                    "mm.soft_emb_norm.weight", t->n_embd, TN_WEIGHT_ADD_ONE_HF);
     tn_value x = r->linear(r, r->input(r, n_patch), r->weight(r, &kernel, 0), bias);
     x = r->add(r, x, r->mix(r, positions));
     for (uint32_t i = 0; i < t->n_layer; i++) x = tower_layer(t, r, i, x);
-    x = norm(t, r, 0, x, "vision_tower.vision_model.post_layernorm.weight",
-             "vision_tower.vision_model.post_layernorm.bias");
+    x = norm(t, r, 0, x, "vision_tower.vision_model.post_layernorm", "v.post_ln");
     x = r->rms_norm(r, r->mean(r, x, t->pool * t->pool), soft_norm, m->norm_eps);
     r->output(r, r->linear(r, x, r->weight(r, &project, 0), 0), 0);
 }

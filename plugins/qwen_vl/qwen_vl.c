@@ -8,11 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* GGUF files have one architecture for the texts of Qwen2-VL and Qwen2.5-VL, which are alike; which it is
+ * says the file of the tower. */
 static int kind_of(const char *arch, qwen_vl_kind *ret) {
-    static const char *const names[] = {"qwen2_vl", "qwen2_5_vl", "qwen3_vl"};
-    for (int i = 0; i < 3; i++)
-        if (strcmp(arch, names[i]) == 0) {
-            *ret = (qwen_vl_kind)i;
+    static const struct {
+        const char *name;
+        qwen_vl_kind kind;
+    } known[] = {{"qwen2_vl", QWEN2_VL},
+                 {"qwen2_5_vl", QWEN2_5_VL},
+                 {"qwen3_vl", QWEN3_VL},
+                 {"qwen2vl", QWEN2_5_VL},
+                 {"qwen3vl", QWEN3_VL}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(arch, known[i].name) == 0) {
+            *ret = known[i].kind;
             return 1;
         }
     return 0;
@@ -34,20 +43,21 @@ static int32_t qwen_vl_create(const tn_host *host, const tn_option_value *option
     qwen_vl *m = calloc(1, sizeof *m);
     if (!m) return tn_fail(err, TN_ENOMEM, "out of memory");
     if (!kind_of(c->arch, &m->kind)) m->kind = QWEN3_VL; /* pinned */
-    m->n_layer = c->u32(c, "num_hidden_layers", NULL, TN_REQUIRED_U32, 1024);
-    m->n_embd = c->u32(c, "hidden_size", NULL, TN_REQUIRED_U32, 1 << 20);
-    m->n_ff = c->u32(c, "intermediate_size", NULL, TN_REQUIRED_U32, 1 << 22);
-    m->n_head = c->u32(c, "num_attention_heads", NULL, TN_REQUIRED_U32, 4096);
-    m->n_head_kv = c->u32(c, "num_key_value_heads", NULL, m->n_head, 4096);
-    m->head_dim = c->u32(c, "head_dim", NULL, m->n_embd / m->n_head, 1024);
-    m->n_ctx = c->u32(c, "max_position_embeddings", NULL, 32768, 1u << 30);
-    m->norm_eps = c->f32(c, "rms_norm_eps", NULL, 1e-6f);
+    m->n_layer = c->u32(c, "num_hidden_layers", ".block_count", TN_REQUIRED_U32, 1024);
+    m->n_embd = c->u32(c, "hidden_size", ".embedding_length", TN_REQUIRED_U32, 1 << 20);
+    m->n_ff = c->u32(c, "intermediate_size", ".feed_forward_length", TN_REQUIRED_U32, 1 << 22);
+    m->n_head = c->u32(c, "num_attention_heads", ".attention.head_count", TN_REQUIRED_U32, 4096);
+    m->n_head_kv = c->u32(c, "num_key_value_heads", ".attention.head_count_kv", m->n_head, 4096);
+    m->head_dim = c->u32(c, "head_dim", ".attention.key_length", m->n_embd / m->n_head, 1024);
+    m->n_ctx = c->u32(c, "max_position_embeddings", ".context_length", 32768, 1u << 30);
+    m->norm_eps = c->f32(c, "rms_norm_eps", ".attention.layer_norm_rms_epsilon", 1e-6f);
     for (uint32_t i = 0; i < 3; i++) {
-        uint32_t n = c->u32_at(c, "rope_scaling.mrope_section", NULL, i, 0, 1 << 16);
+        uint32_t n = c->u32_at(c, "rope_scaling.mrope_section", ".rope.dimension_sections", i, 0, 1 << 16);
         m->section[i] = c->u32_at(c, "rope_parameters.mrope_section", NULL, i, n, 1 << 16);
     }
     if (m->section[0] + m->section[1] + m->section[2] == 0)
-        c->reject(c, TN_EFORMAT, "rope_scaling.mrope_section is missing");
+        c->reject(c, TN_EFORMAT, "%s is missing",
+                  c->format == TN_CONFIG_HF ? "rope_scaling.mrope_section" : "rope.dimension_sections");
     if (c->flag(c, "use_sliding_window", NULL, 0))
         c->reject(c, TN_ENOTSUP, "use_sliding_window is set, this family has full attention only");
     const char *act = c->str(c, "hidden_act", NULL, "silu");
@@ -65,47 +75,54 @@ static void qwen_vl_describe(void *instance, tn_model_info *ret) {
     ret->n_ctx = m->n_ctx;
 }
 
-static tn_value project(const qwen_vl *m, tn_recorder *r, uint32_t i, tn_value h, const char *weight,
-                        const char *bias, uint32_t rows) {
-    return r->linear(r, h, tn_matrix(r, i, weight, NULL, rows, m->n_embd),
-                     tn_vector(r, i, bias, NULL, rows, TN_WEIGHT_OPTIONAL));
+/* Queries, keys and values: 0, 1, 2. */
+static tn_value project(const qwen_vl *m, tn_recorder *r, uint32_t i, tn_value h, int what) {
+    static const char *const hf[3][2] = {
+        {"layers.%u.self_attn.q_proj.weight", "layers.%u.self_attn.q_proj.bias"},
+        {"layers.%u.self_attn.k_proj.weight", "layers.%u.self_attn.k_proj.bias"},
+        {"layers.%u.self_attn.v_proj.weight", "layers.%u.self_attn.v_proj.bias"}};
+    static const char *const gguf[3][2] = {{"blk.%u.attn_q.weight", "blk.%u.attn_q.bias"},
+                                           {"blk.%u.attn_k.weight", "blk.%u.attn_k.bias"},
+                                           {"blk.%u.attn_v.weight", "blk.%u.attn_v.bias"}};
+    uint32_t rows = (what ? m->n_head_kv : m->n_head) * m->head_dim;
+    return r->linear(r, h, tn_matrix(r, i, hf[what][0], gguf[what][0], rows, m->n_embd),
+                     tn_vector(r, i, hf[what][1], gguf[what][1], rows, TN_WEIGHT_OPTIONAL));
 }
 
 static tn_value attention(const qwen_vl *m, tn_recorder *r, uint32_t i, tn_rope table, tn_value h) {
-    uint32_t n_q = m->n_head * m->head_dim, n_kv = m->n_head_kv * m->head_dim, opt = TN_WEIGHT_OPTIONAL;
+    uint32_t n_q = m->n_head * m->head_dim, opt = TN_WEIGHT_OPTIONAL;
     tn_attention_desc a = {.layer = i,
                            .n_head = m->n_head,
                            .n_head_kv = m->n_head_kv,
                            .head_dim = m->head_dim,
                            .scale = 1 / sqrtf((float)m->head_dim)};
-    tn_value q =
-        project(m, r, i, h, "layers.%u.self_attn.q_proj.weight", "layers.%u.self_attn.q_proj.bias", n_q);
-    tn_value k =
-        project(m, r, i, h, "layers.%u.self_attn.k_proj.weight", "layers.%u.self_attn.k_proj.bias", n_kv);
-    tn_value v =
-        project(m, r, i, h, "layers.%u.self_attn.v_proj.weight", "layers.%u.self_attn.v_proj.bias", n_kv);
-    tn_weight q_norm = tn_vector(r, i, "layers.%u.self_attn.q_norm.weight", NULL, m->head_dim, opt);
-    tn_weight k_norm = tn_vector(r, i, "layers.%u.self_attn.k_norm.weight", NULL, m->head_dim, opt);
+    tn_value q = project(m, r, i, h, 0), k = project(m, r, i, h, 1), v = project(m, r, i, h, 2);
+    tn_weight q_norm =
+        tn_vector(r, i, "layers.%u.self_attn.q_norm.weight", "blk.%u.attn_q_norm.weight", m->head_dim, opt);
+    tn_weight k_norm =
+        tn_vector(r, i, "layers.%u.self_attn.k_norm.weight", "blk.%u.attn_k_norm.weight", m->head_dim, opt);
     if (q_norm) q = r->rms_norm(r, q, q_norm, m->norm_eps);
     if (k_norm) k = r->rms_norm(r, k, k_norm, m->norm_eps);
     q = r->rope(r, q, m->head_dim, table);
     k = r->rope(r, k, m->head_dim, table);
-    tn_weight wo = tn_matrix(r, i, "layers.%u.self_attn.o_proj.weight", NULL, m->n_embd, n_q);
+    tn_weight wo =
+        tn_matrix(r, i, "layers.%u.self_attn.o_proj.weight", "blk.%u.attn_output.weight", m->n_embd, n_q);
     return r->linear(r, r->attention(r, q, k, v, &a), wo, 0);
 }
 
 static tn_value feed_forward(const qwen_vl *m, tn_recorder *r, uint32_t i, tn_value h) {
     uint32_t n = m->n_embd, n_ff = m->n_ff;
-    tn_weight gate = tn_matrix(r, i, "layers.%u.mlp.gate_proj.weight", NULL, n_ff, n);
-    tn_weight up = tn_matrix(r, i, "layers.%u.mlp.up_proj.weight", NULL, n_ff, n);
-    tn_weight down = tn_matrix(r, i, "layers.%u.mlp.down_proj.weight", NULL, n, n_ff);
+    tn_weight gate = tn_matrix(r, i, "layers.%u.mlp.gate_proj.weight", "blk.%u.ffn_gate.weight", n_ff, n);
+    tn_weight up = tn_matrix(r, i, "layers.%u.mlp.up_proj.weight", "blk.%u.ffn_up.weight", n_ff, n);
+    tn_weight down = tn_matrix(r, i, "layers.%u.mlp.down_proj.weight", "blk.%u.ffn_down.weight", n, n_ff);
     return r->linear(r, r->glu(r, r->linear(r, h, gate, 0), r->linear(r, h, up, 0), TN_ACT_SILU), down, 0);
 }
 
 static tn_value layer(const qwen_vl *m, tn_recorder *r, uint32_t i, tn_rope table, tn_value x) {
     uint32_t n = m->n_embd;
-    tn_weight norm = tn_vector(r, i, "layers.%u.input_layernorm.weight", NULL, n, 0);
-    tn_weight post = tn_vector(r, i, "layers.%u.post_attention_layernorm.weight", NULL, n, 0);
+    tn_weight norm = tn_vector(r, i, "layers.%u.input_layernorm.weight", "blk.%u.attn_norm.weight", n, 0);
+    tn_weight post =
+        tn_vector(r, i, "layers.%u.post_attention_layernorm.weight", "blk.%u.ffn_norm.weight", n, 0);
     x = r->add(r, x, attention(m, r, i, table, r->rms_norm(r, x, norm, m->norm_eps)));
     x = r->add(r, x, feed_forward(m, r, i, r->rms_norm(r, x, post, m->norm_eps)));
     return m->has_tower && i < m->tower.n_deep ? r->media(r, x, 1 + i) : x;
@@ -117,13 +134,17 @@ static void qwen_vl_record(void *instance, tn_recorder *r) {
     tn_rope_desc rope = {.style = TN_ROPE_HALF,
                          .n_dims = m->head_dim,
                          .hf_theta = "rope_theta",
+                         .gguf_theta = ".rope.freq_base",
                          .default_theta = m->kind == QWEN3_VL ? 5000000 : 1000000,
                          .axes = m->kind == QWEN3_VL ? TN_AXES_INTERLEAVED : TN_AXES_SECTIONS,
                          .section = {m->section[0], m->section[1], m->section[2]}};
     tn_rope table = r->rope_table(r, &rope);
-    tn_weight embed = tn_matrix(r, 0, "embed_tokens.weight", NULL, TN_ROWS_OF_FILE, n);
-    tn_weight_desc head_desc = {
-        .hf = "lm_head.weight", .rows = TN_ROWS_OF_FILE, .cols = n, .flags = TN_WEIGHT_OPTIONAL};
+    tn_weight embed = tn_matrix(r, 0, "embed_tokens.weight", "token_embd.weight", TN_ROWS_OF_FILE, n);
+    tn_weight_desc head_desc = {.hf = "lm_head.weight",
+                                .gguf = "output.weight",
+                                .rows = TN_ROWS_OF_FILE,
+                                .cols = n,
+                                .flags = TN_WEIGHT_OPTIONAL};
     tn_weight head = r->weight(r, &head_desc, 0); /* absent where it is tied to the embedding */
     tn_value x = r->embed(r, embed, 1);
     if (m->has_tower) x = r->media(r, x, 0);
@@ -131,7 +152,7 @@ static void qwen_vl_record(void *instance, tn_recorder *r) {
         r->tap(r, x, i);
         x = layer(m, r, i, table, x);
     }
-    tn_weight final_norm = tn_vector(r, 0, "norm.weight", NULL, n, 0);
+    tn_weight final_norm = tn_vector(r, 0, "norm.weight", "output_norm.weight", n, 0);
     x = r->rms_norm(r, r->output_rows(r, x), final_norm, m->norm_eps);
     r->tap(r, x, m->n_layer);
     r->logits(r, r->linear(r, x, head ? head : embed, 0));

@@ -17,6 +17,10 @@ typedef struct qwen_vl_tower {
     uint32_t pos_side;
     uint32_t n_deep, deep[QWEN_VL_DEEP]; /* blocks after which rows go to the text's first layers too */
     uint32_t activation;
+    /* GGUF files of towers. */
+    int is_mmproj;
+    int mlp_swapped; /* the names of the mlp's first and last layer */
+    int split_qkv;
 } qwen_vl_tower;
 
 typedef struct qwen_vl {

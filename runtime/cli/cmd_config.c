@@ -8,6 +8,7 @@
 #include "cli/settings_args.h"
 #include "config/check.h"
 #include "config/show.h"
+#include "weights/mmproj.h"
 
 typedef struct config_args {
     tn_settings_args settings;
@@ -26,9 +27,14 @@ enum { TEXT_MAX = 16 << 20 };
 
 static int check_path(const tn_settings *s, const tn_model_settings *m, tn_error *err) {
     tn_setting_source source = tn_settings_source(s, "model", m->name, "path");
-    char *path = NULL;
+    char *path = NULL, *mmproj = NULL;
     int rc = tn_model_path_find(m->path, &path, err);
+    if (!rc && m->mmproj && strcmp(m->mmproj, "none") != 0) {
+        source = tn_settings_source(s, "model", m->name, "mmproj");
+        rc = tn_mmproj_resolve(path, m->mmproj, &mmproj, err);
+    }
     free(path);
+    free(mmproj);
     if (!rc) return 0;
     if (source.line) return tn_error_prefix(err, rc, "%s:%u: model %s", source.name, source.line, m->name);
     return tn_error_prefix(err, rc, "%s: model %s", source.name ? source.name : "default", m->name);

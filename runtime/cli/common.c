@@ -32,6 +32,9 @@ const tn_option_row tn_compute_options[] = {
     {TN_OPT_WORD, .name = "kv-type", .arg = "TYPE", .words = "f32|f16|bf16|q8_0",
      .help = "how keys and values are stored (default f16, with --compute f32: f32)",
      .offset = offsetof(tn_compute_args, kv_type)},
+    {TN_OPT_STRING, .name = "mmproj", .arg = "FILE", .hint = TN_COMPLETE_FILE,
+     .help = "the vision tower of a .gguf file (default: the only mmproj*.gguf beside it), or none",
+     .offset = offsetof(tn_compute_args, mmproj)},
     {.kind = TN_OPT_END},
 };
 
@@ -101,9 +104,9 @@ int tn_model_path_find(const char *path, char **ret_path, tn_error *err) {
                    dirs ? ":" : "", TN_MODEL_DIR);
 }
 
-/* What the configured model of that name has for a path; *ret_path stays NULL when none is configured. A
+/* What the configured model of that name has for a path and mmproj; they stay NULL when none is configured. A
  * configuration that this user may not read is as good as none, unless the user asked for it. */
-static int look_in_settings(const char *name, char **ret_path, tn_error *err) {
+static int look_in_settings(const char *name, char **ret_path, char **ret_mmproj, tn_error *err) {
     const char *asked = getenv("TENON_CONF");
     tn_settings *s = NULL;
     tn_error why = {0};
@@ -112,21 +115,29 @@ static int look_in_settings(const char *name, char **ret_path, tn_error *err) {
     if (rc) return tn_fail(err, rc, "%s", why.text);
     const tn_model_settings *m = tn_settings_model(s, name);
     if (m) *ret_path = strdup(m->path);
-    if (m && !*ret_path) rc = tn_fail(err, TN_ENOMEM, "out of memory");
+    if (m && m->mmproj) *ret_mmproj = strdup(m->mmproj);
+    if (m && (!*ret_path || (m->mmproj && !*ret_mmproj))) rc = tn_fail(err, TN_ENOMEM, "out of memory");
     tn_settings_free(s);
     return rc;
 }
 
 int tn_model_find(const char *model, char **ret_path, tn_error *err) {
+    char *mmproj;
+    int rc = tn_model_find_pair(model, ret_path, &mmproj, err);
+    free(mmproj);
+    return rc;
+}
+
+int tn_model_find_pair(const char *model, char **ret_path, char **ret_mmproj, tn_error *err) {
     char *configured = NULL;
-    *ret_path = NULL;
+    *ret_path = *ret_mmproj = NULL;
     if (!model) return tn_model_path_find(DEFAULT_MODEL, ret_path, err);
     if (strchr(model, '/')) return tn_model_path_find(model, ret_path, err);
     if (model_exists(model)) {
         *ret_path = strdup(model);
         return *ret_path ? 0 : tn_fail(err, TN_ENOMEM, "out of memory");
     }
-    int rc = look_in_settings(model, &configured, err);
+    int rc = look_in_settings(model, &configured, ret_mmproj, err);
     if (!rc) rc = tn_model_path_find(configured ? configured : model, ret_path, err);
     if (rc == TN_ENOENT && !configured)
         rc = tn_error_prefix(err, rc, "there is no file or directory %s, and tenon.conf has no such model",

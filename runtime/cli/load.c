@@ -12,20 +12,25 @@ enum { MAX_REPLY_BYTES = 256 << 20 };
 
 int tn_load_open(const char *model, const tn_compute_args *args, tn_model_config config, tn_loaded_model *ret,
                  tn_error *err) {
-    char *path = NULL;
+    char *path = NULL, *mmproj = NULL;
     *ret = (tn_loaded_model){0};
-    int rc = tn_model_find(model, &path, err);
-    if (rc) return rc;
+    int rc = tn_model_find_pair(model, &path, &mmproj, err);
+    if (rc) {
+        free(mmproj);
+        return rc;
+    }
     config.path = path;
     config.device = args->device;
     config.n_thread = (uint32_t)args->threads;
     config.compute = args->compute && strcmp(args->compute, "f32") == 0 ? TN_COMPUTE_F32 : TN_COMPUTE_AUTO;
     config.kv_type = args->kv_type;
+    config.mmproj = args->mmproj ? args->mmproj : mmproj;
     rc = tn_registry_new(NULL, &ret->registry, err);
     if (!rc) tn_registry_log_problems(ret->registry);
     if (!rc) rc = tn_model_open(ret->registry, &config, &ret->model, err);
     if (rc) tn_unload(ret);
     free(path);
+    free(mmproj);
     return rc;
 }
 

@@ -78,8 +78,7 @@ static int see_frames(tn_look *l, const char *text, tn_seen *ret, tn_error *err)
 
 static int check_kinds(const tn_model *m, const tn_media_args *media, uint32_t n_frames, tn_error *err) {
     const tn_tower *t = m->tower;
-    if (!t)
-        return tn_fail(err, TN_ENOTSUP, "this model takes no images, videos or recordings: it has no tower");
+    if (!t) return tn_model_no_tower(m, err);
     if (media->images.n && t->hears) return tn_fail(err, TN_ENOTSUP, "this model takes no images");
     if ((media->videos.n || n_frames) && !t->vision.video.text)
         return tn_fail(err, TN_ENOTSUP, "this model takes no videos");

@@ -131,6 +131,8 @@ typedef struct tn_model_settings {
     char *name;   /* what requests call it: [A-Za-z0-9._:/@+-], unique among names and aliases */
     char *path;   /* a directory or file (absolute, or below the working directory for one that -m gave), or
                      without '/' the name of an installed model; never NULL */
+    char *mmproj; /* file with the vision tower of a .gguf file, as path, without '/' beside that; "none";
+                     NULL: the only mmproj*.gguf beside it */
     char *family; /* id of the module to use; NULL: the best score */
     const char *device;     /* "reference", "cpu"; NULL: the first of this build */
     uint64_t threads;       /* 0: as many as the process may use */

@@ -139,6 +139,8 @@ const tn_setting_row tn_setting_rows[] = {
 
     {MODEL(MODEL, "path", path), .unset = "must be given",
      .help = "a directory, a .gguf file, or without '/' the name of an installed model"},
+    {MODEL(MODEL, "mmproj", mmproj), .unset = "the only mmproj*.gguf beside the model, if any",
+     .help = "the vision tower of a .gguf file: a file, without '/' beside that, or none"},
     {MODEL(TEXT, "family", family), .unset = "the module that fits best",
      .help = "id of the module that runs the model"},
     {MODEL(WORD, "device", device), .unset = "the first device of this build",

@@ -81,7 +81,7 @@ static int mark_turned(tn_source *s, uint32_t weight, const tn_same_turned *turn
 }
 
 int tn_source_verify(tn_source *s, const char *gguf, tn_error *err) {
-    tn_model_config config = {.path = gguf, .device = "reference", .n_thread = 1};
+    tn_model_config config = {.path = gguf, .mmproj = "none", .device = "reference", .n_thread = 1};
     tn_model *m = NULL;
     tn_same_turned *turned = NULL;
     uint32_t n = 0;

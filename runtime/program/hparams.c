@@ -113,7 +113,8 @@ static hp_value look_up(const tn_hparams *h, const char *hf, const char *gguf) {
     if (!gguf) return (hp_value){.kind = HP_NONE};
     int n = snprintf(key, sizeof key, "%s%s", gguf[0] == '.' ? h->arch : "", gguf);
     if (n < 0 || (size_t)n >= sizeof key) return (hp_value){.kind = HP_NONE};
-    return from_gguf(tn_gguf_find(h->gguf, key));
+    const tn_gguf *g = strncmp(gguf, "clip.", 5) == 0 ? tn_checkpoint_mmproj(h->ckpt) : h->gguf;
+    return from_gguf(g ? tn_gguf_find(g, key) : NULL);
 }
 
 static hp_value element(const hp_value *v, uint32_t i) {

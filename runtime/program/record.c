@@ -207,7 +207,7 @@ static tn_tensor *transposed_view(const tn_tensor *t) {
 
 /* The tensor as the flags want to see it; *view is owned by the caller, NULL where that is how it is. */
 static const tn_tensor *seen_as(recording *r, const tn_tensor *t, uint32_t flags, tn_tensor **view) {
-    bool transposed = (flags & TN_WEIGHT_TRANSPOSED_HF) && r->h->config;
+    bool transposed = flags & TN_WEIGHT_TRANSPOSED;
     *view = NULL;
     if (!transposed && (!(flags & TN_WEIGHT_FLAT) || t->n_dim <= 2)) return t;
     if (!is_plain(t->type) || (transposed && t->n_dim != 2)) {

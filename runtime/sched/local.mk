@@ -7,6 +7,7 @@ libtenon_la_SOURCES += \
 	%D%/model.c %D%/model.h \
 	%D%/penalties.c %D%/penalties.h \
 	%D%/pictures.c \
+	%D%/programs.c %D%/programs.h \
 	%D%/repeat.c %D%/repeat.h \
 	%D%/row.c %D%/row.h %D%/row_weigh.h \
 	%D%/runner.c %D%/runner.h \

@@ -8,112 +8,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "modules/option_table.h"
-#include "program/record.h"
-#include "program/unread.h"
+#include "sched/programs.h"
 #include "sched/tower.h"
 
 enum { MAX_SEQS = 4096, MAX_STEP_TOKENS = 1 << 16, MAX_PAGES = 1 << 21, STATE_COPIES = 8 };
-
-/* Asks one module; a module that cannot be opened counts as 0 and is logged. */
-static int32_t score(tn_registry *r, const tn_module_info *info, const tn_hparams *h, const tn_family **ret) {
-    const void *factory;
-    tn_error err = {0};
-    if (!tn_module_offers(info, TN_FAMILY_FACTORY)) return 0;
-    if (tn_registry_factory(r, info, TN_FAMILY_FACTORY, &factory, &err) != 0) {
-        tn_log(TN_LOG_WARN, "modules", "%s", err.text);
-        return 0;
-    }
-    const tn_family *family = factory;
-    if (family->size != sizeof *family) {
-        tn_log(TN_LOG_WARN, "modules", "%s: its family table has %u bytes, this program's %zu: rebuild it",
-               info->id, family->size, sizeof *family);
-        return 0;
-    }
-    *ret = family;
-    return family->probe(&h->api);
-}
-
-static int no_family(tn_registry *r, const tn_hparams *h, tn_error *err) {
-    tn_buf seen;
-    tn_buf_init(&seen, 256);
-    for (size_t i = 0; i < tn_registry_count(r); i++)
-        if (tn_module_offers(tn_registry_at(r, i), TN_FAMILY_FACTORY))
-            tn_buf_addf(&seen, "%s%s", seen.len ? ", " : "", tn_registry_at(r, i)->id);
-    int rc = tn_fail(err, TN_ENOTSUP,
-                     "no module takes models of %s \"%s\" (modules found: %s); tenon modules lists them",
-                     h->config ? "model_type" : "architecture", h->arch, seen.len ? seen.data : "none");
-    tn_buf_free(&seen);
-    return rc;
-}
-
-static int choose_family(tn_registry *r, const tn_model_config *o, tn_hparams *h, tn_model *m,
-                         tn_error *err) {
-    int32_t best = 0;
-    if (o->family && !tn_registry_find(r, o->family))
-        return tn_fail(err, TN_ENOENT, "there is no module \"%s\"; tenon modules lists them", o->family);
-    for (size_t i = 0; i < tn_registry_count(r); i++) {
-        const tn_module_info *info = tn_registry_at(r, i);
-        const tn_family *family = NULL;
-        if (o->family && strcmp(info->id, o->family) != 0) continue;
-        int32_t s = score(r, info, h, &family);
-        if (o->family && family) s = s > 0 ? s : 1; /* pinned: the operator knows better */
-        if (s > best) {
-            best = s;
-            m->family = family;
-            m->family_id = info->id;
-        }
-    }
-    h->error = (tn_error){0}; /* a probe's look-ups are nobody's failure */
-    return m->family ? 0 : no_family(r, h, err);
-}
-
-static int create_instance(tn_registry *r, const tn_model_config *o, tn_hparams *h, tn_model *m,
-                           tn_error *err) {
-    const tn_loaded *loaded;
-    const tn_option_arg *args = NULL;
-    size_t n_args = o->module_args ? o->module_args(o->module_args_ctx, m->family_id, &args) : 0;
-    int rc = tn_registry_load(r, tn_registry_find(r, m->family_id), &loaded, err);
-    if (rc) return rc;
-    tn_host_init(&m->host, m->family_id);
-    rc = tn_option_table_parse(loaded->entry->options, args, n_args, m->family_id, &m->module_options, err);
-    if (rc) return rc;
-    tn_error own = {0};
-    rc = m->family->create(&m->host.host, m->module_options, &h->api, &m->instance, &own);
-    int failed = tn_hparams_status(h, err);
-    if (failed) return failed;
-    if (rc) return tn_fail(err, rc, "module %s: %s", m->family_id, own.text[0] ? own.text : "create failed");
-    m->info.size = sizeof m->info;
-    m->family->describe(m->instance, &m->info);
-    return 0;
-}
-
-/* Whether the two programs of a model and what its family says of it go together. */
-static int check_parts(const tn_model *m, tn_error *err) {
-    const tn_program *p = m->program, *tower = m->tower ? m->tower->program : NULL;
-    if (p->n_position && m->info.n_ctx > p->n_position)
-        return tn_fail(err, TN_EMODULE, "a context of %u tokens, and positions for %u", m->info.n_ctx,
-                       p->n_position);
-    if (p->n_cross && (!tower || tower->n_output < p->n_cross || tower->n_embd != p->n_embd))
-        return tn_fail(err, TN_EMODULE,
-                       "cross attention looks at %u parts of a recording, the tower gives others",
-                       p->n_cross);
-    return 0;
-}
-
-static int load_program(tn_registry *r, const tn_model_config *o, tn_model *m, tn_error *err) {
-    tn_hparams h;
-    int rc = tn_hparams_init(&h, m->checkpoint, err);
-    if (rc) return rc;
-    rc = choose_family(r, o, &h, m, err);
-    if (!rc) rc = create_instance(r, o, &h, m, err);
-    if (!rc) rc = tn_program_record(m->family, m->instance, &h, &m->program, err);
-    if (!rc) rc = tn_tower_open(m->family, m->instance, &h, &m->tower, err);
-    if (!rc) rc = check_parts(m, err);
-    if (!rc) tn_program_log_unread(m->program, m->tower ? m->tower->program : NULL, m->checkpoint);
-    tn_hparams_fini(&h);
-    return rc;
-}
 
 const char *const tn_model_kv_types[] = {"f32", "f16", "bf16", "q8_0", NULL};
 
@@ -278,6 +176,25 @@ static int open_device(const tn_model_config *o, tn_model *m, tn_error *err) {
     return rc ? rc : measure(m, err);
 }
 
+/* The token that stands for rows of a medium, where the checkpoint does not say which; -1: none. */
+static int32_t find_row_token(const tn_model *m, int32_t said, const char *const spelling[2]) {
+    int32_t id = said;
+    for (int i = 0; id < 0 && i < 2 && spelling[i]; i++)
+        id = tn_tokenizer_id(m->tokenizer, spelling[i], strlen(spelling[i]));
+    return id;
+}
+
+static int find_row_tokens(tn_model *m, tn_error *err) {
+    if (!m->tower) return 0;
+    tn_vision *v = &m->tower->vision;
+    v->image_token = find_row_token(m, v->image_token, v->image_row);
+    v->video_token = find_row_token(m, v->video_token, v->video_row);
+    if (v->video_token < 0) v->video.text = 0;
+    if (v->image_token >= 0 || !v->image_row[0]) return 0;
+    return tn_fail(err, TN_EFORMAT, "the tokenizer has no token %s, which stands for rows of an image",
+                   v->image_row[0]);
+}
+
 static int load_tokenizer(tn_model *m, tn_error *err) {
     const tn_gguf *g = tn_checkpoint_gguf(m->checkpoint);
     int rc = g ? tn_tokenizer_load_gguf(g, &m->tokenizer, &m->tokenizer_error)
@@ -290,11 +207,11 @@ static int load_tokenizer(tn_model *m, tn_error *err) {
             err, TN_EFORMAT,
             "%s: the tokenizer has %u tokens, the model's output matrix %u rows: they do not belong together",
             tn_checkpoint_path(m->checkpoint), n, m->program->n_vocab);
-    return 0;
+    return find_row_tokens(m, err);
 }
 
 static int open_parts(tn_registry *r, const tn_model_config *options, tn_model *m, tn_error *err) {
-    int rc = load_program(r, options, m, err);
+    int rc = tn__programs_load(r, options, m, err);
     if (!rc) rc = load_tokenizer(m, err);
     if (!rc) rc = open_device(options, m, err);
     if (rc && err && strncmp(err->text, options->path, strlen(options->path)) != 0)
@@ -438,11 +355,10 @@ double tn_model_recommended(const tn_model *m, const char *name, double def) {
 void tn_model_free(tn_model *m) {
     if (!m) return;
     tn_tower_free(m->tower);
+    m->tower = NULL;
     if (m->exec) m->exec->cls->exec_free(m->exec);
     if (m->device) m->device->cls->close(m->device);
-    tn_program_free(m->program);
-    if (m->instance) m->family->destroy(m->instance);
-    tn_option_values_free(m->module_options);
+    tn__programs_drop(m);
     tn_tokenizer_free(m->tokenizer);
     tn_checkpoint_close(m->checkpoint);
     if (m->budget) tn_budget_give(m->budget, m->need.fixed);

@@ -18,6 +18,8 @@ enum { TN_PAGE_TOKENS = 32 };
 /* What a load asks for; zeros are the defaults. */
 typedef struct tn_model_config {
     const char *path;   /* a directory or a .gguf file */
+    const char *mmproj; /* the file with the vision tower of a .gguf file, without '/' also one beside it;
+                           "none"; NULL: the only mmproj*.gguf beside it, where that fits */
     const char *family; /* id of the module to use; NULL: the best score */
     /* Settings of a module's options: the n_args of *ret_args, or 0. Called with the id of the one chosen;
      * may be NULL. */
@@ -70,6 +72,7 @@ typedef struct tn_model {
     tn_model_info info;
     tn_program *program;
     tn_tower *tower; /* NULL: it sees nothing */
+    tn_error blind;  /* why, where that can be changed; else no text */
     tn_device *device;
     tn_exec *exec;
     tn_exec_config config;
@@ -98,6 +101,8 @@ int tn_model_fit(tn_model *m, const tn_model_room *room, bool shrink, tn_error *
 int tn_model_take(tn_model *m, tn_budget *b, tn_error *err);
 /* Makes an open model ready to run. TN_ECANCELED when progress (may be NULL) says so. */
 int tn_model_lower(tn_model *m, tn_progress_fn progress, void *progress_ctx, tn_error *err);
+/* Fails with TN_ENOTSUP: this model takes no images or videos, and why. */
+int tn_model_no_tower(const tn_model *m, tn_error *err);
 /* Opens and lowers, whatever room there is. */
 int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err);
 /* A sampling parameter that the checkpoint recommends ("temp", "top_k", "top_p", "min_p",

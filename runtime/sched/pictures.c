@@ -46,7 +46,7 @@ void tn_engine_media_free(tn_engine *e) {
 int tn_engine_check_media(const tn_model *m, const tn_seq_media *media, uint32_t n_media, uint32_t n_prompt,
                           tn_error *err) {
     uint32_t at = 0;
-    if (n_media && !m->tower) return tn_fail(err, TN_EINVAL, "this model takes no media");
+    if (n_media && !m->tower) return tn_model_no_tower(m, err);
     if (m->program->n_cross)
         return n_media == 1
                    ? 0

@@ -23,10 +23,6 @@ void tn_sight_config(const tn_sight *s, tn_seq_config *ret) {
     ret->next_coord = s->next_coord;
 }
 
-static int no_tower(tn_error *err) {
-    return tn_fail(err, TN_EINVAL, "this model takes no images, videos or recordings");
-}
-
 static tn_media_rules rules_of(const tn_tower *t) {
     return (tn_media_rules){.vision = t->hears ? NULL : &t->vision, .audio = t->hears ? &t->audio : NULL};
 }
@@ -110,7 +106,7 @@ int tn_sight_bind(const tn_model *m, const int32_t *ids, size_t n, const tn_seen
                   tn_sight *ret, tn_error *err) {
     tn_media_prompt p = {0};
     *ret = (tn_sight){0};
-    if (!m->tower) return no_tower(err);
+    if (!m->tower) return tn_model_no_tower(m, err);
     if (m->program->n_cross) return beside(ids, n, seen, n_seen, ret, err);
     const tn_vision *v = &m->tower->vision;
     const tn_media_rules rules = rules_of(m->tower);
@@ -135,7 +131,7 @@ int tn_sight_write(const tn_model *m, const char *text, size_t len, const tn_see
     tn_ids ids = {0};
     tn_buf out;
     *ret = (tn_sight){0};
-    if (!m->tower) return no_tower(err);
+    if (!m->tower) return tn_model_no_tower(m, err);
     if (m->program->n_cross)
         return tn_fail(err, TN_ENOTSUP, "this model writes down recordings and does not chat");
     const tn_vision *v = &m->tower->vision;

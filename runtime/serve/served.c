@@ -58,6 +58,7 @@ int tn_served_open(tn_registry *registry, const char *path, const tn_settings *a
                    const tn_model_settings *c, uint64_t kv_bytes, tn_served *ret, tn_error *err) {
     tn_model_config config = {
         .path = path,
+        .mmproj = c->mmproj,
         .family = c->family,
         .device = c->device,
         .n_thread = (uint32_t)c->threads,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "weights/checkpoint.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ enum { MAX_CONFIG_BYTES = 16 << 20 };
 struct tn_checkpoint {
     char *path;
     json_t *config, *generation, *image_processor, *video_processor; /* or NULL */
+    tn_gguf *mmproj;                                                 /* or NULL */
     tn_gguf *gguf;                                                   /* or NULL, then: */
     tn_shards shards;
     tn_tensor
@@ -90,7 +92,13 @@ static int open_directory(tn_checkpoint *c, tn_error *err) {
     return rc;
 }
 
-/* --- either --- */
+/* --- GGUF --- */
+
+static uint64_t bytes_of(const tn_gguf *g) {
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < tn_gguf_tensor_count(g); i++) n += tn_gguf_tensor_at(g, i)->bytes;
+    return n;
+}
 
 static int open_file(tn_checkpoint *c, tn_error *err) {
     size_t len = strlen(c->path);
@@ -99,10 +107,57 @@ static int open_file(tn_checkpoint *c, tn_error *err) {
                        c->path);
     int rc = tn_gguf_open(c->path, &c->gguf, err);
     if (rc) return rc;
-    for (uint64_t i = 0; i < tn_gguf_tensor_count(c->gguf); i++)
-        c->bytes += tn_gguf_tensor_at(c->gguf, i)->bytes;
+    c->bytes = bytes_of(c->gguf);
     return 0;
 }
+
+/* A string of the metadata for messages; "" where it is none. */
+static const char *text_of(const tn_gguf *g, const char *key, char ret[64]) {
+    const tn_gguf_value *v = tn_gguf_find(g, key);
+    bool there = v && v->type == TN_GGUF_STRING && v->len < 64;
+    snprintf(ret, 64, "%.*s", there ? (int)v->len : 0, there ? v->data : "");
+    return ret;
+}
+
+static int check_mmproj(const tn_gguf *g, const char *path, tn_error *err) {
+    char arch[64];
+    if (strcmp(text_of(g, "general.architecture", arch), "clip") != 0)
+        return tn_fail(err, TN_EINVAL,
+                       "%s: general.architecture is \"%s\", files with a vision tower (mmproj) have \"clip\"",
+                       path, arch);
+    if (!tn_gguf_tensor_find(g, "v.patch_embd.weight"))
+        return tn_fail(err, TN_EINVAL, "%s: has no tensor v.patch_embd.weight: it holds no vision tower",
+                       path);
+    return 0;
+}
+
+int tn_checkpoint_add_mmproj(tn_checkpoint *c, const char *path, tn_error *err) {
+    tn_gguf *g;
+    if (!c->gguf)
+        return tn_fail(err, TN_EINVAL,
+                       "%s: a directory has its vision tower in its own files, %s is not used", c->path,
+                       path);
+    int rc = tn_gguf_open(path, &g, err);
+    if (rc) return rc;
+    rc = check_mmproj(g, path, err);
+    if (rc) {
+        tn_gguf_close(g);
+        return rc;
+    }
+    tn_checkpoint_drop_mmproj(c);
+    c->mmproj = g;
+    c->bytes += bytes_of(g);
+    return 0;
+}
+
+void tn_checkpoint_drop_mmproj(tn_checkpoint *c) {
+    if (!c->mmproj) return;
+    c->bytes -= bytes_of(c->mmproj);
+    tn_gguf_close(c->mmproj);
+    c->mmproj = NULL;
+}
+
+/* --- either --- */
 
 int tn_checkpoint_open(const char *path, tn_checkpoint **ret, tn_error *err) {
     tn_checkpoint *c = calloc(1, sizeof *c);
@@ -124,6 +179,7 @@ void tn_checkpoint_close(tn_checkpoint *c) {
     free(c->tensors);
     json_decref(c->names);
     tn__shards_close(&c->shards);
+    tn_gguf_close(c->mmproj);
     tn_gguf_close(c->gguf);
     json_decref(c->config);
     json_decref(c->generation);
@@ -145,6 +201,10 @@ const tn_gguf *tn_checkpoint_gguf(const tn_checkpoint *c) {
     return c->gguf;
 }
 
+const tn_gguf *tn_checkpoint_mmproj(const tn_checkpoint *c) {
+    return c->mmproj;
+}
+
 json_t *tn_checkpoint_generation_config(const tn_checkpoint *c) {
     return c->generation;
 }
@@ -154,16 +214,24 @@ json_t *tn_checkpoint_processor_config(const tn_checkpoint *c, bool video) {
 }
 
 uint64_t tn_checkpoint_tensor_count(const tn_checkpoint *c) {
-    return c->gguf ? tn_gguf_tensor_count(c->gguf) : c->n_tensors;
+    if (!c->gguf) return c->n_tensors;
+    return tn_gguf_tensor_count(c->gguf) + (c->mmproj ? tn_gguf_tensor_count(c->mmproj) : 0);
 }
 
 const tn_tensor *tn_checkpoint_tensor_at(const tn_checkpoint *c, uint64_t i) {
+    const uint64_t n = c->gguf ? tn_gguf_tensor_count(c->gguf) : 0;
+    if (c->gguf && i >= n) return c->mmproj ? tn_gguf_tensor_at(c->mmproj, i - n) : NULL;
     if (c->gguf) return tn_gguf_tensor_at(c->gguf, i);
     return i < c->n_tensors ? &c->tensors[i] : NULL;
 }
 
+static bool is_of_tower(const char *name) {
+    return strncmp(name, "v.", 2) == 0 || strncmp(name, "mm.", 3) == 0;
+}
+
 const tn_tensor *tn_checkpoint_tensor_find(const tn_checkpoint *c, const char *name) {
     uint64_t i;
+    if (c->gguf && is_of_tower(name)) return c->mmproj ? tn_gguf_tensor_find(c->mmproj, name) : NULL;
     if (c->gguf) return tn_gguf_tensor_find(c->gguf, name);
     return tn_names_find(c->names, name, &i) ? &c->tensors[i] : NULL;
 }

@@ -30,6 +30,17 @@ const char *tn_checkpoint_path(const tn_checkpoint *c);
 /* config.json (borrowed), NULL for GGUF; the GGUF file (borrowed), NULL for a directory. */
 json_t *tn_checkpoint_config(const tn_checkpoint *c);
 const tn_gguf *tn_checkpoint_gguf(const tn_checkpoint *c);
+
+/* The vision tower of a GGUF model is in a file of its own ("mmproj"): metadata clip.*, tensors v.* and mm.*,
+ * which are then found in that file only. Once added its tensors come after the model's own.
+ *
+ * add: TN_EINVAL (a directory, which has its tower in its own files; not an mmproj file, or one that sees
+ * nothing), and errors as tn_gguf_open; c is as it was. drop: what was handed out of it ends. [control
+ * thread] */
+int tn_checkpoint_add_mmproj(tn_checkpoint *c, const char *path, tn_error *err);
+void tn_checkpoint_drop_mmproj(tn_checkpoint *c);
+/* NULL: there is none. */
+const tn_gguf *tn_checkpoint_mmproj(const tn_checkpoint *c);
 /* generation_config.json (borrowed), or NULL where absent. */
 json_t *tn_checkpoint_generation_config(const tn_checkpoint *c);
 /* preprocessor_config.json or video_preprocessor_config.json (borrowed), or NULL where absent. */

@@ -13,6 +13,7 @@ libtenon_la_SOURCES += \
 	%D%/gguf_part.c %D%/gguf_part.h \
 	%D%/gguf_value.c \
 	%D%/gguf_write.c %D%/gguf_write.h \
+	%D%/mmproj.c %D%/mmproj.h \
 	%D%/names.c %D%/names.h \
 	%D%/quantize.c %D%/quantize.h \
 	%D%/quantize_k.c \

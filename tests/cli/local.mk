@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The program seen from outside.
-cli_tests = %D%/bench.py %D%/config.py %D%/frame.py %D%/layouts.py %D%/man.py %D%/models.py %D%/npy.py \
+cli_tests = %D%/bench.py %D%/config.py %D%/frame.py %D%/layouts.py %D%/man.py %D%/mmproj.py %D%/models.py %D%/npy.py \
 	%D%/quantize.py %D%/text.py
 EXTRA_DIST += $(cli_tests) %D%/tap.py
 if HAVE_PYTHON

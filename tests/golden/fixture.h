@@ -12,7 +12,7 @@
 
 /* A model below the vectors' folder. Those whose file is absent are skipped, saying so. */
 typedef struct fixture {
-    const char *path;      /* a directory or a .gguf file */
+    const char *path;      /* a directory or a .gguf file, absolute: anywhere */
     const char *config;    /* for a directory: another config.json ("config_v5.json"), or NULL */
     const char *reference; /* path without .json / .safetensors; NULL: PATH/reference */
     bool quantised;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Models that see, against what an independent implementation recorded: rows of the tower, logits, greedy
- * continuations; and against themselves: alone = in company, sliced otherwise, from the cache. */
+ * continuations; and against themselves: alone = in company, sliced otherwise, from the cache.
+ *
+ * With a folder as its argument the models are the pairs of GGUF files in it, MODEL/model.gguf and its mmproj
+ * file, as tools/vectors/gguf_pair.py makes them of the directories. */
 #include <math.h>
 
 #include "golden/fixture.h"
@@ -25,6 +28,14 @@ static const fixture seeing[] = {
     {"models/qwen2_5_vl", NULL, NULL, false}, {"models/qwen2_5_vl", "config_v5.json", NULL, false},
     {"models/qwen3_vl", NULL, NULL, false},   {"models/qwen3_vl", "config_v5.json", NULL, false},
     {"models/gemma3_vl", NULL, NULL, false},  {"models/gemma3_vl", "config_v5.json", NULL, false},
+};
+
+/* In F16, which holds their BF16 weights. */
+static char pair_paths[3][1024];
+static const fixture pairs[] = {
+    {pair_paths[0], NULL, "models/qwen2_5_vl/reference", false},
+    {pair_paths[1], NULL, "models/qwen3_vl/reference", false},
+    {pair_paths[2], NULL, "models/gemma3_vl/reference", false},
 };
 
 /* A model with its media: three images and a video, where it takes such. */
@@ -66,6 +77,11 @@ static world world_open(const fixture *f, const bound *b, uint32_t step_tokens) 
     world w = {.run = run_open(f, &s), .ref = reference_open(f)};
     assert_non_null(w.run.model->tower);
     w.has_video = w.run.model->tower->vision.video.text != 0;
+    tn_video_rule *video = &w.run.model->tower->vision.video;
+    if (*f->path == '/' && video->share_pixels) { /* what GGUF files have no word for, as it is recorded */
+        video->min_pixels = unit_qwen3_vl().video.min_pixels;
+        video->max_pixels = unit_qwen3_vl().video.max_pixels;
+    }
     assert_int_equal(tn_media_store_new(1 << 24, &w.store, &err), 0);
     assert_int_equal(tn_intake_new(&w.run.model->tower->vision, NULL, w.store, 0, &w.intake, &err), 0);
     return w;
@@ -396,7 +412,14 @@ static void test_batches(void **state) {
     world_close(&w);
 }
 
-int main(void) {
+static size_t pairs_in(const char *folder) {
+    static const char *const names[] = {"qwen2_5_vl", "qwen3_vl", "gemma3_vl"};
+    for (int i = 0; i < 3; i++)
+        snprintf(pair_paths[i], sizeof pair_paths[i], "%s/%s/model.gguf", folder, names[i]);
+    return sizeof pairs / sizeof *pairs;
+}
+
+int main(int n_arg, char **args) {
     enum { N_F = sizeof seeing / sizeof *seeing, N_B = sizeof bounds / sizeof *bounds, N_T = 5 };
     static const struct {
         const char *name;
@@ -408,15 +431,17 @@ int main(void) {
                     {"batches", test_batches}};
     static seeing_case cases[N_F * N_B * N_T];
     struct CMUnitTest tests[N_F * N_B * N_T];
+    const bool given = n_arg > 1;
+    const size_t n_f = given ? pairs_in(args[1]) : N_F;
     size_t n = 0;
-    for (size_t f = 0; f < N_F; f++)
+    for (size_t f = 0; f < n_f; f++)
         for (size_t b = 0; b < N_B; b++)
             for (size_t k = 0; k < N_T; k++) {
                 seeing_case *c = &cases[n];
-                *c = (seeing_case){.f = &seeing[f], .b = &bounds[b]};
+                *c = (seeing_case){.f = given ? &pairs[f] : &seeing[f], .b = &bounds[b]};
                 snprintf(c->name, sizeof c->name, "%s%s%s, %s: %s", c->f->path, c->f->config ? "/" : "",
                          c->f->config ? c->f->config : "", c->b->name, kinds[k].name);
                 tests[n++] = (struct CMUnitTest){c->name, kinds[k].run, NULL, NULL, c};
             }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return _cmocka_run_group_tests(given ? "GGUF pairs" : "directories", tests, n, NULL, NULL);
 }

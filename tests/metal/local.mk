@@ -58,7 +58,7 @@ EXTRA_DIST += %D%/apple.sh %D%/apple-symbols.txt \
 	%D%/machdr/assert.h %D%/machdr/ctype.h %D%/machdr/dirent.h %D%/machdr/dlfcn.h %D%/machdr/errno.h \
 	%D%/machdr/fcntl.h %D%/machdr/fnmatch.h %D%/machdr/getopt.h %D%/machdr/inttypes.h %D%/machdr/limits.h \
 	%D%/machdr/locale.h %D%/machdr/math.h %D%/machdr/netdb.h %D%/machdr/poll.h %D%/machdr/pthread.h \
-	%D%/machdr/setjmp.h %D%/machdr/signal.h %D%/machdr/spawn.h %D%/machdr/stdio.h %D%/machdr/stdlib.h %D%/machdr/string.h \
+	%D%/machdr/setjmp.h %D%/machdr/signal.h %D%/machdr/spawn.h %D%/machdr/stdio.h %D%/machdr/stdlib.h %D%/machdr/string.h %D%/machdr/strings.h \
 	%D%/machdr/time.h %D%/machdr/unistd.h %D%/machdr/wchar.h %D%/machdr/wctype.h
 TESTS += %D%/apple.sh
 

@@ -124,6 +124,73 @@ static void gguf_file_is_read(void **state) {
     unit_remove_dir(dir);
 }
 
+/* --- a file with the vision tower --- */
+
+/* Tensors [1, 1] of F32: the i-th is called names[i] and holds base + i. */
+static void write_gguf(const char *dir, const char *file, const char *arch, float base,
+                       const char *const *names, uint32_t n) {
+    char path[4400];
+    tn_buf b;
+    tn_buf_init(&b, FILE_MAX);
+    put_header(&b, n, 2);
+    put_key(&b, "general.architecture", TN_GGUF_STRING), put_string(&b, arch);
+    put_kv_u32(&b, "clip.vision.block_count", (uint32_t)base);
+    for (uint32_t i = 0; i < n; i++) put_tensor(&b, names[i], 1, 1, TN_TYPE_F32, 32 * i);
+    put_padding(&b, 32);
+    for (uint32_t i = 0; i < n; i++) put_f32(&b, base + (float)i), put_zeros(&b, 28);
+    assert_int_equal(b.status, 0);
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    unit_write(path, b.data, b.len);
+    tn_buf_free(&b);
+}
+
+static void refuse_mmproj(tn_checkpoint *c, const char *dir, const char *file, int code, const char *says) {
+    char path[4400];
+    tn_error err = {0};
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    int rc = tn_checkpoint_add_mmproj(c, path, &err);
+    if (rc != code || !strstr(err.text, says))
+        fail_msg("got %d \"%s\", not %d \"%s\"", rc, err.text, code, says);
+}
+
+/* What both files have, each is asked for its own. */
+static void a_tower_stays_apart(void **state) {
+    (void)state;
+    const char *dir = unit_temp_dir();
+    static const char *const text[] = {"token_embd.weight", "v.patch_embd.weight", "mm.0.weight"};
+    static const char *const tower[] = {"v.patch_embd.weight", "token_embd.weight", "mm.2.weight"};
+    char path[4400];
+    tn_error err = {0};
+    write_gguf(dir, "model.gguf", "toy", 1, text, 3);
+    write_gguf(dir, "mmproj.gguf", "clip", 10, tower, 3);
+    write_gguf(dir, "sound.gguf", "clip", 20, tower + 1, 1);
+    snprintf(path, sizeof path, "%s/model.gguf", dir);
+    tn_checkpoint *c = open_dir(path);
+    assert_null(tn_checkpoint_mmproj(c));
+    assert_null(tn_checkpoint_tensor_find(c, "v.patch_embd.weight"));
+    refuse_mmproj(c, dir, "model.gguf", TN_EINVAL, "general.architecture is \"toy\"");
+    refuse_mmproj(c, dir, "sound.gguf", TN_EINVAL, "holds no vision tower");
+    refuse_mmproj(c, dir, "none.gguf", TN_ENOENT, "none.gguf");
+    assert_null(tn_checkpoint_mmproj(c));
+    snprintf(path, sizeof path, "%s/mmproj.gguf", dir);
+    for (int i = 0; i < 2; i++) assert_int_equal(tn_checkpoint_add_mmproj(c, path, &err), 0); /* replaces */
+    assert_non_null(tn_checkpoint_mmproj(c));
+    assert_true(only_value(c, "token_embd.weight") == 1);
+    assert_true(only_value(c, "v.patch_embd.weight") == 10);
+    assert_true(only_value(c, "mm.2.weight") == 12);
+    assert_null(tn_checkpoint_tensor_find(c, "mm.0.weight"));
+    assert_int_equal(tn_checkpoint_tensor_count(c), 6);
+    assert_int_equal(tn_checkpoint_bytes(c), 24);
+    assert_string_equal(tn_checkpoint_tensor_at(c, 5)->name, "mm.2.weight");
+    assert_null(tn_checkpoint_tensor_at(c, 6));
+    assert_int_equal(tn_gguf_find(tn_checkpoint_gguf(c), "clip.vision.block_count")->u, 1);
+    tn_checkpoint_drop_mmproj(c);
+    assert_null(tn_checkpoint_tensor_find(c, "mm.2.weight"));
+    assert_int_equal(tn_checkpoint_bytes(c), 12);
+    tn_checkpoint_close(c);
+    unit_remove_dir(dir);
+}
+
 #define INDEX "model.safetensors.index.json"
 #define ONE   "model-00001-of-00002.safetensors"
 #define TWO   "model-00002-of-00002.safetensors"
@@ -571,6 +638,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(single_file_is_read),
         cmocka_unit_test(gguf_file_is_read),
+        cmocka_unit_test(a_tower_stays_apart),
         cmocka_unit_test(shards_are_one_model),
         cmocka_unit_test(broken_shards_are_named),
         cmocka_unit_test(bad_indexes_are_refused),

@@ -37,7 +37,8 @@ elf_of() {
 for program in $programs; do
     strip -o "$folder/bin/$(basename "$program")" "$(elf_of "$build/$program")"
 done
-find "$build/plugins" -path '*/.libs/*.so' | while read -r module; do
+# Families alone: nothing there opens a picture, and the libraries of those that do are large.
+find "$build/plugins" -path '*/.libs/*.so' | grep -vE '/(vision|video|audio)\.so$' | while read -r module; do
     strip -o "$folder/modules/$(basename "$module")" "$module"
 done
 # "name => path (address)"; the C library is that machine's own.

@@ -2,6 +2,7 @@
 # The public headers, installed as they stand.
 tenonincludedir = $(includedir)/tenon
 tenoninclude_HEADERS = \
+	%D%/tenon/audio.h \
 	%D%/tenon/config.h \
 	%D%/tenon/encoder.h \
 	%D%/tenon/family.h \

@@ -5,16 +5,19 @@
 family_modules =
 modality_modules =
 
+include plugins/audio/local.mk
 include plugins/bert/local.mk
 include plugins/gemma/local.mk
 include plugins/llama/local.mk
 include plugins/phi3/local.mk
 include plugins/qwen3/local.mk
 include plugins/qwen3_5/local.mk
+include plugins/qwen_audio/local.mk
 include plugins/qwen_vl/local.mk
 include plugins/template/local.mk
 include plugins/video/local.mk
 include plugins/vision/local.mk
+include plugins/whisper/local.mk
 in_tree_modules = $(family_modules) $(modality_modules)
 
 # A program that is to have them says so three times (runtime/cli/local.mk): $(preopen_flags) among its LDFLAGS,

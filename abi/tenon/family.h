@@ -8,6 +8,7 @@
 #define TENON_FAMILY_H
 
 #include <stdint.h>
+#include <tenon/audio.h>
 #include <tenon/config.h>
 #include <tenon/encoder.h>
 #include <tenon/module.h>
@@ -63,6 +64,9 @@ typedef struct tn_family {
      * embed() to output(), the rows that are pooled. */
     int32_t (*encoder)(void *instance, const tn_config *c, tn_encoder_info *ret);
     void (*record_encoder)(void *instance, tn_recorder *r);
+    /* The same for what it hears with. A checkpoint sees or hears, not both. */
+    int32_t (*audio)(void *instance, const tn_config *c, tn_audio *ret);
+    void (*record_audio)(void *instance, tn_recorder *r);
 } tn_family;
 
 #ifdef __cplusplus

@@ -6,10 +6,11 @@
  * symbols of tn_rows. Every operation works row by row, except those that look back along their sequence
  * (attention, conv, delta_rule), so one program serves prefill, decode and any mix of sequences.
  *
- * A family records one program for text and one for each tower (what turns an image into rows that the text
- * program takes in place of embeddings). Both use the same operations; those that only one of them has say
- * so. In a tower rows are patches, attention keeps nothing beyond the picture, and the result is output().
- * An encoder (what turns texts into embeddings, tenon/encoder.h) is a tower whose rows are tokens.
+ * A family records one program for text and one for its tower (what turns an image or a recording into rows
+ * that the text program takes in place of embeddings). Both use the same operations; those that only one of
+ * them has say so. In a tower rows are patches, or pieces of time, attention keeps nothing beyond the
+ * picture, and the result is output(). An encoder (what turns texts into embeddings, tenon/encoder.h) is a
+ * tower whose rows are tokens.
  *
  * Recording cannot fail halfway: the first mistake (a shape that does not fit, a weight that is absent)
  * sticks, names the operation and the weight, and is reported when record() returns. Calls after it return 0
@@ -34,6 +35,8 @@ enum tn_rows {
 };
 /* T / n, in towers: n neighbouring rows became one (fold, mean). */
 #define TN_ROWS_FOLDED(n) (TN_ROWS_TOKEN | (uint32_t)(n) << 8)
+/* T * n, in towers: each row became n (unfold). */
+#define TN_ROWS_SPLIT(n) (TN_ROWS_TOKEN | (uint32_t)(n) << 17)
 
 enum tn_weight_flags {
     TN_WEIGHT_OPTIONAL = 1,   /* absent gives 0 instead of an error */
@@ -158,6 +161,22 @@ typedef struct tn_delta_desc {
     float scale, eps;
 } tn_delta_desc;
 
+/* What a convolution of towers of sound looks at, as rows for a linear layer. A segment of x (tn_audio.piece)
+ * is an image of channels over frames and bins, [n][frames][bins][channels] for its n rows, however many rows
+ * and columns x has them in. Around it, and from frame `limit` of it on, are zeros. */
+typedef struct tn_unfold_desc {
+    uint32_t frames, bins;                 /* of x, for each T */
+    uint32_t limit;                        /* frames of a segment that count; 0: all */
+    uint32_t kernel[2], stride[2], pad[2]; /* over frames, over bins; stride[0] divides frames */
+} tn_unfold_desc;
+
+/* Attention over the rows of a recording that belongs to the sequence (Radford et al. 2022, section 2.2):
+ * keys are part `part` of the tower's output, values the next one, [n_row, n_head * head_dim] each. */
+typedef struct tn_cross_desc {
+    uint32_t part, n_head, head_dim;
+    float scale;
+} tn_cross_desc;
+
 typedef struct tn_recorder tn_recorder;
 /* Owned by the host, valid during record(). [control thread] */
 struct tn_recorder {
@@ -224,11 +243,23 @@ struct tn_recorder {
     tn_value (*fold)(tn_recorder *r, tn_value x, uint32_t n);
     /* Towers: [rows / n, cols], their mean. */
     tn_value (*mean)(tn_recorder *r, tn_value x, uint32_t n);
-    /* Towers: x [T / merge^2, n_embd] is part `part` of the result, 0 to tn_vision.n_deep. Each once. */
+    /* Towers: x [T / fold, n_embd] is part `part` of the result, 0 to tn_vision.n_deep. Each once. */
     void (*output)(tn_recorder *r, tn_value x, uint32_t part);
     /* Encoders: [T, cols(w)]: row 1 of w, where it has one, for tokens of the second text of a pair,
      * row 0 for all others. */
     tn_value (*embed_type)(tn_recorder *r, tn_weight w);
+    /* Towers: x -> [T * frames' * bins', channels * kernel[1] * kernel[0]]: for each place of the kernel, by
+     * frame and bin, what lies below it: by channel, bin, frame, as the weights of a convolution lie.
+     * frames' = frames / stride[0], bins' = (bins + 2 pad[1] - kernel[1]) / stride[1] + 1. */
+    tn_value (*unfold)(tn_recorder *r, tn_value x, const tn_unfold_desc *u);
+    /* A table of positions that no checkpoint has: row p is sin(p f_0), ..., sin(p f_m), cos(p f_0), ...,
+     * cos(p f_m), f_i = 10000^(-i / m), m = cols / 2 - 1. cols is even. */
+    tn_weight (*sinusoids)(tn_recorder *r, uint32_t rows, uint32_t cols);
+    /* Text: [T, cols(table)], row p of the table for a token at position p. It has as many rows as the
+     * context has tokens. */
+    tn_value (*positions)(tn_recorder *r, tn_weight table);
+    /* Text: q [T, n_head * head_dim] -> the same. */
+    tn_value (*cross_attention)(tn_recorder *r, tn_value q, const tn_cross_desc *d);
 };
 
 /* Shorthands for what families declare most. layer replaces "%u"; flags as in tn_weight_flags. */

@@ -216,12 +216,12 @@ static int measure_all(bench *b, uint32_t reps, json_t *out) {
 int tn_bench_vision(tn_model *m, uint32_t reps, json_t **ret, tn_error *err) {
     bench b = {.m = m, .err = err};
     json_t *out = json_object();
-    if (!m->tower) {
+    if (!m->tower || m->tower->hears) {
         json_decref(out);
         return tn_error_prefix(err, tn_model_no_tower(m, err), "--vision");
     }
     int rc = out ? tn_media_store_new(UINT64_MAX, &b.store, err) : tn_fail(err, TN_ENOMEM, "out of memory");
-    if (!rc) rc = tn_intake_new(&m->tower->vision, b.store, 0, &b.intake, err);
+    if (!rc) rc = tn_intake_new(&m->tower->vision, NULL, b.store, 0, &b.intake, err);
     if (!rc) rc = tn_engine_new(m, NULL, &b.engine, err);
     if (!rc) rc = measure_all(&b, reps, out);
     tn_engine_free(b.engine);

@@ -57,7 +57,7 @@ static int run(void *args, int n, char **operands, tn_error *err) {
     if (a->json && !a->estimate) return tn_usage(err, "--json is for --estimate");
     if (a->estimate && n) return tn_usage(err, "--estimate takes no prompt");
     if (a->raw && tn_media_args_count(&a->converse.media))
-        return tn_usage(err, "--image and --video need the chat template, which --raw leaves out");
+        return tn_usage(err, "--image, --video and --audio need the chat template, which --raw leaves out");
     if (a->estimate)
         return tn_estimate_print(a->converse.model.model, &a->converse.compute, (uint32_t)a->converse.ctx,
                                  a->json, err);

@@ -51,7 +51,7 @@ int tn_exit_status(int rc);
 /* X(name): cmd_NAME.c defines `const tn_command tn_cmd_NAME`. The order is that of --help. */
 /* clang-format off */
 #define TN_COMMANDS(X)                                                                       \
-    X(run) X(chat) X(serve) X(ps) X(generate) X(logits) X(embed) X(tokenize) X(detokenize) X(render) X(quantize) X(perplexity) X(bench) X(selftest) \
+    X(run) X(chat) X(serve) X(ps) X(generate) X(logits) X(embed) X(tokenize) X(detokenize) X(render) X(quantize) X(transcribe) X(perplexity) X(bench) X(selftest) \
     X(modules) X(config) \
     X(help) X(complete)
 /* clang-format on */

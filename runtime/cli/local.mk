@@ -34,6 +34,7 @@ libtenoncli_la_SOURCES = \
 	%D%/cmd_run.c \
 	%D%/cmd_selftest.c \
 	%D%/cmd_serve.c \
+	%D%/cmd_transcribe.c \
 	%D%/cmd_tokenize.c \
 	%D%/command.h %D%/commands.c \
 	%D%/common.c %D%/common.h \

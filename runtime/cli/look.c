@@ -77,18 +77,23 @@ static int see_frames(tn_look *l, const char *text, tn_seen *ret, tn_error *err)
 }
 
 static int check_kinds(const tn_model *m, const tn_media_args *media, uint32_t n_frames, tn_error *err) {
-    const bool video = m->tower && m->tower->vision.video.text;
-    if (!m->tower) return tn_model_no_tower(m, err);
-    if ((media->videos.n || n_frames) && !video)
+    const tn_tower *t = m->tower;
+    if (!t) return tn_model_no_tower(m, err);
+    if (media->images.n && t->hears) return tn_fail(err, TN_ENOTSUP, "this model takes no images");
+    if ((media->videos.n || n_frames) && !t->vision.video.text)
         return tn_fail(err, TN_ENOTSUP, "this model takes no videos");
+    if (media->audios.n && !t->hears) return tn_fail(err, TN_ENOTSUP, "this model takes no recordings");
     return 0;
 }
 
 static int open_eyes(tn_look *l, const tn_loaded_model *m, uint32_t n, tn_error *err) {
+    const tn_tower *t = m->model->tower;
     l->seen = calloc(n, sizeof *l->seen);
     if (!l->seen) return tn_fail(err, TN_ENOMEM, "out of memory");
     int rc = tn_media_store_new(UINT64_MAX, &l->store, err);
-    if (!rc) rc = tn_intake_new(&m->model->tower->vision, l->store, 0, &l->intake, err);
+    if (!rc)
+        rc = tn_intake_new(t->hears ? NULL : &t->vision, t->hears ? &t->audio : NULL, l->store, 0, &l->intake,
+                           err);
     return rc ? rc : tn_decoder_new(m->registry, NULL, &l->decoder, err);
 }
 

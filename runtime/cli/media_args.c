@@ -7,16 +7,22 @@ const tn_option_row tn_media_options[] = {
      .help = "an image that the first message shows; may be given several times", AT(images)},
     {TN_OPT_STRINGS, .name = "video", .arg = "FILE", .hint = TN_COMPLETE_FILE,
      .help = "a video that it shows, after the images; may be given several times", AT(videos)},
+    {TN_OPT_STRINGS, .name = "audio", .arg = "FILE", .hint = TN_COMPLETE_FILE,
+     .help = "a recording that it plays, after both; may be given several times", AT(audios)},
     {.kind = TN_OPT_END},
 };
 
 uint32_t tn_media_args_count(const tn_media_args *a) {
-    return a->images.n + a->videos.n;
+    return a->images.n + a->videos.n + a->audios.n;
 }
 
 const char *tn_media_args_file(const tn_media_args *a, uint32_t i, tn_media_kind *ret_kind) {
-    *ret_kind = i < a->images.n ? TN_MEDIA_IMAGE : TN_MEDIA_VIDEO;
-    return i < a->images.n ? a->images.value[i] : a->videos.value[i - a->images.n];
+    const tn_opt_strings *lists[] = {&a->images, &a->videos, &a->audios};
+    static const tn_media_kind kinds[] = {TN_MEDIA_IMAGE, TN_MEDIA_VIDEO, TN_MEDIA_AUDIO};
+    int k = 0;
+    while (k < 2 && i >= lists[k]->n) i -= lists[k++]->n;
+    *ret_kind = kinds[k];
+    return lists[k]->value[i];
 }
 
 /* Appends what is new; a NULL is a failure of memory. */
@@ -25,11 +31,16 @@ static int add_part(json_t *parts, json_t *part, tn_error *err) {
 }
 
 static int add_parts(const tn_media_args *a, json_t *parts, json_t *text, tn_error *err) {
+    static const char *const names[] = {
+        [TN_MEDIA_IMAGE] = "image", [TN_MEDIA_VIDEO] = "video", [TN_MEDIA_AUDIO] = "audio"};
     int rc = 0;
     for (uint32_t i = 0; i < tn_media_args_count(a) && !rc; i++) {
         tn_media_kind kind;
         tn_media_args_file(a, i, &kind);
-        rc = add_part(parts, json_pack("{s:s}", "type", kind == TN_MEDIA_IMAGE ? "image" : "video"), err);
+        rc = add_part(parts,
+                      kind == TN_MEDIA_AUDIO ? json_pack("{s:s,s:b}", "type", "audio", "audio", 1)
+                                             : json_pack("{s:s}", "type", names[kind]),
+                      err);
     }
     return rc ? rc : add_part(parts, json_pack("{s:s,s:O}", "type", "text", "text", text), err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* --image and --video: files that the next message shows. */
+/* --image, --video and --audio: files that the next message shows. */
 #ifndef TN_CLI_MEDIA_ARGS_H
 #define TN_CLI_MEDIA_ARGS_H
 
@@ -9,7 +9,7 @@
 #include "media/media.h"
 
 typedef struct tn_media_args {
-    tn_opt_strings images, videos;
+    tn_opt_strings images, videos, audios;
 } tn_media_args;
 
 /* Table for a TN_OPT_GROUP row; the struct lies at the row's offset. */
@@ -17,7 +17,8 @@ extern const tn_option_row tn_media_options[];
 
 /* How many files there are. */
 uint32_t tn_media_args_count(const tn_media_args *a);
-/* File i in the order in which the message shows them, images first; borrowed. For tn_fetch with own_files.
+/* File i in the order in which the message shows them, images first, then videos; borrowed. For tn_fetch with
+ * own_files.
  */
 const char *tn_media_args_file(const tn_media_args *a, uint32_t i, tn_media_kind *ret_kind);
 

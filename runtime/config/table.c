@@ -121,7 +121,7 @@ const tn_setting_row tn_setting_rows[] = {
      .help =
          "what URLs may lead to besides the public internet: ADDRESS, ADDRESS/BITS, ADDRESS:PORT or NAME:PORT"},
     {MEDIA(UINT, "max_items", max_items), .def = "32", .max = 1024,
-     .help = "images and videos of one request; 0 takes none"},
+     .help = "images, videos and recordings of one request; 0 takes none"},
     {MEDIA(SIZE, "max_bytes", max_bytes), .def = "64M", .min = 1024, .max = 0x1p32,
      .help = "bytes of one image or video, as it is stored"},
     {MEDIA(SECONDS, "fetch_timeout", fetch_timeout_s), .def = "20s", .min = 0.1, .max = 3600,
@@ -135,7 +135,7 @@ const tn_setting_row tn_setting_rows[] = {
     {MEDIA(SECONDS, "decode_timeout", decode_timeout_s), .def = "30s", .min = 0.1, .max = 3600,
      .help = "how long the decoding of one image or video may take"},
     {MEDIA(SIZE, "vision_cache", vision_cache), .def = "256M", .max = 0x1p40,
-     .help = "what vision towers made of images and videos, kept for the next request"},
+     .help = "what towers made of images, videos and recordings, kept for the next request"},
     {MEDIA(SIZE, "pixel_cache", pixel_cache), .def = "256M", .max = 0x1p40,
      .help = "decoded images and frames, kept for the next request"},
 

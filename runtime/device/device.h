@@ -41,6 +41,13 @@ typedef struct tn_exec_config {
     bool taps; /* keep TN_OP_TAP values of every step */
 } tn_exec_config;
 
+/* The recording that belongs to a sequence. */
+enum { TN_CROSS_ROWS = 1 << 14 };
+typedef struct tn_step_cross {
+    uint32_t n_row;                      /* 1 to TN_CROSS_ROWS */
+    const float *parts[TN_OUTPUT_PARTS]; /* [n_row, n_head * head_dim] each */
+} tn_step_cross;
+
 /* One sequence's share of a step: its tokens are rows first_token .. first_token + n_token of the step, in
  * order, at positions first_pos .. first_pos + n_token; everything before first_pos is in its pages. */
 typedef struct tn_step_seq {
@@ -54,6 +61,7 @@ typedef struct tn_step_seq {
      * the page holds), which the step brings to first_pos + n_token. */
     const uint32_t *pages[TN_CACHE_GROUPS];
     uint32_t n_page;
+    const tn_step_cross *cross; /* of programs that look at recordings; else NULL */
 } tn_step_seq;
 
 /* Tokens of a step that stand for rows of media. */
@@ -78,7 +86,8 @@ typedef struct tn_step {
     const uint32_t *rows;       /* [n_row]: the tokens of the step whose logits are wanted, ascending */
     const uint32_t (*coord)[3]; /* [n_token]: for rope tables with axes; NULL: pos on all of them */
     /* Of TN_SEES_PAST, where the positions lie within the step or before it; of TN_SEES_FRAME and
-     * TN_SEES_WINDOW, where they are rows of the picture; of TN_SEES_AROUND, what the window is cut from. */
+     * TN_SEES_WINDOW, where they are rows of the picture; of TN_SEES_AROUND, what the window is cut from. The
+     * segments of an unfold are windows. */
     tn_step_sees sees[4];
     const tn_step_media *media; /* [n_media], ascending */
     uint32_t n_media;

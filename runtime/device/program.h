@@ -33,6 +33,9 @@ typedef enum tn_op_kind {
     TN_OP_FOLD,        /* out[t] = in0[n t], ..., in0[n t + n - 1], n = `group` */
     TN_OP_MEAN,        /* out[t] = the mean of those */
     TN_OP_EMBED_TYPE,  /* out[t] = w[type[t]] */
+    TN_OP_UNFOLD,      /* out = what a convolution looks at in in0, see tn_unfold_desc */
+    TN_OP_POSITIONS,   /* out[t] = w[pos[t]] */
+    TN_OP_CROSS,       /* out = attention(in0 = q) over rows of the sequence's recording, see tn_cross_desc */
     TN_N_OP
 } tn_op_kind;
 
@@ -54,6 +57,8 @@ typedef struct tn_op {
         tn_attention_desc attention;
         tn_conv_desc conv;
         tn_delta_desc delta;
+        tn_unfold_desc unfold;
+        tn_cross_desc cross;
     };
 } tn_op;
 
@@ -77,6 +82,11 @@ static inline uint32_t tn_delta_cols(const tn_delta_desc *d) {
     return 2 * d->n_head_k * d->head_dim_k + d->n_head * d->head_dim_v;
 }
 
+/* Bins that an unfold leaves. */
+static inline uint32_t tn_unfold_bins(const tn_unfold_desc *u) {
+    return (u->bins + 2 * u->pad[1] - u->kernel[1]) / u->stride[1] + 1;
+}
+
 /* A value is [rows, cols] F32, contiguous, in a slot. Values whose lives do not overlap share one. An
  * operation's out may lie in the slot of an input only where the kernel works in place element by element:
  * ADD, SCALE, SOFTCAP, GLU, ROPE and RMS_NORM; the planner never does it elsewhere. */
@@ -96,7 +106,8 @@ typedef struct tn_slot {
 /* How many rows `rows` stands for. */
 static inline uint32_t tn_rows_count(uint32_t rows, uint32_t n_token, uint32_t n_row) {
     if (rows == TN_ROWS_OUTPUT) return n_row;
-    return rows >> 8 ? n_token / (rows >> 8) : n_token;
+    const uint32_t fold = rows >> 8 & 0x1ff, split = rows >> 17;
+    return split ? n_token * split : fold ? n_token / fold : n_token;
 }
 
 /* Rows first_row .. first_row + rows of a tensor, taken as [rows, cols]. Vectors have rows 1. */
@@ -143,12 +154,12 @@ typedef struct tn_cache_group {
     uint32_t n_layer;
 } tn_cache_group;
 
-enum { TN_CACHE_GROUPS = 8, TN_OUTPUT_PARTS = 8 }; /* of a program at most */
+enum { TN_CACHE_GROUPS = 8, TN_OUTPUT_PARTS = 64 }; /* of a program at most */
 
 /* A tower's program is cut into stages: an attention looks at rows of the whole picture, so these must have
- * been through all that comes before it. Within a stage rows do not know of each other, and any number of
- * them can be taken at a time; an attention stores keys and values in the stage before its own. A text
- * program has one stage. */
+ * been through all that comes before it, and so does an unfold. Within a stage rows do not know of each
+ * other, and any number of them can be taken at a time; an attention stores keys and values in the stage
+ * before its own. A text program has one stage. */
 typedef struct tn_program {
     uint32_t n_op, n_value, n_slot, n_weight, n_rope, n_layer, n_tap;
     tn_op *ops;
@@ -161,6 +172,8 @@ typedef struct tn_program {
     tn_cache_group groups[TN_CACHE_GROUPS];
     tn_value logits; /* [R, n_vocab]; of a tower 0 */
     uint32_t n_vocab, n_embd;
+    uint32_t n_position; /* that tables have; 0: there are none */
+    uint32_t n_cross;    /* parts of a recording that are looked at; 0: none */
     bool is_tower;
     uint32_t n_stage;
     uint32_t n_input;                  /* columns of the input */

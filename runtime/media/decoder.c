@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/checked.h"
 #include "media/child.h"
+#include "media/sound.h"
 #include "modules/scan.h"
 
 enum { HELPERS_MAX = 16, HELPERS = 2, TEXT_MAX = 1 << 20 };
@@ -180,6 +181,13 @@ static int senseless(tn_error *err, const char *what) {
     return tn_fail(err, TN_EMODULE, "the decoder's answer makes no sense: %s", what);
 }
 
+static int judge_sound(const tn_media_info *i, tn_error *err) {
+    if (!(i->fps >= 1 && i->fps <= TN_SOUND_MAX_RATE) || i->fps != floor(i->fps))
+        return senseless(err, "its rate");
+    if (!isfinite(i->seconds) || i->seconds < 0) return senseless(err, "its times");
+    return 0;
+}
+
 /* A refusal, or an info that can be believed. */
 static int judge_reply(const tn_decoder *d, tn_media_reply *a, tn_error *err) {
     make_printable(a->err.text, sizeof a->err.text);
@@ -193,6 +201,7 @@ static int judge_reply(const tn_decoder *d, tn_media_reply *a, tn_error *err) {
     default: return tn_fail(err, TN_EMODULE, "the decoder fails: %s", a->err.text);
     }
     const tn_media_info *i = &a->info;
+    if (i->kind == TN_MODALITY_AUDIO) return judge_sound(i, err);
     uint64_t pixels = (uint64_t)i->width * i->height;
     if (i->kind != TN_MODALITY_IMAGE && i->kind != TN_MODALITY_VIDEO) return senseless(err, "its kind");
     if (!pixels || pixels > d->limits.max_pixels) return senseless(err, "its size");
@@ -329,7 +338,39 @@ int tn_decoder_frames(tn_decoder *d, uint32_t kind, const void *bytes, size_t n,
     rc = ask(d, kind, bytes, n, wanted, n_wanted, &a, &fd, err);
     free(wanted);
     if (rc) return rc;
-    rc = take_frames(d, &a.info, fd, n_wanted, index, n_index, ret, err);
+    if (a.info.kind == TN_MODALITY_AUDIO)
+        rc = tn_fail(err, TN_EINVAL, "this is a recording, which has no frames");
+    else
+        rc = take_frames(d, &a.info, fd, n_wanted, index, n_index, ret, err);
+    if (fd >= 0) close(fd);
+    return rc;
+}
+
+/* Copies out of what the helper shared. */
+static int take_samples(const tn_decoder *d, const tn_media_info *info, int fd, tn_sound *ret,
+                        tn_error *err) {
+    const size_t size = (size_t)info->n_frame * sizeof(float);
+    if (!size || size > d->limits.max_decoded_bytes || !tn_media_memory_safe(fd, size))
+        return senseless(err, "the memory of its samples");
+    const float *shared = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    if (shared == MAP_FAILED) return tn_fail(err, TN_ENOMEM, "no memory for samples of %zu bytes", size);
+    *ret = (tn_sound){.rate = (uint32_t)info->fps, .n = info->n_frame, .samples = malloc(size)};
+    if (ret->samples) memcpy(ret->samples, shared, size);
+    munmap((void *)(uintptr_t)shared, size);
+    return ret->samples ? 0 : tn_fail(err, TN_ENOMEM, "no memory for samples of %zu bytes", size);
+}
+
+int tn_decoder_sound(tn_decoder *d, const void *bytes, size_t n, tn_sound *ret, tn_error *err) {
+    static const uint32_t all = 0;
+    tn_media_reply a;
+    int fd;
+    *ret = (tn_sound){0};
+    int rc = ask(d, TN_MODALITY_AUDIO, bytes, n, &all, 1, &a, &fd, err);
+    if (rc) return rc;
+    if (a.info.kind != TN_MODALITY_AUDIO)
+        rc = tn_fail(err, TN_EINVAL, "this is %s, not a recording",
+                     a.info.kind == TN_MODALITY_IMAGE ? "an image" : "a video");
+    if (!rc) rc = take_samples(d, &a.info, fd, ret, err);
     if (fd >= 0) close(fd);
     return rc;
 }

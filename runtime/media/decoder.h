@@ -64,6 +64,10 @@ int tn_decoder_inspect(tn_decoder *d, uint32_t kind, const void *bytes, size_t n
 int tn_decoder_frames(tn_decoder *d, uint32_t kind, const void *bytes, size_t n, const uint32_t *index,
                       uint32_t n_index, tn_frames *ret, tn_error *err);
 
+/* The samples of a recording, at the rate of the file, mixed down to one channel. *ret is the caller's to
+ * release with tn_sound_fini. Errors as above; TN_EINVAL: it is something else. [any thread; waits] */
+int tn_decoder_sound(tn_decoder *d, const void *bytes, size_t n, tn_sound *ret, tn_error *err);
+
 /* Frees what it owns; zeros are harmless. [any thread] */
 void tn_frames_fini(tn_frames *f);
 

@@ -124,6 +124,7 @@ typedef struct output {
     tn_modality_sink sink; /* first: the sink of a call is an output */
     const tn_modality_limits *limits;
     uint32_t n, n_done, width, height;
+    uint64_t n_sample;
     int fd;
     uint8_t *memory;
     size_t size;
@@ -161,6 +162,39 @@ static uint8_t *on_frame(tn_modality_sink *sink, uint32_t width, uint32_t height
     return pixels + (size_t)o->n_done++ * width * height * 3;
 }
 
+/* Address space for as many samples as may come; pages are taken as they are written. */
+static int make_sound_room(output *o, tn_error *err) {
+    const uint64_t size = o->limits->max_bytes / sizeof(float) * sizeof(float);
+    o->fd = size ? tn_media_memory_new((size_t)size) : -1;
+    void *p = o->fd < 0 ? MAP_FAILED : mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
+    if (p == MAP_FAILED) return tn_fail(err, TN_ENOMEM, "out of memory");
+    o->memory = p;
+    o->size = (size_t)size;
+    return 0;
+}
+
+static float *on_samples(tn_modality_sink *sink, uint32_t n, tn_error *err) {
+    output *o = (output *)sink;
+    if (!o->memory && make_sound_room(o, err)) return NULL;
+    const uint64_t room = o->size / sizeof(float), most = room < UINT32_MAX ? room : UINT32_MAX;
+    if (n > most - o->n_sample) {
+        tn_fail(err, TN_ELIMIT, "a recording of more than %llu samples", (unsigned long long)most);
+        return NULL;
+    }
+    float *at = (float *)(void *)o->memory + o->n_sample;
+    o->n_sample += n;
+    return at;
+}
+
+static int finish_sound(output *o, tn_media_reply *a) {
+    if (a->info.kind != TN_MODALITY_AUDIO || o->n_done)
+        return tn_fail(&a->err, TN_EMODULE, "a module gave both frames and samples, or neither");
+    if (!o->n_sample) return tn_fail(&a->err, TN_EFORMAT, "the recording has no samples");
+    a->info.n_frame = (uint32_t)o->n_sample;
+    a->info.seconds = a->info.fps > 0 ? (double)o->n_sample / a->info.fps : 0;
+    return tn_media_memory_seal(o->fd) ? tn_fail(&a->err, TN_EIO, "sealing: %s", strerror(errno)) : 0;
+}
+
 static void release(output *o) {
     if (o->memory) munmap(o->memory, o->size);
     if (o->fd >= 0) close(o->fd);
@@ -196,6 +230,7 @@ static int decode(const tn_media_request *q, const uint8_t *memory, output *o, t
     if (!m) return a->err.code;
     if (!q->n_index) return m->inspect(bytes, (size_t)q->n_byte, &q->limits, &a->info, &a->err);
     int rc = m->decode(bytes, (size_t)q->n_byte, &q->limits, index, q->n_index, &o->sink, &a->info, &a->err);
+    if (!rc && (o->n_sample || a->info.kind == TN_MODALITY_AUDIO)) return finish_sound(o, a);
     if (!rc && o->n_done != o->n)
         return tn_fail(&a->err, TN_EMODULE, "a module gave %u of %u frames", o->n_done, o->n);
     return !rc && tn_media_memory_seal(o->fd) ? tn_fail(&a->err, TN_EIO, "sealing: %s", strerror(errno)) : rc;
@@ -204,8 +239,10 @@ static int decode(const tn_media_request *q, const uint8_t *memory, output *o, t
 /* Returns 0, or an errno when there is nobody to answer any more. */
 static int serve(const tn_media_request *q, int fd) {
     tn_media_reply a = {.magic = TN_MEDIA_MAGIC};
-    output o = {
-        .sink = {.size = sizeof o.sink, .frame = on_frame}, .limits = &q->limits, .n = q->n_index, .fd = -1};
+    output o = {.sink = {.size = sizeof o.sink, .frame = on_frame, .samples = on_samples},
+                .limits = &q->limits,
+                .n = q->n_index,
+                .fd = -1};
     size_t size = (size_t)q->n_index * sizeof(uint32_t) + (size_t)q->n_byte;
     void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
     a.code = memory == MAP_FAILED ? tn_fail(&a.err, TN_ENOMEM, "out of memory") : decode(q, memory, &o, &a);

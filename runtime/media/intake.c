@@ -7,13 +7,14 @@
 
 #include "media/hash.h"
 #include "media/patches.h"
+#include "media/sound.h"
 
 enum { N_KNOWN = 1024, N_KEPT = 256 };
 
 /* What a file was: hashes of its entries, so that it need not be decoded while they are in the store. */
 typedef struct known {
     tn_media_hash file; /* and how frames were taken */
-    uint32_t grid[3], n_hash;
+    uint32_t grid[3], n_row, n_hash;
     tn_media_hash *hashes; /* NULL: nothing is known here */
     double *seconds;
     double step;
@@ -29,7 +30,8 @@ typedef struct kept {
 } kept;
 
 struct tn_intake {
-    const tn_vision *vision;
+    const tn_vision *vision; /* or */
+    const tn_audio *audio;   /* the other is NULL */
     tn_media_store *store;
     pthread_mutex_t lock; /* of what follows */
     known known[N_KNOWN];
@@ -37,11 +39,12 @@ struct tn_intake {
     uint64_t max_frame_bytes, frame_bytes, clock;
 };
 
-int tn_intake_new(const tn_vision *vision, tn_media_store *store, uint64_t max_frame_bytes, tn_intake **ret,
-                  tn_error *err) {
+int tn_intake_new(const tn_vision *vision, const tn_audio *audio, tn_media_store *store,
+                  uint64_t max_frame_bytes, tn_intake **ret, tn_error *err) {
     tn_intake *in = calloc(1, sizeof *in);
     if (!in) return tn_fail(err, TN_ENOMEM, "out of memory");
     in->vision = vision;
+    in->audio = audio;
     in->store = store;
     in->max_frame_bytes = max_frame_bytes;
     pthread_mutex_init(&in->lock, NULL);
@@ -71,7 +74,7 @@ void tn_seen_fini(tn_seen *s) {
 }
 
 static int seen_init(tn_seen *s, tn_media_kind kind, const uint32_t grid[3], tn_error *err) {
-    *s = (tn_seen){.kind = kind, .grid = {grid[0], grid[1], grid[2]}};
+    *s = (tn_seen){.kind = kind, .grid = {grid[0], grid[1], grid[2]}, .n_row = grid[0] * grid[1] * grid[2]};
     s->entries = calloc(grid[0], sizeof(tn_media_entry *));
     if (kind == TN_MEDIA_VIDEO) s->seconds = calloc(grid[0], sizeof *s->seconds);
     bool ok = s->entries && (s->seconds || kind != TN_MEDIA_VIDEO);
@@ -164,6 +167,8 @@ static int take_frames(tn_intake *in, const tn_frames *f, tn_media_kind kind, tn
                        tn_media_hash **ret_hashes, tn_error *err) {
     const tn_vision *v = in->vision;
     tn_patches_size size;
+    *ret_hashes = NULL;
+    if (!v) return tn_fail(err, TN_ENOTSUP, "this model takes no images or videos");
     int rc = tn_patches_size_of(v, f->width, f->height, f->n_frame, kind == TN_MEDIA_VIDEO, &size, err);
     if (rc) return rc;
     const uint32_t grid[3] = {size.grid[0], size.grid[1] / v->merge, size.grid[2] / v->merge};
@@ -191,6 +196,73 @@ int tn_intake_frames(tn_intake *in, const tn_frames *f, tn_media_kind kind, tn_s
     *ret = (tn_seen){0};
     int rc = take_frames(in, f, kind, ret, &hashes, err);
     if (!rc) free(hashes);
+    return rc;
+}
+
+/* ---- Sound ---- */
+
+/* The name of a window: its features, and how many rows of it count. */
+static tn_media_hash hash_window(const tn_patches *p, uint32_t n_row) {
+    const uint64_t shape[] = {TN_MEDIA_AUDIO, p->n_row, p->cols, p->frame_end[0], n_row};
+    tn_media_hasher h;
+    tn_media_hash ret;
+    tn_media_hasher_init(&h);
+    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) tn_media_hasher_add_u64(&h, shape[i]);
+    tn_media_hasher_add(&h, p->rows, (size_t)p->n_row * p->cols * sizeof *p->rows);
+    tn_media_hasher_finish(&h, &ret);
+    return ret;
+}
+
+/* Entries for all windows. */
+static int add_windows(tn_intake *in, const tn_mel *mel, tn_media_hash *hashes, tn_seen *ret, tn_error *err) {
+    int rc = 0;
+    ret->n_row = 0;
+    for (uint32_t w = 0; !rc && w < ret->n_entry; w++) {
+        const uint32_t n = tn_mel_window_rows(in->audio, mel, w);
+        tn_patches p;
+        if (n == 0)
+            return tn_fail(err, TN_EINVAL, "a recording of %llu frames is too short for this model",
+                           (unsigned long long)mel->n_sound);
+        rc = tn_mel_cut(in->audio, mel, w, &p, err);
+        if (rc) break;
+        hashes[w] = hash_window(&p, n);
+        ret->n_row += n;
+        if ((ret->entries[w] = tn_media_find(in->store, &hashes[w])))
+            tn_patches_fini(&p);
+        else
+            rc = tn_media_add(in->store, &hashes[w], &p, n, &ret->entries[w], err);
+    }
+    return rc;
+}
+
+/* ret_hashes: [grid[0]], the caller's to free. */
+static int take_sound(tn_intake *in, tn_sound *s, tn_seen *ret, tn_media_hash **ret_hashes, tn_error *err) {
+    tn_mel mel = {0};
+    *ret_hashes = NULL;
+    if (!in->audio) return tn_fail(err, TN_ENOTSUP, "this model takes no recordings");
+    int rc = tn_sound_resample(s, in->audio->sample_rate, err);
+    if (!rc) rc = tn_mel_make(in->audio, s, &mel, err);
+    if (rc) return rc;
+    const uint32_t grid[3] = {tn_mel_windows(in->audio, &mel), 1,
+                              tn_sound_most_rows(in->audio) / in->audio->fold};
+    tn_media_hash *hashes = calloc((size_t)grid[0] + 1, sizeof *hashes);
+    rc = hashes ? seen_init(ret, TN_MEDIA_AUDIO, grid, err) : tn_fail(err, TN_ENOMEM, "out of memory");
+    if (!rc) rc = add_windows(in, &mel, hashes, ret, err);
+    tn_mel_fini(&mel);
+    if (rc) {
+        free(hashes);
+        tn_seen_fini(ret);
+        return rc;
+    }
+    *ret_hashes = hashes;
+    return 0;
+}
+
+int tn_intake_sound(tn_intake *in, tn_sound *s, tn_seen *ret, tn_error *err) {
+    tn_media_hash *hashes;
+    *ret = (tn_seen){0};
+    int rc = take_sound(in, s, ret, &hashes, err);
+    free(hashes);
     return rc;
 }
 
@@ -224,6 +296,7 @@ static bool recall(tn_intake *in, const tn_media_hash *file, tn_media_kind kind,
             found = (ret->entries[t] = tn_media_find(in->store, &k->hashes[t])) != NULL;
         if (ret->seconds) memcpy(ret->seconds, k->seconds, k->n_hash * sizeof *k->seconds);
         ret->step = k->step;
+        ret->n_row = k->n_row;
         break;
     }
     pthread_mutex_unlock(&in->lock);
@@ -252,6 +325,7 @@ static void remember(tn_intake *in, const tn_media_hash *file, tn_media_hash *ha
     forget(to);
     *to = (known){.file = *file,
                   .grid = {s->grid[0], s->grid[1], s->grid[2]},
+                  .n_row = s->n_row,
                   .n_hash = s->n_entry,
                   .hashes = hashes,
                   .seconds = seconds,
@@ -261,13 +335,14 @@ static void remember(tn_intake *in, const tn_media_hash *file, tn_media_hash *ha
 }
 
 static const char *name_of(tn_media_kind kind) {
-    return kind == TN_MEDIA_IMAGE ? "an image" : kind == TN_MEDIA_VIDEO ? "a video" : "audio";
+    return kind == TN_MEDIA_IMAGE ? "an image" : kind == TN_MEDIA_VIDEO ? "a video" : "a recording";
 }
 
 static int decode(const tn_intake *in, tn_decoder *decoder, const void *bytes, size_t n, tn_media_kind kind,
                   const tn_sampling_request *sampling, tn_frames *ret, tn_error *err) {
     tn_media_info info;
     uint32_t first = 0, *index = &first, n_index = 1;
+    if (!in->vision) return tn_fail(err, TN_ENOTSUP, "this model takes no images or videos");
     int rc = tn_decoder_inspect(decoder, kind, bytes, n, &info, err);
     if (rc) return rc;
     if (info.kind != kind)
@@ -341,6 +416,17 @@ static void keep_frames(tn_intake *in, const tn_media_hash *file, tn_frames *f) 
     pthread_mutex_unlock(&in->lock);
 }
 
+static int take_sound_file(tn_intake *in, tn_decoder *decoder, const void *bytes, size_t n, tn_seen *ret,
+                           tn_media_hash **ret_hashes, tn_error *err) {
+    tn_sound s = {0};
+    *ret_hashes = NULL;
+    if (!in->audio) return tn_fail(err, TN_ENOTSUP, "this model takes no recordings");
+    int rc = tn_decoder_sound(decoder, bytes, n, &s, err);
+    if (!rc) rc = take_sound(in, &s, ret, ret_hashes, err);
+    tn_sound_fini(&s);
+    return rc;
+}
+
 int tn_intake_file(tn_intake *in, tn_decoder *decoder, const void *bytes, size_t n, tn_media_kind kind,
                    const tn_sampling_request *sampling, tn_seen *ret, tn_error *err) {
     static const tn_sampling_request usual;
@@ -350,6 +436,11 @@ int tn_intake_file(tn_intake *in, tn_decoder *decoder, const void *bytes, size_t
     tn_media_hash *hashes;
     *ret = (tn_seen){0};
     if (recall(in, &file, kind, ret)) return 0;
+    if (kind == TN_MEDIA_AUDIO) {
+        int rc = take_sound_file(in, decoder, bytes, n, ret, &hashes, err);
+        if (!rc) remember(in, &file, hashes, ret);
+        return rc;
+    }
     kept *k = find_kept(in, &file);
     int rc = k ? 0 : decode(in, decoder, bytes, n, kind, sampling, &frames, err);
     if (!rc) rc = take_frames(in, k ? &k->frames : &frames, kind, ret, &hashes, err);

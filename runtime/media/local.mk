@@ -12,6 +12,7 @@ libtenon_la_SOURCES += \
 	%D%/limits.h \
 	%D%/local_file.c %D%/local_file.h \
 	%D%/media.h \
+	%D%/mel.c \
 	%D%/patches.c %D%/patches.h \
 	%D%/patches_size.c \
 	%D%/positions.c \
@@ -19,7 +20,8 @@ libtenon_la_SOURCES += \
 	%D%/protocol.c %D%/protocol.h \
 	%D%/resize.c %D%/resize.h \
 	%D%/sampling.c %D%/sampling.h \
+	%D%/sound.c %D%/sound.h \
 	%D%/source.c %D%/source.h \
 	%D%/store.c %D%/store.h
-libtenon_la_CPPFLAGS += $(SODIUM_CFLAGS) $(CURL_CFLAGS)
-libtenon_la_LIBADD += $(SODIUM_LIBS) $(CURL_LIBS)
+libtenon_la_CPPFLAGS += $(SODIUM_CFLAGS) $(CURL_CFLAGS) $(SOXR_CFLAGS)
+libtenon_la_LIBADD += $(SODIUM_LIBS) $(CURL_LIBS) $(SOXR_LIBS)

@@ -23,9 +23,17 @@ typedef struct tn_frames {
     double duration; /* of that video, seconds: all its frames / fps; 0: unknown, or an image */
 } tn_frames;
 
-/* What a vision tower is given. A row holds its values by channel, frame (of `temporal`), y, x. Rows are
- * patches in the order in which the tower wants them: merge x merge neighbours together, these by windows
- * where there are any, these by frames. */
+/* A recording, mixed down to one channel. */
+typedef struct tn_sound {
+    uint32_t rate; /* samples a second */
+    uint64_t n;
+    float *samples; /* [n], -1 to 1; the owner's malloc */
+} tn_sound;
+
+/* What a tower is given. Of sound rows are frames in order, the mix is their positions, and windows are what
+ * convolutions go over; there are no coordinates and no grid. Of pictures a row holds its values by channel,
+ * frame (of `temporal`), y, x. Rows are patches in the order in which the tower wants them: merge x merge
+ * neighbours together, these by windows where there are any, these by frames. */
 typedef struct tn_patches {
     uint32_t n_row, cols;
     float *rows;          /* [n_row][cols] */

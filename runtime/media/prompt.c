@@ -14,7 +14,7 @@ void tn_media_prompt_fini(tn_media_prompt *p) {
 /* --- growing a prompt --- */
 
 typedef struct writer {
-    const tn_vision *v;
+    const tn_media_rules *v;
     const tn_medium *media;
     size_t n_media;
     tn_media_prompt *p;
@@ -65,52 +65,74 @@ static int add_span(writer *w, const tn_media_span *s) {
 
 /* --- media and their pieces --- */
 
+enum { N_KIND = TN_MEDIA_AUDIO + 1 };
+
 static const char *kind_name(tn_media_kind kind) {
-    return kind == TN_MEDIA_IMAGE ? "image" : "video";
+    return kind == TN_MEDIA_IMAGE ? "image" : kind == TN_MEDIA_VIDEO ? "video" : "recording";
 }
 
-static int32_t row_token(const tn_vision *v, tn_media_kind kind) {
-    return kind == TN_MEDIA_IMAGE ? v->image_token : v->video_token;
+static int32_t row_token(const tn_media_rules *v, tn_media_kind kind) {
+    if (kind == TN_MEDIA_AUDIO) return v->audio ? v->audio->token : -1;
+    if (!v->vision) return -1;
+    return kind == TN_MEDIA_IMAGE ? v->vision->image_token : v->vision->video_token;
 }
 
-static bool timed(const tn_vision *v, const tn_medium *m) {
-    return m->kind == TN_MEDIA_VIDEO && v->video.text == TN_VIDEO_TIMED;
+/* What the chat template writes for a medium, and what stands around its rows; NULL: nothing. */
+static const char *place_text(const tn_media_rules *v, tn_media_kind kind) {
+    if (kind == TN_MEDIA_AUDIO) return v->audio ? v->audio->text : NULL;
+    if (!v->vision) return NULL;
+    return kind == TN_MEDIA_IMAGE ? v->vision->image_text : v->vision->video_text;
+}
+static const char *begin_text(const tn_media_rules *v, tn_media_kind kind) {
+    return kind == TN_MEDIA_AUDIO ? v->audio->begin : v->vision->begin;
+}
+static const char *end_text(const tn_media_rules *v, tn_media_kind kind) {
+    return kind == TN_MEDIA_AUDIO ? v->audio->end : v->vision->end;
+}
+static uint32_t merge_of(const tn_media_rules *v, tn_media_kind kind) {
+    return kind == TN_MEDIA_AUDIO ? 1 : v->vision->merge;
+}
+
+static bool timed(const tn_media_rules *v, const tn_medium *m) {
+    return m->kind == TN_MEDIA_VIDEO && v->vision->video.text == TN_VIDEO_TIMED;
 }
 
 /* Runs of rows that a medium becomes. */
-static uint32_t n_piece(const tn_vision *v, const tn_medium *m) {
+static uint32_t n_piece(const tn_media_rules *v, const tn_medium *m) {
     return timed(v, m) ? m->grid[0] : 1;
 }
 
-static int check_medium(const tn_vision *v, const tn_medium *m, size_t i, tn_error *err) {
-    if (m->kind != TN_MEDIA_IMAGE && m->kind != TN_MEDIA_VIDEO)
-        return tn_fail(err, TN_ENOTSUP, "medium %zu: this model sees images and videos only", i + 1);
-    if (row_token(v, m->kind) < 0 || (m->kind == TN_MEDIA_VIDEO && !v->video.text))
+static int check_medium(const tn_media_rules *v, const tn_medium *m, size_t i, tn_error *err) {
+    if (m->kind < TN_MEDIA_IMAGE || m->kind > TN_MEDIA_AUDIO)
+        return tn_fail(err, TN_ENOTSUP, "medium %zu is of no kind that models take", i + 1);
+    if (row_token(v, m->kind) < 0 || (m->kind == TN_MEDIA_VIDEO && !v->vision->video.text))
         return tn_fail(err, TN_ENOTSUP, "medium %zu: this model takes no %ss", i + 1, kind_name(m->kind));
+    const uint32_t merge = merge_of(v, m->kind);
     uint64_t area = (uint64_t)m->grid[1] * m->grid[2];
-    bool fits = v->merge && area && m->grid[0] && m->grid[1] % v->merge == 0 && m->grid[2] % v->merge == 0 &&
+    bool fits = merge && area && m->grid[0] && m->grid[1] % merge == 0 && m->grid[2] % merge == 0 &&
                 area <= INT32_MAX && area * m->grid[0] <= INT32_MAX && (!timed(v, m) || m->seconds);
     if (!fits)
         return tn_fail(err, TN_EFORMAT,
                        "medium %zu has %u x %u x %u patches, %u x %u of them merged: that cannot be", i + 1,
-                       m->grid[0], m->grid[1], m->grid[2], v->merge, v->merge);
+                       m->grid[0], m->grid[1], m->grid[2], merge, merge);
     return 0;
 }
 
-static int check_media(const tn_vision *v, const tn_medium *media, size_t n_media, tn_error *err) {
+static int check_media(const tn_media_rules *v, const tn_medium *media, size_t n_media, tn_error *err) {
     int rc = 0;
     if (n_media > TN_MEDIA_MAX_MEDIA)
-        return tn_fail(err, TN_ELIMIT, "%zu images and videos: at most %d are taken", n_media,
+        return tn_fail(err, TN_ELIMIT, "%zu images, videos and recordings: at most %d are taken", n_media,
                        TN_MEDIA_MAX_MEDIA);
     for (size_t i = 0; !rc && i < n_media; i++) rc = check_medium(v, &media[i], i, err);
     return rc;
 }
 
 /* The rows of a medium's piece: all but where they stand in the prompt. */
-static tn_media_span span_of(const tn_vision *v, const tn_medium *media, size_t medium, uint32_t piece) {
+static tn_media_span span_of(const tn_media_rules *v, const tn_medium *media, size_t medium, uint32_t piece) {
     const tn_medium *m = &media[medium];
+    const uint32_t merge = merge_of(v, m->kind);
     tn_media_span s = {.medium = (uint32_t)medium,
-                       .grid = {timed(v, m) ? 1 : m->grid[0], m->grid[1] / v->merge, m->grid[2] / v->merge}};
+                       .grid = {timed(v, m) ? 1 : m->grid[0], m->grid[1] / merge, m->grid[2] / merge}};
     s.n = s.grid[0] * s.grid[1] * s.grid[2];
     s.row = piece * s.n;
     if (s.grid[0] > 1) s.step = (float)m->step;
@@ -130,7 +152,7 @@ static size_t find_medium(const tn_medium *media, size_t n_media, tn_media_kind 
 }
 
 /* The piece at the cursor, which moves on. False: there is none left. */
-static bool next_piece(const tn_vision *v, const tn_medium *media, size_t n_media, tn_media_kind kind,
+static bool next_piece(const tn_media_rules *v, const tn_medium *media, size_t n_media, tn_media_kind kind,
                        cursor *c, tn_media_span *ret) {
     c->medium = find_medium(media, n_media, kind, c->medium);
     if (c->medium == n_media) return false;
@@ -171,6 +193,13 @@ static size_t count_media(const tn_medium *media, size_t n_media, tn_media_kind 
     return n;
 }
 
+static int check_counts(const size_t places[N_KIND], const tn_medium *media, size_t n_media, tn_error *err) {
+    int rc = 0;
+    for (int i = TN_MEDIA_IMAGE; !rc && i < N_KIND; i++)
+        rc = check_count((tn_media_kind)i, places[i], count_media(media, n_media, (tn_media_kind)i), err);
+    return rc;
+}
+
 /* --- placeholders in ids --- */
 
 typedef struct piece {
@@ -183,17 +212,22 @@ static int encode_piece(const char *text, tn_media_encode encode, void *ctx, pie
     return text ? encode(ctx, text, ret->ids, MAX_PIECE, &ret->n, err) : 0;
 }
 
-/* What is looked for and what is written: image_text, video_text, begin, end. */
+/* What is looked for and what is written, by tn_media_kind. */
 typedef struct pieces {
-    piece place[3]; /* by tn_media_kind */
-    piece begin, end;
+    piece place[N_KIND], begin[N_KIND], end[N_KIND];
 } pieces;
 
-static int encode_pieces(const tn_vision *v, tn_media_encode encode, void *ctx, pieces *ret, tn_error *err) {
-    int rc = encode_piece(v->image_text, encode, ctx, &ret->place[TN_MEDIA_IMAGE], err);
-    if (!rc) rc = encode_piece(v->video_text, encode, ctx, &ret->place[TN_MEDIA_VIDEO], err);
-    if (!rc) rc = encode_piece(v->begin, encode, ctx, &ret->begin, err);
-    if (!rc) rc = encode_piece(v->end, encode, ctx, &ret->end, err);
+static int encode_pieces(const tn_media_rules *v, tn_media_encode encode, void *ctx, pieces *ret,
+                         tn_error *err) {
+    int rc = 0;
+    *ret = (pieces){0};
+    for (int i = TN_MEDIA_IMAGE; !rc && i < N_KIND; i++) {
+        const tn_media_kind kind = (tn_media_kind)i;
+        if (row_token(v, kind) < 0 || !place_text(v, kind)) continue;
+        rc = encode_piece(place_text(v, kind), encode, ctx, &ret->place[i], err);
+        if (!rc) rc = encode_piece(begin_text(v, kind), encode, ctx, &ret->begin[i], err);
+        if (!rc) rc = encode_piece(end_text(v, kind), encode, ctx, &ret->end[i], err);
+    }
     return rc;
 }
 
@@ -203,22 +237,20 @@ static bool starts(const piece *p, const int32_t *ids, size_t n) {
 
 /* The kind of the placeholder with which ids [n] begins; 0: none. */
 static tn_media_kind placeholder(const pieces *s, const int32_t *ids, size_t n) {
-    if (starts(&s->place[TN_MEDIA_IMAGE], ids, n)) return TN_MEDIA_IMAGE;
-    if (starts(&s->place[TN_MEDIA_VIDEO], ids, n)) return TN_MEDIA_VIDEO;
+    for (int kind = TN_MEDIA_IMAGE; kind < N_KIND; kind++)
+        if (starts(&s->place[kind], ids, n)) return (tn_media_kind)kind;
     return (tn_media_kind)0;
 }
 
 static int check_places(const pieces *s, const int32_t *ids, size_t n, const tn_medium *media, size_t n_media,
                         tn_error *err) {
-    size_t places[3] = {0};
+    size_t places[N_KIND] = {0};
     for (size_t i = 0; i < n;) {
         tn_media_kind kind = placeholder(s, ids + i, n - i);
         if (kind) places[kind]++;
         i += kind ? s->place[kind].n : 1;
     }
-    int rc = check_count(TN_MEDIA_IMAGE, places[1], count_media(media, n_media, TN_MEDIA_IMAGE), err);
-    if (!rc) rc = check_count(TN_MEDIA_VIDEO, places[2], count_media(media, n_media, TN_MEDIA_VIDEO), err);
-    return rc;
+    return check_counts(places, media, n_media, err);
 }
 
 /* A medium where its placeholder was. */
@@ -231,16 +263,16 @@ static int add_medium(writer *w, const pieces *s, size_t medium, tn_media_encode
         if (timed(w->v, m)) rc = stamp(m->seconds[i], text, w->err);
         if (!rc && timed(w->v, m)) rc = encode_piece(text, encode, ctx, &time, w->err);
         if (!rc) rc = add(w, time.ids, time.n);
-        if (!rc) rc = add(w, s->begin.ids, s->begin.n);
+        if (!rc) rc = add(w, s->begin[m->kind].ids, s->begin[m->kind].n);
         if (!rc) rc = add_rows(w, span_of(w->v, w->media, medium, i));
-        if (!rc) rc = add(w, s->end.ids, s->end.n);
+        if (!rc) rc = add(w, s->end[m->kind].ids, s->end[m->kind].n);
     }
     return rc;
 }
 
 static int expand(writer *w, const pieces *s, const int32_t *ids, size_t n, tn_media_encode encode,
                   void *ctx) {
-    size_t next[3] = {0};
+    size_t next[N_KIND] = {0};
     int rc = 0;
     for (size_t i = 0; !rc && i < n;) {
         tn_media_kind kind = placeholder(s, ids + i, n - i);
@@ -256,8 +288,8 @@ static int expand(writer *w, const pieces *s, const int32_t *ids, size_t n, tn_m
     return rc;
 }
 
-int tn_media_expand(const tn_vision *v, const int32_t *ids, size_t n, const tn_medium *media, size_t n_media,
-                    tn_media_encode encode, void *ctx, tn_media_prompt *ret, tn_error *err) {
+int tn_media_expand(const tn_media_rules *v, const int32_t *ids, size_t n, const tn_medium *media,
+                    size_t n_media, tn_media_encode encode, void *ctx, tn_media_prompt *ret, tn_error *err) {
     writer w = {.v = v, .media = media, .n_media = n_media, .p = ret, .err = err};
     pieces s;
     *ret = (tn_media_prompt){0};
@@ -276,28 +308,29 @@ static bool starts_text(const char *text, size_t len, const char *what) {
     return n && n <= len && memcmp(text, what, n) == 0;
 }
 
-static tn_media_kind text_placeholder(const tn_vision *v, const char *text, size_t len) {
-    if (starts_text(text, len, v->image_text)) return TN_MEDIA_IMAGE;
-    if (starts_text(text, len, v->video_text)) return TN_MEDIA_VIDEO;
+static tn_media_kind text_placeholder(const tn_media_rules *v, const char *text, size_t len) {
+    for (int kind = TN_MEDIA_IMAGE; kind < N_KIND; kind++)
+        if (starts_text(text, len, place_text(v, (tn_media_kind)kind))) return (tn_media_kind)kind;
     return (tn_media_kind)0;
 }
 
-static int write_medium(const tn_vision *v, const tn_medium *m, const char *row, tn_buf *out, tn_error *err) {
+static int write_medium(const tn_media_rules *v, const tn_medium *m, const char *row, tn_buf *out,
+                        tn_error *err) {
     char text[MAX_STAMP] = "";
     for (uint32_t i = 0; i < n_piece(v, m); i++) {
         int rc = timed(v, m) ? stamp(m->seconds[i], text, err) : 0;
         if (rc) return rc;
         tn_buf_adds(out, text);
-        tn_buf_adds(out, v->begin ? v->begin : "");
+        tn_buf_adds(out, begin_text(v, m->kind) ? begin_text(v, m->kind) : "");
         tn_buf_adds(out, row);
-        tn_buf_adds(out, v->end ? v->end : "");
+        tn_buf_adds(out, end_text(v, m->kind) ? end_text(v, m->kind) : "");
     }
     return 0;
 }
 
-int tn_media_write(const tn_vision *v, const char *text, size_t len, const tn_medium *media, size_t n_media,
-                   const char *image_row, const char *video_row, tn_buf *out, tn_error *err) {
-    size_t places[3] = {0}, next[3] = {0}, copied = 0;
+int tn_media_write(const tn_media_rules *v, const char *text, size_t len, const tn_medium *media,
+                   size_t n_media, const tn_media_row_texts *rows, tn_buf *out, tn_error *err) {
+    size_t places[N_KIND] = {0}, next[N_KIND] = {0}, copied = 0;
     int rc = check_media(v, media, n_media, err);
     for (size_t i = 0; !rc && i < len;) {
         tn_media_kind kind = text_placeholder(v, text + i, len - i);
@@ -307,18 +340,19 @@ int tn_media_write(const tn_vision *v, const char *text, size_t len, const tn_me
         }
         places[kind]++;
         tn_buf_add(out, text + copied, i - copied);
-        i += strlen(kind == TN_MEDIA_IMAGE ? v->image_text : v->video_text);
+        i += strlen(place_text(v, kind));
         copied = i;
         size_t medium = find_medium(media, n_media, kind, next[kind]);
         next[kind] = medium < n_media ? medium + 1 : medium;
-        const char *row = kind == TN_MEDIA_IMAGE ? image_row : video_row;
+        const char *row = kind == TN_MEDIA_IMAGE   ? rows->image
+                          : kind == TN_MEDIA_VIDEO ? rows->video
+                                                   : rows->audio;
         if (medium < n_media && !row)
             rc = tn_fail(err, TN_EFORMAT, "the tokenizer has no token for a row of the %s", kind_name(kind));
         else if (medium < n_media)
             rc = write_medium(v, &media[medium], row, out, err);
     }
-    if (!rc) rc = check_count(TN_MEDIA_IMAGE, places[1], count_media(media, n_media, TN_MEDIA_IMAGE), err);
-    if (!rc) rc = check_count(TN_MEDIA_VIDEO, places[2], count_media(media, n_media, TN_MEDIA_VIDEO), err);
+    if (!rc) rc = check_counts(places, media, n_media, err);
     if (rc) return rc;
     tn_buf_add(out, text + copied, len - copied);
     return out->status ? tn_fail(err, out->status, "a prompt of over %zu bytes, with its media", out->max)
@@ -326,21 +360,24 @@ int tn_media_write(const tn_vision *v, const char *text, size_t len, const tn_me
 }
 
 /* The kind that a row token stands for; 0: another token. */
-static tn_media_kind row_kind(const tn_vision *v, int32_t id) {
+static tn_media_kind row_kind(const tn_media_rules *v, int32_t id) {
     if (id < 0) return (tn_media_kind)0;
-    return id == v->image_token ? TN_MEDIA_IMAGE : id == v->video_token ? TN_MEDIA_VIDEO : (tn_media_kind)0;
+    for (int kind = TN_MEDIA_IMAGE; kind < N_KIND; kind++)
+        if (id == row_token(v, (tn_media_kind)kind)) return (tn_media_kind)kind;
+    return (tn_media_kind)0;
 }
 
-static size_t count_pieces(const tn_vision *v, const tn_medium *media, size_t n_media, tn_media_kind kind) {
+static size_t count_pieces(const tn_media_rules *v, const tn_medium *media, size_t n_media,
+                           tn_media_kind kind) {
     size_t n = 0;
     for (size_t i = 0; i < n_media; i++) n += media[i].kind == kind ? n_piece(v, &media[i]) : 0;
     return n;
 }
 
 /* As check_count, where each time of a video has a place. */
-static int check_fill(const tn_vision *v, const int32_t *ids, size_t n, const tn_medium *media,
+static int check_fill(const tn_media_rules *v, const int32_t *ids, size_t n, const tn_medium *media,
                       size_t n_media, tn_error *err) {
-    for (int kind = TN_MEDIA_IMAGE; kind <= TN_MEDIA_VIDEO; kind++) {
+    for (int kind = TN_MEDIA_IMAGE; kind < N_KIND; kind++) {
         size_t places = 0, given = count_pieces(v, media, n_media, (tn_media_kind)kind);
         for (size_t i = 0; i < n; i++) places += row_kind(v, ids[i]) == (tn_media_kind)kind;
         if (places != given)
@@ -353,10 +390,10 @@ static int check_fill(const tn_vision *v, const int32_t *ids, size_t n, const tn
     return 0;
 }
 
-int tn_media_fill(const tn_vision *v, const int32_t *ids, size_t n, const tn_medium *media, size_t n_media,
-                  tn_media_prompt *ret, tn_error *err) {
+int tn_media_fill(const tn_media_rules *v, const int32_t *ids, size_t n, const tn_medium *media,
+                  size_t n_media, tn_media_prompt *ret, tn_error *err) {
     writer w = {.v = v, .media = media, .n_media = n_media, .p = ret, .err = err};
-    cursor at[3] = {{0, 0}};
+    cursor at[N_KIND] = {{0, 0}};
     tn_media_span s;
     *ret = (tn_media_prompt){0};
     int rc = check_media(v, media, n_media, err);
@@ -374,9 +411,9 @@ int tn_media_fill(const tn_vision *v, const int32_t *ids, size_t n, const tn_med
 
 /* --- rows that stand there already --- */
 
-static int check_rows(const tn_vision *v, const int32_t *ids, size_t n, const tn_medium *media,
+static int check_rows(const tn_media_rules *v, const int32_t *ids, size_t n, const tn_medium *media,
                       size_t n_media, tn_error *err) {
-    for (int kind = TN_MEDIA_IMAGE; kind <= TN_MEDIA_VIDEO; kind++) {
+    for (int kind = TN_MEDIA_IMAGE; kind < N_KIND; kind++) {
         uint64_t want = 0, have = 0;
         for (size_t i = 0; i < n; i++) have += row_kind(v, ids[i]) == (tn_media_kind)kind;
         for (size_t i = 0; i < n_media; i++)
@@ -422,10 +459,10 @@ static int bind_run(writer *w, tn_media_kind kind, size_t first, size_t n, curso
     return 0;
 }
 
-int tn_media_bind(const tn_vision *v, const int32_t *ids, size_t n, const tn_medium *media, size_t n_media,
-                  tn_media_prompt *ret, tn_error *err) {
+int tn_media_bind(const tn_media_rules *v, const int32_t *ids, size_t n, const tn_medium *media,
+                  size_t n_media, tn_media_prompt *ret, tn_error *err) {
     writer w = {.v = v, .media = media, .n_media = n_media, .p = ret, .err = err};
-    cursor at[3] = {{0, 0}};
+    cursor at[N_KIND] = {{0, 0}};
     *ret = (tn_media_prompt){0};
     int rc = check_media(v, media, n_media, err);
     if (!rc) rc = check_rows(v, ids, n, media, n_media, err);

@@ -12,6 +12,7 @@
 #ifndef TN_MEDIA_PROMPT_H
 #define TN_MEDIA_PROMPT_H
 
+#include <tenon/audio.h>
 #include <tenon/status.h>
 #include <tenon/vision.h>
 
@@ -23,10 +24,21 @@ enum {
     TN_MEDIA_MAX_MEDIA = 1 << 16,  /* in it */
 };
 
-/* An image or a video of a prompt: what tn_patches and tn_patches_size know of it. */
+/* How a model takes media; NULL: it takes none of these. Both outlive what they are given to. */
+typedef struct tn_media_rules {
+    const tn_vision *vision;
+    const tn_audio *audio;
+} tn_media_rules;
+
+/* How the tokenizer spells the tokens of rows; NULL where there is none. */
+typedef struct tn_media_row_texts {
+    const char *image, *video, *audio;
+} tn_media_row_texts;
+
+/* An image, a video or a recording of a prompt: what tn_patches and tn_patches_size know of it. */
 typedef struct tn_medium {
     tn_media_kind kind;
-    uint32_t grid[3];      /* patches: time, y, x */
+    uint32_t grid[3];      /* patches: time, y, x; of a recording 1, 1, rows of the tower's output */
     const double *seconds; /* [grid[0]]: tn_patches.seconds, borrowed; videos of TN_VIDEO_TIMED */
     double step;           /* tn_patches.step; videos of TN_VIDEO_WHOLE */
 } tn_medium;
@@ -64,23 +76,22 @@ typedef int (*tn_media_encode)(void *ctx, const char *text, int32_t *ret, size_t
  * does not take), TN_EFORMAT (a grid or a time that cannot be), TN_ELIMIT, TN_ENOMEM; what encode returns.
  * [any thread]
  */
-int tn_media_expand(const tn_vision *v, const int32_t *ids, size_t n, const tn_medium *media, size_t n_media,
-                    tn_media_encode encode, void *ctx, tn_media_prompt *ret, tn_error *err);
+int tn_media_expand(const tn_media_rules *v, const int32_t *ids, size_t n, const tn_medium *media,
+                    size_t n_media, tn_media_encode encode, void *ctx, tn_media_prompt *ret, tn_error *err);
 
 /* The same in two steps, text first: appends text [len] to out, placeholders replaced by begin, the text of
- * one row token (image_row, video_row: how the tokenizer spells tn_vision.image_token, video_token; NULL
- * where there is none), end. Errors as above, and those of out. [any thread] */
-int tn_media_write(const tn_vision *v, const char *text, size_t len, const tn_medium *media, size_t n_media,
-                   const char *image_row, const char *video_row, tn_buf *out, tn_error *err);
+ * one row token, end. Errors as above, and those of out. [any thread] */
+int tn_media_write(const tn_media_rules *v, const char *text, size_t len, const tn_medium *media,
+                   size_t n_media, const tn_media_row_texts *rows, tn_buf *out, tn_error *err);
 /* Then, in the ids of that text: each row token becomes as many as there are rows. Errors of tn_media_expand.
  * [any thread] */
-int tn_media_fill(const tn_vision *v, const int32_t *ids, size_t n, const tn_medium *media, size_t n_media,
-                  tn_media_prompt *ret, tn_error *err);
+int tn_media_fill(const tn_media_rules *v, const int32_t *ids, size_t n, const tn_medium *media,
+                  size_t n_media, tn_media_prompt *ret, tn_error *err);
 
 /* For ids in which all row tokens stand already: finds them. TN_EINVAL when they are not as many as media
  * have rows, or lie otherwise (both numbers); further errors of tn_media_expand. [any thread] */
-int tn_media_bind(const tn_vision *v, const int32_t *ids, size_t n, const tn_medium *media, size_t n_media,
-                  tn_media_prompt *ret, tn_error *err);
+int tn_media_bind(const tn_media_rules *v, const int32_t *ids, size_t n, const tn_medium *media,
+                  size_t n_media, tn_media_prompt *ret, tn_error *err);
 
 /* Where the n tokens of a prompt stand: ret_coord [3][n], time, y, x; *ret_next is all three coordinates of
  * the token after the prompt, and so on by ones. With TN_POSITIONS_PLAIN all are the token's number. Times of

@@ -33,7 +33,7 @@ typedef struct tn_media_request {
 } tn_media_request;
 
 /* Comes with the frames in shared memory when code is 0 and frames were wanted: seconds [n_index] of 64 bits,
- * then pixels [n_index][height][width][3]. */
+ * then pixels [n_index][height][width][3]; or info.n_frame samples of 32 bits. */
 typedef struct tn_media_reply {
     uint32_t magic;
     int32_t code;

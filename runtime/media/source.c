@@ -37,7 +37,7 @@ typedef struct magic {
 #define MAGIC(at, bytes)                                                                                     \
     { at, bytes, sizeof bytes - 1 }
 
-/* How files of pictures and clips begin. */
+/* How files of pictures, clips and recordings begin. */
 static const magic magics[] = {
     MAGIC(0, "\xff\xd8\xff"),      /* JPEG */
     MAGIC(0, "\x89PNG\r\n\x1a\n"), /* PNG */
@@ -45,12 +45,19 @@ static const magic magics[] = {
     MAGIC(0, "GIF89a"),
     MAGIC(8, "WEBP"), /* in RIFF */
     MAGIC(8, "AVI "),
+    MAGIC(8, "WAVE"),
     MAGIC(4, "ftyp"),             /* MP4, MOV, HEIF, AVIF */
     MAGIC(0, "\x1a\x45\xdf\xa3"), /* Matroska, WebM */
     MAGIC(0, "II*\0"),
     MAGIC(0, "MM\0*"), /* TIFF */
     MAGIC(0, "OggS"),
     MAGIC(0, "\0\0\x01\xba"), /* MPEG */
+    MAGIC(0, "fLaC"),
+    MAGIC(8, "AIFF"),
+    MAGIC(0, "ID3"), /* MP3 */
+    MAGIC(0, "\xff\xfb"),
+    MAGIC(0, "\xff\xf3"),
+    MAGIC(0, "\xff\xf2"),
 };
 
 /* A path of letters, digits and slashes alone could be base64 as well, but hardly of these bytes. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a picture or a clip comes from, as somebody wrote it: a URL, a data URI, base64 without one, or a
- * path. Only the text is looked at here; fetch.h gets what it means. */
+/* Where a picture, a clip or a recording comes from, as somebody wrote it: a URL, a data URI, base64 without
+ * one, or a path. Only the text is looked at here; fetch.h gets what it means. */
 #ifndef TN_MEDIA_SOURCE_H
 #define TN_MEDIA_SOURCE_H
 

@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "media/media.h"
 
-enum { TN_MEDIA_PARTS = 8 };
+enum { TN_MEDIA_PARTS = 64 };
 
 typedef enum tn_media_state {
     TN_MEDIA_WAITING, /* patches are there, rows are not */

@@ -45,6 +45,9 @@ static void find_last_uses(plan *s) {
         for (int k = 0; k < 3; k++)
             if (p->ops[i].in[k]) s->last_use[p->ops[i].in[k]] = i;
     }
+    /* Later slices of its stage look at rows that are behind an earlier slice. */
+    for (uint32_t i = 0; i < p->n_op; i++)
+        if (p->ops[i].kind == TN_OP_UNFOLD) s->last_use[p->ops[i].in[0]] = p->n_op;
     s->last_use[p->logits] = p->n_op;
     for (uint32_t i = 0; i < p->n_output; i++) s->last_use[p->outputs[i]] = p->n_op;
 }

@@ -9,7 +9,7 @@
 #include "program/rope.h"
 
 enum { MAX_OPS = 1 << 18, MAX_NAME = 256, MAX_LAYER = 4096, MAX_COLS = 1 << 24 };
-enum { MAX_STATE = 1 << 28, MAX_HEAD = 4096, MAX_FOLD = 256 };
+enum { MAX_STATE = 1 << 28, MAX_HEAD = 4096, MAX_FOLD = 256, MAX_SPLIT = 1 << 14, MAX_KERNEL = 64 };
 
 typedef struct recording {
     tn_recorder api; /* first: the family hands it back */
@@ -19,6 +19,7 @@ typedef struct recording {
     int status;
     uint32_t op_cap, value_cap, weight_cap, rope_cap;
     uint32_t stage; /* of the operations being recorded */
+    uint32_t n_attention;
 } recording;
 
 static recording *self(tn_recorder *r) {
@@ -48,6 +49,9 @@ static const char *const op_names[TN_N_OP] = {
     [TN_OP_FOLD] = "fold",
     [TN_OP_MEAN] = "mean",
     [TN_OP_EMBED_TYPE] = "embed_type",
+    [TN_OP_UNFOLD] = "unfold",
+    [TN_OP_POSITIONS] = "positions",
+    [TN_OP_CROSS] = "cross_attention",
 };
 
 const char *tn_op_name(tn_op_kind kind) {
@@ -102,9 +106,9 @@ static const tn_weight_info *weight_info(recording *r, tn_op_kind op, tn_weight 
 /* Some operations are for one kind of program. */
 static bool has_place(recording *r, tn_op_kind op) {
     bool for_towers = op == TN_OP_INPUT || op == TN_OP_MIX || op == TN_OP_FOLD || op == TN_OP_MEAN ||
-                      op == TN_OP_EMBED_TYPE;
-    bool for_text =
-        op == TN_OP_CONV || op == TN_OP_DELTA_RULE || op == TN_OP_OUTPUT_ROWS || op == TN_OP_MEDIA;
+                      op == TN_OP_UNFOLD || op == TN_OP_EMBED_TYPE;
+    bool for_text = op == TN_OP_CONV || op == TN_OP_DELTA_RULE || op == TN_OP_OUTPUT_ROWS ||
+                    op == TN_OP_MEDIA || op == TN_OP_POSITIONS || op == TN_OP_CROSS;
     if (r->p->is_tower ? for_text : for_towers)
         return fail(r, TN_EMODULE, "%s has no place in a %s", op_names[op],
                     r->p->is_tower ? "tower" : "text program");
@@ -401,7 +405,7 @@ static bool check_attention(recording *r, const tn_attention_desc *a, uint32_t q
 /* Attentions of a tower take turns with two rooms for keys and values: while some rows go through a stage,
  * which stores those of the next attention, others have yet to look at those of this one. */
 static bool keep_for_stage(recording *r, tn_attention_desc *a) {
-    a->layer = r->stage % 2;
+    a->layer = r->n_attention++ % 2;
     if (a->sees != TN_SEES_PAST && a->sees != TN_SEES_AROUND) a->window = 0;
     tn_cache_info *c = cache_slot(r, TN_OP_ATTENTION, a->layer);
     if (!c) return false;
@@ -628,6 +632,7 @@ static tn_value join_rows(recording *r, tn_op_kind kind, tn_value x, uint32_t n,
     const tn_value_info *xi = value(r, kind, x);
     if (!xi) return 0;
     uint64_t fold = (uint64_t)n * (xi->rows >> 8 ? xi->rows >> 8 : 1);
+    if (xi->rows >= TN_ROWS_SPLIT(1)) return fail(r, TN_EMODULE, "%s: its rows were split", op_names[kind]);
     if (n < 1 || fold > MAX_FOLD)
         return fail(r, TN_EFORMAT, "%s: %llu rows become one, the limit is %d", op_names[kind],
                     (unsigned long long)fold, MAX_FOLD);
@@ -640,6 +645,96 @@ static tn_value rec_fold(tn_recorder *api, tn_value x, uint32_t n) {
 }
 static tn_value rec_mean(tn_recorder *api, tn_value x, uint32_t n) {
     return join_rows(self(api), TN_OP_MEAN, x, n, false);
+}
+
+/* Values of x for each T; 0: it has fewer rows than T. */
+static uint64_t values_of_row(const tn_value_info *x) {
+    if (x->rows == TN_ROWS_TOKEN) return x->cols;
+    return x->rows >= TN_ROWS_SPLIT(1) ? (uint64_t)(x->rows >> 17) * x->cols : 0;
+}
+
+static bool check_unfold(recording *r, const tn_unfold_desc *u, uint64_t values) {
+    const uint64_t area = (uint64_t)u->frames * u->bins;
+    bool ok = area && area <= MAX_SPLIT && values && values % area == 0;
+    for (int i = 0; i < 2; i++)
+        ok = ok && u->kernel[i] && u->kernel[i] <= MAX_KERNEL && u->stride[i] && u->pad[i] < u->kernel[i];
+    if (ok && u->frames % u->stride[0] == 0 && u->bins + 2 * u->pad[1] >= u->kernel[1]) return true;
+    return fail(r, TN_EMODULE,
+                "unfold: %u frames of %u bins out of %llu values, a kernel of %u x %u, strides %u and %u",
+                u->frames, u->bins, (unsigned long long)values, u->kernel[0], u->kernel[1], u->stride[0],
+                u->stride[1]);
+}
+
+static tn_value rec_unfold(tn_recorder *api, tn_value x, const tn_unfold_desc *u) {
+    recording *r = self(api);
+    const tn_value_info *xi = value(r, TN_OP_UNFOLD, x);
+    if (!xi || !check_unfold(r, u, values_of_row(xi))) return 0;
+    const uint64_t channels = values_of_row(xi) / ((uint64_t)u->frames * u->bins);
+    const uint64_t n = (uint64_t)(u->frames / u->stride[0]) * tn_unfold_bins(u);
+    if (n > MAX_SPLIT) return fail(r, TN_ELIMIT, "unfold: a row becomes more than %d", MAX_SPLIT);
+    r->stage++;
+    return append(r, (tn_op){.kind = TN_OP_UNFOLD, .in = {x}, .group = (uint32_t)channels, .unfold = *u},
+                  n == 1 ? TN_ROWS_TOKEN : TN_ROWS_SPLIT(n), channels * u->kernel[0] * u->kernel[1]);
+}
+
+/* A tensor of our own, F32, whose data follow it. */
+static tn_tensor *sinusoid_view(uint32_t rows, uint32_t cols) {
+    const size_t n = (size_t)rows * cols;
+    tn_tensor *view = malloc(sizeof *view + n * sizeof(float));
+    if (!view) return NULL;
+    float *to = (float *)(void *)(view + 1);
+    *view = (tn_tensor){.name = "sinusoids",
+                        .type = TN_TYPE_F32,
+                        .n_dim = 2,
+                        .dim = {rows, cols},
+                        .data = (const uint8_t *)to,
+                        .bytes = n * sizeof(float)};
+    const uint32_t half = cols / 2;
+    for (uint32_t i = 0; i < half; i++) {
+        const float f = half > 1 ? expf(-(float)(log(10000) / (half - 1)) * (float)i) : 1;
+        for (uint32_t p = 0; p < rows; p++) {
+            to[(size_t)p * cols + i] = sinf((float)p * f);
+            to[(size_t)p * cols + half + i] = cosf((float)p * f);
+        }
+    }
+    return view;
+}
+
+static tn_weight rec_sinusoids(tn_recorder *api, uint32_t rows, uint32_t cols) {
+    recording *r = self(api);
+    tn_program *p = r->p;
+    if (r->status) return 0;
+    if (!rows || !cols || cols % 2 || rows > MAX_STATE / cols)
+        return fail(r, TN_EMODULE, "sinusoids: a table of %u x %u", rows, cols);
+    if (!grow(r, &p->weights, p->n_weight + 1, &r->weight_cap, sizeof *p->weights)) return 0;
+    tn_tensor *view = sinusoid_view(rows, cols);
+    char *name = strdup("sinusoids");
+    p->weights[++p->n_weight] =
+        (tn_weight_info){.tensor = view, .view = view, .rows = rows, .cols = cols, .name = name};
+    return name && view ? p->n_weight : fail(r, TN_ENOMEM, "out of memory");
+}
+
+static tn_value rec_positions(tn_recorder *api, tn_weight table) {
+    recording *r = self(api);
+    const tn_weight_info *wi = weight_info(r, TN_OP_POSITIONS, table);
+    if (!wi) return 0;
+    if (!r->p->n_position || wi->rows < r->p->n_position) r->p->n_position = wi->rows;
+    return append(r, (tn_op){.kind = TN_OP_POSITIONS, .w = table}, TN_ROWS_TOKEN, wi->cols);
+}
+
+static tn_value rec_cross(tn_recorder *api, tn_value q, const tn_cross_desc *d) {
+    recording *r = self(api);
+    const tn_value_info *qi = value(r, TN_OP_CROSS, q);
+    if (!check_tokens(r, TN_OP_CROSS, "q", qi, (uint64_t)d->n_head * d->head_dim)) return 0;
+    if (!d->n_head || d->n_head > MAX_HEAD || !d->head_dim || !isfinite(d->scale))
+        return fail(r, TN_EFORMAT, "cross_attention: %u heads of %u", d->n_head, d->head_dim);
+    if (d->part > TN_OUTPUT_PARTS - 2)
+        return fail(r, TN_ELIMIT, "cross_attention: part %u, the limit is %d", d->part, TN_OUTPUT_PARTS - 2);
+    if (qi->cols != r->p->n_embd)
+        return fail(r, TN_EMODULE, "cross_attention: %u columns, rows of recordings have %u", qi->cols,
+                    r->p->n_embd);
+    if (d->part + 2 > r->p->n_cross) r->p->n_cross = d->part + 2;
+    return append(r, (tn_op){.kind = TN_OP_CROSS, .in = {q}, .cross = *d}, TN_ROWS_TOKEN, qi->cols);
 }
 
 static void rec_output(tn_recorder *api, tn_value x, uint32_t part) {
@@ -737,6 +832,10 @@ static int record(void (*recorder)(void *, tn_recorder *), void *instance, tn_hp
         .mean = rec_mean,
         .output = rec_output,
         .embed_type = rec_embed_type,
+        .unfold = rec_unfold,
+        .sinusoids = rec_sinusoids,
+        .positions = rec_positions,
+        .cross_attention = rec_cross,
     };
     r.p = calloc(1, sizeof *r.p);
     if (!r.p) return tn_fail(err, TN_ENOMEM, "out of memory");
@@ -757,9 +856,9 @@ int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn
     return record(family->record, instance, h, false, ret, err);
 }
 
-int tn_program_record_tower(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
-                            tn_error *err) {
-    return record(family->record_vision, instance, h, true, ret, err);
+int tn_program_record_tower(const tn_family *family, void *instance, tn_hparams *h, bool hears,
+                            tn_program **ret, tn_error *err) {
+    return record(hears ? family->record_audio : family->record_vision, instance, h, true, ret, err);
 }
 
 int tn_program_record_encoder(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,

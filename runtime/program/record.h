@@ -13,9 +13,9 @@
  * weight), TN_EMODULE (the family's mistake), TN_ELIMIT, TN_ENOMEM. [control thread] */
 int tn_program_record(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
                       tn_error *err);
-/* The same of family->record_vision. */
-int tn_program_record_tower(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
-                            tn_error *err);
+/* The same of family->record_vision, or record_audio for what hears. */
+int tn_program_record_tower(const tn_family *family, void *instance, tn_hparams *h, bool hears,
+                            tn_program **ret, tn_error *err);
 /* And of family->record_encoder: a tower with n_vocab, the rows of its embedding. */
 int tn_program_record_encoder(const tn_family *family, void *instance, tn_hparams *h, tn_program **ret,
                               tn_error *err);

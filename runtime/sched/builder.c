@@ -151,7 +151,8 @@ static void add_to_step(tn_engine *e, tn_seq *s, uint32_t n) {
                                                                                  : 0,
                                             .first_pos = past,
                                             .rope_variant = s->rope_variant,
-                                            .n_page = s->chain->n_page};
+                                            .n_page = s->chain->n_page,
+                                            .cross = tn_engine_media_cross(e, s, st->n_seq)};
     for (uint32_t g = 0; g < e->m->program->n_group; g++)
         e->step_seqs[st->n_seq].pages[g] = s->chain->pages[g];
     e->members[st->n_seq++] = s;

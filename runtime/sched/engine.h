@@ -31,7 +31,8 @@ typedef enum tn_finish {
     TN_FINISH_FAILED,     /* a picture could not be encoded: tn_seq_error */
 } tn_finish;
 
-/* Tokens of a prompt that stand for rows of a picture, from first_row on. */
+/* Tokens of a prompt that stand for rows of a picture, from first_row on; none of a recording that cross
+ * attention looks at. */
 typedef struct tn_seq_media {
     uint32_t first_token, n_token, first_row;
     tn_media_entry *entry; /* borrowed, held by somebody until the sequence is removed */

@@ -56,6 +56,7 @@ struct tn_engine {
     uint32_t (*coord)[3];          /* NULL: no rope table has axes */
     uint32_t *see_first, *see_end; /* NULL: all rows see their past alone */
     tn_step_media *media;          /* [max_tokens]; NULL: it sees nothing */
+    tn_step_cross *cross;          /* [max_seqs]; NULL: there is no cross attention */
     double step_s;                 /* of late, a step that is as full as can be */
     tn_step_seq *step_seqs;
     tn_seq **members; /* [max_seqs]: whose entry step_seqs[i] is */
@@ -77,6 +78,8 @@ void tn_engine_media_keys(tn_seq *s);
 uint32_t tn_engine_whole_pictures(const tn_engine *e, const tn_seq *s, uint32_t n, uint32_t room);
 /* Tells the step of the media among n tokens of s that have just been added, from e->step.n_token on. */
 void tn_engine_media_step(tn_engine *e, const tn_seq *s, uint32_t n);
+/* What cross attention of sequence i of the step looks at; NULL: there is none. */
+const tn_step_cross *tn_engine_media_cross(tn_engine *e, const tn_seq *s, uint32_t i);
 /* Encodes pictures that sequences wait for, for about as long as a step takes. Whether there was anything to
  * do. */
 bool tn_engine_encode(tn_engine *e);

@@ -16,4 +16,5 @@ libtenon_la_SOURCES += \
 	%D%/sampler.c %D%/sampler.h \
 	%D%/share.c %D%/share.h \
 	%D%/sight.c %D%/sight.h \
+	%D%/speech.c %D%/speech.h \
 	%D%/tower.c %D%/tower.h

@@ -110,8 +110,9 @@ static void dry(tn_sampler *s, const tn_sampling *p, const tn_history *h) {
 const float *tn__penalties_apply(tn_sampler *s, const tn_sampling *p, const tn_history *h,
                                  const float *logits) {
     bool repeats = p->dry_multiplier > 0 && h->n_ids > 0;
-    if (!p->n_bias && !penalises(p) && !repeats) return logits;
+    if (!p->n_bias && !p->shape && !penalises(p) && !repeats) return logits;
     memcpy(s->logits, logits, s->n_vocab * sizeof *logits);
+    if (p->shape) p->shape(p->shape_ctx, h, s->logits);
     for (uint32_t i = 0; i < p->n_bias; i++)
         s->logits[p->bias[i].id] =
             p->bias[i].bias <= -100 ? -INFINITY : s->logits[p->bias[i].id] + p->bias[i].bias;

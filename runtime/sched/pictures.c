@@ -27,6 +27,8 @@ int tn_engine_media_new(tn_engine *e, tn_error *err) {
     bool ok = true;
     if (has_axes(e->m->program)) ok = (e->coord = calloc(n, sizeof *e->coord)) != NULL;
     if (t) ok = ok && (e->media = calloc(n, sizeof *e->media)) != NULL;
+    if (e->m->program->n_cross)
+        ok = ok && (e->cross = calloc(e->m->config.max_seqs, sizeof *e->cross)) != NULL;
     if (t && t->vision.sees_whole)
         ok = ok && (e->see_first = calloc(n, sizeof *e->see_first)) != NULL &&
              (e->see_end = calloc(n, sizeof *e->see_end)) != NULL;
@@ -38,12 +40,18 @@ void tn_engine_media_free(tn_engine *e) {
     free(e->see_first);
     free(e->see_end);
     free(e->media);
+    free(e->cross);
 }
 
 int tn_engine_check_media(const tn_model *m, const tn_seq_media *media, uint32_t n_media, uint32_t n_prompt,
                           tn_error *err) {
     uint32_t at = 0;
     if (n_media && !m->tower) return tn_model_no_tower(m, err);
+    if (m->program->n_cross)
+        return n_media == 1
+                   ? 0
+                   : tn_fail(err, TN_EINVAL, "this model writes down a recording: it needs one, and has %u",
+                             n_media);
     for (uint32_t i = 0; i < n_media; i++) {
         const tn_seq_media *p = &media[i];
         tn_media_view v = tn_media_entry_view(p->entry);
@@ -68,6 +76,8 @@ void tn_engine_media_keys(tn_seq *s) {
         const tn_seq_media *m = &s->config.media[i];
         int32_t first = tn_media_entry_view(m->entry).first_key - (int32_t)m->first_row;
         for (uint32_t k = 0; k < m->n_token; k++) s->keys[m->first_token + k] = first - (int32_t)k;
+        /* What is computed of the first token depends on the recording, and so does all that follows. */
+        if (m->n_token == 0) s->keys[0] = first;
     }
 }
 
@@ -111,6 +121,14 @@ void tn_engine_media_step(tn_engine *e, const tn_seq *s, uint32_t n) {
     }
     if (e->see_end) memset(e->see_end + at, 0, n * sizeof *e->see_end);
     for (uint32_t i = 0; i < c->n_media; i++) add_run(e, &c->media[i], past, n);
+}
+
+const tn_step_cross *tn_engine_media_cross(tn_engine *e, const tn_seq *s, uint32_t i) {
+    if (!e->cross) return NULL;
+    const tn_media_view v = tn_media_entry_view(s->config.media[0].entry);
+    e->cross[i].n_row = v.n_row;
+    for (uint32_t k = 0; k < v.n_part; k++) e->cross[i].parts[k] = v.parts[k];
+    return &e->cross[i];
 }
 
 /* ---- Encoding ---- */

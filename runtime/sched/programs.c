@@ -133,8 +133,8 @@ static int find_mmproj(const tn_model_config *o, tn_model *m, tn_error *err) {
 }
 
 int tn_model_no_tower(const tn_model *m, tn_error *err) {
-    return tn_fail(err, TN_ENOTSUP, "this model takes no images or videos%s%s", m->blind.code ? ": " : "",
-                   m->blind.text);
+    return tn_fail(err, TN_ENOTSUP, "this model takes no images, videos or recordings%s%s",
+                   m->blind.code ? ": " : "", m->blind.text);
 }
 
 /* ---- Programs ---- */
@@ -152,12 +152,26 @@ void tn__programs_drop(tn_model *m) {
     m->module_options = NULL;
 }
 
+/* Whether the two programs of a model and what its family says of it go together. */
+static int check_parts(const tn_model *m, tn_error *err) {
+    const tn_program *p = m->program, *tower = m->tower ? m->tower->program : NULL;
+    if (p->n_position && m->info.n_ctx > p->n_position)
+        return tn_fail(err, TN_EMODULE, "a context of %u tokens, and positions for %u", m->info.n_ctx,
+                       p->n_position);
+    if (p->n_cross && (!tower || tower->n_output < p->n_cross || tower->n_embd != p->n_embd))
+        return tn_fail(err, TN_EMODULE,
+                       "cross attention looks at %u parts of a recording, the tower gives others",
+                       p->n_cross);
+    return 0;
+}
+
 static int record_text(tn_model *m, tn_hparams *h, tn_error *err) {
     if (!m->family->record)
         return tn_fail(err, TN_ENOTSUP, "module %s makes embeddings only, and none of this checkpoint",
                        m->family_id);
     int rc = tn_program_record(m->family, m->instance, h, &m->program, err);
-    return rc ? rc : tn_tower_open(m->family, m->instance, h, &m->tower, err);
+    if (!rc) rc = tn_tower_open(m->family, m->instance, h, &m->tower, err);
+    return rc ? rc : check_parts(m, err);
 }
 
 static int record_programs(tn_registry *r, const tn_model_config *o, tn_hparams *h, tn_model *m,

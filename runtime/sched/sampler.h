@@ -4,7 +4,7 @@
  *
  * The order is fixed, and every step sees what the one before it left, its probabilities summing to 1:
  *
- *   1. logit bias
+ *   1. what a task allows (`shape`), logit bias
  *   2. repetition penalty, then frequency and presence penalty
  *   3. DRY
  *   4. temperature (0: the highest logit is the choice and nothing below is asked)
@@ -43,6 +43,7 @@ typedef struct tn_logit_bias {
 } tn_logit_bias;
 
 /* All zeros are greedy without penalties; a zero leaves a step out. */
+struct tn_history;
 typedef struct tn_sampling {
     float temperature; /* 0 .. 2 and above, logits are divided by it; 0: the highest logit */
     uint32_t top_k;    /* keep this many; 0: all */
@@ -82,6 +83,11 @@ typedef struct tn_sampling {
     uint32_t n_dry_breakers;
     const int32_t *dry_breakers; /* [n_dry_breakers], ascending, borrowed */
 
+    /* Changes a row [n_vocab] before all else: what the rules of a task forbid becomes -INFINITY, but not all
+     * of it. Runs on the engine's thread, allocates nothing and takes no lock. NULL: there are no such rules.
+     */
+    void (*shape)(void *ctx, const struct tn_history *h, float *logits);
+    void *shape_ctx;
     uint32_t n_bias;
     const tn_logit_bias *bias; /* [n_bias], borrowed; ids within the vocabulary */
     uint64_t seed;

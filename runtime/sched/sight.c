@@ -23,6 +23,10 @@ void tn_sight_config(const tn_sight *s, tn_seq_config *ret) {
     ret->next_coord = s->next_coord;
 }
 
+static tn_media_rules rules_of(const tn_tower *t) {
+    return (tn_media_rules){.vision = t->hears ? NULL : &t->vision, .audio = t->hears ? &t->audio : NULL};
+}
+
 /* What the prompt functions know of media: grids in patches. */
 static tn_medium *media_of(const tn_vision *v, const tn_seen *seen, size_t n) {
     tn_medium *media = calloc(n + 1, sizeof *media);
@@ -33,6 +37,9 @@ static tn_medium *media_of(const tn_vision *v, const tn_seen *seen, size_t n) {
             .seconds = seen[i].seconds,
             .step = seen[i].step,
         };
+    for (size_t i = 0; media && i < n; i++)
+        if (seen[i].kind == TN_MEDIA_AUDIO)
+            media[i] = (tn_medium){.kind = TN_MEDIA_AUDIO, .grid = {1, 1, seen[i].n_row}};
     return media;
 }
 
@@ -76,15 +83,36 @@ static int sight_of(const tn_vision *v, tn_media_prompt *p, const tn_seen *seen,
     return rc;
 }
 
+/* A prompt beside its recording. */
+static int beside(const int32_t *ids, size_t n, const tn_seen *seen, size_t n_seen, tn_sight *ret,
+                  tn_error *err) {
+    if (n_seen != 1 || seen[0].n_entry != 1)
+        return tn_fail(err, TN_EINVAL, "%zu recordings of %u windows: this model takes one window at a time",
+                       n_seen, n_seen ? seen[0].n_entry : 0);
+    *ret = (tn_sight){.ids = malloc((n + 1) * sizeof *ids), .n_ids = (uint32_t)n};
+    ret->media = calloc(1, sizeof *ret->media);
+    if (!ret->ids || !ret->media) {
+        tn_sight_fini(ret);
+        return tn_fail(err, TN_ENOMEM, "out of memory");
+    }
+    memcpy(ret->ids, ids, n * sizeof *ids);
+    ret->media[0].entry = seen[0].entries[0];
+    ret->n_media = 1;
+    tn_media_hold(seen[0].entries[0]);
+    return 0;
+}
+
 int tn_sight_bind(const tn_model *m, const int32_t *ids, size_t n, const tn_seen *seen, size_t n_seen,
                   tn_sight *ret, tn_error *err) {
     tn_media_prompt p = {0};
     *ret = (tn_sight){0};
     if (!m->tower) return tn_model_no_tower(m, err);
+    if (m->program->n_cross) return beside(ids, n, seen, n_seen, ret, err);
     const tn_vision *v = &m->tower->vision;
+    const tn_media_rules rules = rules_of(m->tower);
     tn_medium *media = media_of(v, seen, n_seen);
-    int rc =
-        media ? tn_media_bind(v, ids, n, media, n_seen, &p, err) : tn_fail(err, TN_ENOMEM, "out of memory");
+    int rc = media ? tn_media_bind(&rules, ids, n, media, n_seen, &p, err)
+                   : tn_fail(err, TN_ENOMEM, "out of memory");
     if (!rc) rc = sight_of(v, &p, seen, ret, err);
     tn_media_prompt_fini(&p);
     free(media);
@@ -104,15 +132,21 @@ int tn_sight_write(const tn_model *m, const char *text, size_t len, const tn_see
     tn_buf out;
     *ret = (tn_sight){0};
     if (!m->tower) return tn_model_no_tower(m, err);
+    if (m->program->n_cross)
+        return tn_fail(err, TN_ENOTSUP, "this model writes down recordings and does not chat");
     const tn_vision *v = &m->tower->vision;
+    const tn_media_rules rules = rules_of(m->tower);
     tn_medium *media = media_of(v, seen, n_seen);
     tn_buf_init(&out, MAX_TEXT);
-    const char *image_row = spelling(m->tokenizer, v->image_token);
-    const char *video_row = spelling(m->tokenizer, v->video_token);
+    const tn_media_row_texts rows = {
+        .image = spelling(m->tokenizer, v->image_token),
+        .video = spelling(m->tokenizer, v->video_token),
+        .audio = m->tower->hears ? spelling(m->tokenizer, m->tower->audio.token) : NULL,
+    };
     int rc = media ? 0 : tn_fail(err, TN_ENOMEM, "out of memory");
-    if (!rc) rc = tn_media_write(v, text, len, media, n_seen, image_row, video_row, &out, err);
+    if (!rc) rc = tn_media_write(&rules, text, len, media, n_seen, &rows, &out, err);
     if (!rc) rc = tn_tokenizer_encode(m->tokenizer, out.data, out.len, TN_ENCODE_PARSE_SPECIAL, &ids, err);
-    if (!rc) rc = tn_media_fill(v, ids.data, ids.len, media, n_seen, &p, err);
+    if (!rc) rc = tn_media_fill(&rules, ids.data, ids.len, media, n_seen, &p, err);
     if (!rc) rc = sight_of(v, &p, seen, ret, err);
     tn_media_prompt_fini(&p);
     tn_ids_free(&ids);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/sound.h"
 #include "program/record.h"
 #include "sched/model.h"
 
@@ -30,28 +31,51 @@ static int check_vision(const tn_vision *v, const tn_program *p, tn_error *err) 
     return 0;
 }
 
+static int check_audio(const tn_audio *a, const tn_program *p, tn_error *err) {
+    int rc = tn_sound_check(a, err);
+    if (rc) return rc;
+    if (p->n_input != a->row_frames * a->n_mel || p->fold != a->fold || (p->n_output != 1 && !a->cross))
+        return tn_fail(
+            err, TN_EMODULE,
+            "the tower takes rows of %u values and makes %u of them one, in %u parts; its family says "
+            "%u, %u and 1",
+            p->n_input, p->fold, p->n_output, a->row_frames * a->n_mel, a->fold);
+    return 0;
+}
+
+/* What the checkpoint has, if anything. */
+static bool ask(const tn_family *family, void *instance, tn_hparams *h, tn_tower *t) {
+    t->vision.size = sizeof t->vision;
+    t->audio.size = sizeof t->audio;
+    if (family->vision && family->record_vision && family->vision(instance, &h->api, &t->vision)) return true;
+    t->hears = family->audio && family->record_audio && family->audio(instance, &h->api, &t->audio);
+    if (t->hears)
+        t->vision = (tn_vision){.size = sizeof t->vision, .merge = 1, .image_token = -1, .video_token = -1};
+    return t->hears;
+}
+
 int tn_tower_open(const tn_family *family, void *instance, tn_hparams *h, tn_tower **ret, tn_error *err) {
     *ret = NULL;
-    if (!family->vision || !family->record_vision) return 0;
     tn_tower *t = calloc(1, sizeof *t);
     if (!t) return tn_fail(err, TN_ENOMEM, "out of memory");
-    t->vision.size = sizeof t->vision;
-    bool there = family->vision(instance, &h->api, &t->vision);
+    bool there = ask(family, instance, h, t);
     int rc = tn_hparams_status(h, err);
-    if (!rc && there) rc = tn_program_record_tower(family, instance, h, &t->program, err);
-    if (!rc && there) rc = check_vision(&t->vision, t->program, err);
+    if (!rc && there) rc = tn_program_record_tower(family, instance, h, t->hears, &t->program, err);
+    if (!rc && there)
+        rc = t->hears ? check_audio(&t->audio, t->program, err) : check_vision(&t->vision, t->program, err);
     if (rc || !there) {
         tn_tower_free(t);
         return rc;
     }
-    limit_pixels(&t->vision);
+    if (!t->hears) limit_pixels(&t->vision);
     *ret = t;
     return 0;
 }
 
-/* Patches of the largest picture. */
+/* Rows of the largest picture, of a whole window. */
 static uint32_t most_rows(const tn_tower *t) {
     const tn_vision *v = &t->vision;
+    if (t->hears) return tn_sound_most_rows(&t->audio);
     uint64_t pixels = v->resize == TN_RESIZE_SQUARE ? (uint64_t)v->image_size * v->image_size : v->max_pixels;
     uint64_t frame = v->video.share_pixels ? v->video.max_pixels / v->temporal : v->video.max_pixels;
     if (v->video.text && frame > pixels) pixels = frame;
@@ -60,12 +84,26 @@ static uint32_t most_rows(const tn_tower *t) {
     return (uint32_t)((n + fold - 1) / fold * fold);
 }
 
+/* Rows of a slice: fewer where rows become many and wide on their way. */
+static uint32_t slice_rows(const tn_program *p) {
+    uint64_t widest = 1;
+    for (uint32_t i = 1; i <= p->n_value; i++) {
+        const tn_value_info *v = &p->values[i];
+        const uint64_t bytes =
+            (uint64_t)tn_rows_count(v->rows, p->fold, 0) * v->cols * sizeof(float) / p->fold;
+        if (bytes > widest) widest = bytes;
+    }
+    const uint64_t n = TN_TOWER_SLICE_BYTES / widest;
+    const uint32_t rows = n > TN_TOWER_SLICE ? TN_TOWER_SLICE : n ? (uint32_t)n : 1;
+    return (rows + p->fold - 1) / p->fold * p->fold;
+}
+
 int tn_tower_size(tn_tower *t, tn_device *d, tn_compute compute, tn_error *err) {
-    const uint32_t fold = t->program->fold, n = most_rows(t);
+    const uint32_t n = most_rows(t);
     const uint32_t n_page = (n + TN_PAGE_TOKENS - 1) / TN_PAGE_TOKENS;
-    if (!d->cls->output) return tn_fail(err, TN_ENOTSUP, "the device %s runs no vision towers", d->cls->name);
+    if (!d->cls->output) return tn_fail(err, TN_ENOTSUP, "the device %s runs no towers", d->cls->name);
     t->config = (tn_exec_config){
-        .max_tokens = (TN_TOWER_SLICE + fold - 1) / fold * fold,
+        .max_tokens = slice_rows(t->program),
         .max_seqs = 1,
         .max_kept = n,
         .page_tokens = TN_PAGE_TOKENS,
@@ -126,11 +164,10 @@ void tn_tower_free(tn_tower *t) {
 /* Why an entry cannot be encoded at all; 0: it can. */
 static int check_entry(const tn_tower *t, const tn_patches *p, tn_error *err) {
     if (p->n_row > t->config.max_kept)
-        return tn_fail(err, TN_ELIMIT,
-                       "a picture of %u patches, the vision tower takes %u: send a smaller one", p->n_row,
-                       t->config.max_kept);
+        return tn_fail(err, TN_ELIMIT, "a picture of %u patches, the tower takes %u: send a smaller one",
+                       p->n_row, t->config.max_kept);
     if (p->n_row == 0 || p->cols != t->program->n_input || p->n_row % t->program->fold)
-        return tn_fail(err, TN_EBUG, "a picture of %u patches of %u values; the tower takes rows of %u",
+        return tn_fail(err, TN_EBUG, "a picture of %u rows of %u values; the tower takes rows of %u",
                        p->n_row, p->cols, t->program->n_input);
     return 0;
 }
@@ -178,7 +215,8 @@ bool tn_tower_take(tn_tower *t, tn_media_entry *e) {
 /* All parts of entry k's output, rows where they belong in the picture. */
 static int take_rows(tn_tower *t, uint32_t k, tn_error *err) {
     const tn_patches *p = tn_media_entry_patches(t->entries[k]);
-    const size_t n_row = tn_tower_rows(t, p), n_embd = t->program->n_embd, n_part = t->program->n_output;
+    const size_t n_row = tn_media_entry_view(t->entries[k]).n_row, n_embd = t->program->n_embd,
+                 n_part = t->program->n_output;
     const size_t first = t->first_row[k] / t->program->fold;
     float *rows = malloc(n_part * n_row * n_embd * sizeof *rows);
     if (!rows) return tn_fail(err, TN_ENOMEM, "out of memory for %zu rows of a picture", n_row);

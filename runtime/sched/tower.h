@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A model's vision tower: patches in, rows for the text program out, in slices short enough for others' steps
- * to go between them. A slice takes some rows of the pictures under way through one stage of the program.
- * What a row gets depends on its picture alone: each begins at a position where a span of attention does. */
+/* A model's tower, for images or for sound: patches in, rows for the text program out, in slices short enough
+ * for others' steps to go between them. A slice takes some rows of the pictures under way through one stage
+ * of the program. What a row gets depends on its picture alone: each begins at a position where a span of
+ * attention does. */
 #ifndef TN_SCHED_TOWER_H
 #define TN_SCHED_TOWER_H
 
@@ -16,9 +17,14 @@ enum {
     TN_TOWER_BATCH = 16,         /* pictures that go together */
     TN_TOWER_MAX_PATCHES = 16384 /* of a picture; larger ones are made smaller, as processors do */
 };
+#define TN_TOWER_SLICE_BYTES                                                                                 \
+    ((uint64_t)64 << 20) /* of a slice's widest value, where that leaves any rows                            \
+                          */
 
 typedef struct tn_tower {
-    tn_vision vision;
+    bool hears;
+    tn_vision vision; /* of one that does not hear; else zeros, but for merge: 1 */
+    tn_audio audio;   /* of one that hears */
     tn_program *program;
     tn_exec *exec; /* NULL until it is lowered */
     tn_exec_config config;
@@ -37,18 +43,14 @@ typedef struct tn_tower {
     float (*mix_weight)[4];
 } tn_tower;
 
-/* Asks the family what the checkpoint sees with and records its tower; *ret NULL where it has none. compute
- * and kv_type as the text's. [control thread] */
+/* Asks the family what the checkpoint sees or hears with and records its tower; *ret NULL where it has none.
+ * compute and kv_type as the text's. [control thread] */
 int tn_tower_open(const tn_family *family, void *instance, tn_hparams *h, tn_tower **ret, tn_error *err);
 /* Sizes it for a device, and makes it ready to run. */
 int tn_tower_size(tn_tower *t, tn_device *d, tn_compute compute, tn_error *err);
 int tn_tower_lower(tn_tower *t, tn_device *d, tn_progress_fn progress, void *ctx, tn_error *err);
 void tn_tower_free(tn_tower *t);
 
-/* Rows that the tower makes of a picture. */
-static inline uint32_t tn_tower_rows(const tn_tower *t, const tn_patches *p) {
-    return p->n_row / t->program->fold;
-}
 /* Takes a WAITING entry among those that are encoded together, which it holds: before the first slice of
  * them, while there is room; false: it has to wait. One that cannot be encoded at all has FAILED. [engine
  * thread] */

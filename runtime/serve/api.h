@@ -39,7 +39,7 @@ typedef struct tn_api_limits {
     uint32_t max_logit_bias; /* entries */
     uint32_t max_inputs;     /* texts of a request for vectors or scores */
     uint32_t max_tokens;     /* most that may be asked for; 0: no such limit */
-    uint32_t max_media;      /* images and videos; 0: the server takes none */
+    uint32_t max_media;      /* images, videos and recordings; 0: the server takes none */
     uint32_t max_frames;     /* of one video */
 } tn_api_limits;
 
@@ -97,11 +97,11 @@ typedef struct tn_api_source {
 /* How closely an image is to be looked at. */
 typedef enum tn_api_detail { TN_DETAIL_AUTO, TN_DETAIL_LOW, TN_DETAIL_HIGH } tn_api_detail;
 
-/* An image or a video of a message. */
+/* An image, a video or a recording of a message. */
 typedef struct tn_api_media {
-    tn_media_kind kind; /* TN_MEDIA_IMAGE, TN_MEDIA_VIDEO */
-    const char *type;   /* of the part, as the request has it: "image_url"; static */
-    char place[64];     /* "messages[2].content[1]", for errors */
+    tn_media_kind kind;
+    const char *type; /* of the part, as the request has it: "image_url"; static */
+    char place[64];   /* "messages[2].content[1]", for errors */
     tn_api_detail detail;
     /* One; of a video whose frames are given as images, each of them: [n_source], owned. */
     tn_api_source *source;

@@ -29,8 +29,8 @@ static json_t *copy_object(json_t *object) {
 /* What a part that nothing takes holds, in words; NULL for an unknown type. */
 static const char *medium_of(const char *type) {
     static const char *const media[][2] = {
-        {"input_audio", "audio"}, {"audio", "audio"},      {"audio_url", "audio"},
-        {"file", "files"},        {"input_file", "files"},
+        {"file", "files"},
+        {"input_file", "files"},
     };
     for (size_t i = 0; i < sizeof media / sizeof *media; i++)
         if (strcmp(type, media[i][0]) == 0) return media[i][1];

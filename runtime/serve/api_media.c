@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parts of messages that show something: in which of many forms an image or a video is named. Nothing is
- * opened here. */
+/* Parts of messages that show something: in which of many forms an image, a video or a recording is named.
+ * Nothing is opened here. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ enum { FPS_MAX = 240 };
 typedef struct form {
     const char *type, *field;
     tn_media_kind kind;
-    bool object; /* the field may be an object with "url" */
+    bool object; /* the field may be an object with "url", or "data" of a recording */
     bool list;   /* the field may be a list of frames */
 } form;
 
@@ -23,6 +23,9 @@ static const form forms[] = {
     {"image", "image", TN_MEDIA_IMAGE, true, false},
     {"video_url", "video_url", TN_MEDIA_VIDEO, true, true},
     {"video", "video", TN_MEDIA_VIDEO, true, true},
+    {"input_audio", "input_audio", TN_MEDIA_AUDIO, true, false},
+    {"audio_url", "audio_url", TN_MEDIA_AUDIO, true, false},
+    {"audio", "audio", TN_MEDIA_AUDIO, true, false},
 };
 
 static const form *form_of(const char *type) {
@@ -36,7 +39,7 @@ bool tn_api_is_media(const char *type) {
 }
 
 static const char *plural(tn_media_kind kind) {
-    return kind == TN_MEDIA_IMAGE ? "images" : "video";
+    return kind == TN_MEDIA_IMAGE ? "images" : kind == TN_MEDIA_VIDEO ? "video" : "audio";
 }
 
 /* ---- Sources ---- */
@@ -111,6 +114,7 @@ static int read_sampling(const tn_fields *f, const char *fps, const char *max_fr
 
 /* Options stand beside the source, which is in the part or in an object of its own. */
 static int read_options(const tn_fields *f, const tn_api_limits *limits, tn_api_media *m) {
+    if (m->kind == TN_MEDIA_AUDIO) return 0;
     if (m->kind == TN_MEDIA_IMAGE) return read_detail(f, m);
     return read_sampling(f, "fps", "max_frames", limits, &m->fps, &m->max_frames);
 }
@@ -133,9 +137,10 @@ static int read_media(const tn_fields *part, const form *how, const tn_api_limit
     if (json_is_object(v) && how->object) {
         tn_fields inner = {v, path.text, part->e};
         if (read_options(&inner, limits, m)) return -1;
-        v = tn_fields_get(&inner, "url");
-        if (!v) return tn_fields_missing(&inner, "url", expected_source);
-        path = tn_path_field(path.text, "url");
+        const bool data = m->kind == TN_MEDIA_AUDIO && tn_fields_get(&inner, "data");
+        v = tn_fields_get(&inner, data ? "data" : "url");
+        if (!v) return tn_fields_missing(&inner, m->kind == TN_MEDIA_AUDIO ? "data" : "url", expected_source);
+        path = tn_path_field(path.text, data ? "data" : "url");
     }
     if (json_is_array(v) && how->list) return read_frames(v, path.text, limits, m, part->e);
     return read_one(v, path.text, m, part->e);
@@ -160,15 +165,18 @@ int tn_api_parse_media(const tn_fields *part, const char *type, const tn_api_lim
                            type, plural(how->kind));
     if (r->n_media == limits->max_media)
         return tn_api_fail(part->e, 400, NULL, part->path,
-                           "%s is one more than the %u images and videos that a request may have", part->path,
-                           limits->max_media);
+                           "%s is one more than the %u images, videos and recordings that a request may have",
+                           part->path, limits->max_media);
     tn_api_media *m = add_media(r);
     if (!m) return tn_api_no_memory(part->e);
     m->kind = how->kind;
     m->type = how->type;
     snprintf(m->place, sizeof m->place, "%s", part->path);
     if (read_media(part, how, limits, m)) return -1;
-    json_t *shown = json_pack("{s:s}", "type", how->kind == TN_MEDIA_IMAGE ? "image" : "video");
+    /* Templates ask for the type, or whether there is such a key. */
+    json_t *shown = how->kind == TN_MEDIA_AUDIO
+                        ? json_pack("{s:s,s:b}", "type", "audio", "audio", 1)
+                        : json_pack("{s:s}", "type", how->kind == TN_MEDIA_IMAGE ? "image" : "video");
     return json_array_append_new(parts, shown) ? tn_api_no_memory(part->e) : 0;
 }
 

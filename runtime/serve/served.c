@@ -50,8 +50,8 @@ static int init_sight(tn_served *s, const tn_settings *all, tn_error *err) {
     if (!t) return 0;
     int rc = tn_media_store_new(tn_settings_media(all).tower_cache_bytes, &s->store, err);
     return rc ? rc
-              : tn_intake_new(&t->vision, s->store, tn_settings_media(all).pixels_cache_bytes, &s->intake,
-                              err);
+              : tn_intake_new(t->hears ? NULL : &t->vision, t->hears ? &t->audio : NULL, s->store,
+                              tn_settings_media(all).pixels_cache_bytes, &s->intake, err);
 }
 
 int tn_served_open(tn_registry *registry, const char *path, const tn_settings *all,
@@ -125,6 +125,7 @@ int tn_served_sight(const tn_served *s, const tn_api_request *r, const tn_seen *
 unsigned tn_served_media(const tn_served *s) {
     const tn_tower *t = s->model->tower;
     if (!t) return 0;
+    if (t->hears) return 1u << TN_MEDIA_AUDIO;
     return 1u << TN_MEDIA_IMAGE | (t->vision.video.text ? 1u << TN_MEDIA_VIDEO : 0);
 }
 

@@ -2,7 +2,8 @@
 # Whole models: against recorded references, and against themselves in other company. All have the preopened modules, where
 # there are such.
 unit_tests += tests/golden/residents tests/golden/runner tests/golden/starter tests/golden/engine tests/golden/sharing \
-	tests/golden/equalities tests/golden/golden tests/golden/seeing tests/golden/embedding
+	tests/golden/equalities tests/golden/golden tests/golden/seeing tests/golden/hearing tests/golden/speech \
+	tests/golden/embedding
 tests_golden_golden_SOURCES = %D%/golden.c %D%/fixture.c %D%/fixture.h
 tests_golden_golden_CPPFLAGS = $(test_cppflags)
 tests_golden_golden_LDADD = $(test_ldadd)
@@ -48,3 +49,13 @@ tests_golden_embedding_CPPFLAGS = $(test_cppflags)
 tests_golden_embedding_LDADD = $(test_ldadd)
 tests_golden_embedding_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
 EXTRA_tests_golden_embedding_DEPENDENCIES = $(preopen_modules)
+tests_golden_speech_SOURCES = %D%/speech.c %D%/fixture.c %D%/fixture.h tests/unit/sound_fixtures.h
+tests_golden_speech_CPPFLAGS = $(test_cppflags)
+tests_golden_speech_LDADD = $(test_ldadd)
+tests_golden_speech_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_golden_speech_DEPENDENCIES = $(preopen_modules)
+tests_golden_hearing_SOURCES = %D%/hearing.c %D%/fixture.c %D%/fixture.h tests/unit/sound_fixtures.h
+tests_golden_hearing_CPPFLAGS = $(test_cppflags)
+tests_golden_hearing_LDADD = $(test_ldadd)
+tests_golden_hearing_LDFLAGS = $(AM_LDFLAGS) $(preopen_flags)
+EXTRA_tests_golden_hearing_DEPENDENCIES = $(preopen_modules)

@@ -83,7 +83,7 @@ static world world_open(const fixture *f, const bound *b, uint32_t step_tokens) 
         video->max_pixels = unit_qwen3_vl().video.max_pixels;
     }
     assert_int_equal(tn_media_store_new(1 << 24, &w.store, &err), 0);
-    assert_int_equal(tn_intake_new(&w.run.model->tower->vision, w.store, 0, &w.intake, &err), 0);
+    assert_int_equal(tn_intake_new(&w.run.model->tower->vision, NULL, w.store, 0, &w.intake, &err), 0);
     return w;
 }
 
@@ -380,7 +380,7 @@ static void test_batches(void **state) {
     for (int k = 0; k < 2; k++) {
         tn_intake *in;
         assert_int_equal(tn_media_store_new(1 << 26, &stores[k], &err), 0);
-        assert_int_equal(tn_intake_new(&t->vision, stores[k], 0, &in, &err), 0);
+        assert_int_equal(tn_intake_new(&t->vision, NULL, stores[k], 0, &in, &err), 0);
         for (uint32_t i = 0; i < N; i++) {
             uint32_t side = 60 + 7 * i;
             tn_frames f = {.width = side, .height = 200 - side, .n_frame = 1};

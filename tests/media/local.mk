@@ -9,6 +9,12 @@ if HAVE_VISION
 unit_tests += tests/media/decoder
 endif
 endif
+if HAVE_AUDIO
+unit_tests += tests/media/sounds
+endif
+tests_media_sounds_SOURCES = %D%/sounds.c %D%/vectors.h tests/unit/unit.h
+tests_media_sounds_CPPFLAGS = $(test_cppflags)
+tests_media_sounds_LDADD = $(test_ldadd) -lm
 tests_media_images_SOURCES = %D%/images.c %D%/vectors.h tests/unit/unit.h
 tests_media_images_CPPFLAGS = $(test_cppflags)
 tests_media_images_LDADD = $(test_ldadd)

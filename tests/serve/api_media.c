@@ -199,8 +199,9 @@ static void test_bad_parts(void **state) {
         {PART("{'type':'video','video':[['1']]}"), AT ".video[0]", "an array of 1|a URL"},
         {PART("{'type':'image','image':'1'},{'type':'image','image':'2'},{'type':'video','video':'3'},"
               "{'type':'image','image':'4'}"),
-         "messages[0].content[4]", "one more than the 3 images and videos"},
-        {PART("{'type':'input_audio','input_audio':{}}"), AT, "do not take audio"},
+         "messages[0].content[4]", "one more than the 3 images, videos and recordings"},
+        {PART("{'type':'input_audio','input_audio':{}}"), AT ".input_audio.data", "missing"},
+        {PART("{'type':'audio_url'}"), AT ".audio_url", "missing"},
         {"'video_fps':0", "video_fps", "is 0|a number from 0.01 to 240"},
         {"'video_max_frames':5", "video_max_frames", "is 5|from 1 to 4"},
     };

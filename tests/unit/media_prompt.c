@@ -207,11 +207,14 @@ static void check_text(bench *b, const tn_ids *short_ids, const tn_ids *full, co
     const tn_vision *v = &b->s.vision;
     tn_buf_init(&text, 1 << 16), tn_buf_init(&out, 1 << 16);
     assert_int_equal(tn_tokenizer_decode(b->tok, short_ids->data, short_ids->len, 0, &text, &err), 0);
-    int rc = tn_media_write(
-        v, text.data, text.len, b->media, b->n_media, tn_tokenizer_piece(b->tok, v->image_token, NULL),
-        v->video_token < 0 ? NULL : tn_tokenizer_piece(b->tok, v->video_token, NULL), &out, &err);
+    const tn_media_rules rules = {v, NULL};
+    const tn_media_row_texts rows = {
+        .image = tn_tokenizer_piece(b->tok, v->image_token, NULL),
+        .video = v->video_token < 0 ? NULL : tn_tokenizer_piece(b->tok, v->video_token, NULL)};
+    int rc = tn_media_write(&rules, text.data, text.len, b->media, b->n_media, &rows, &out, &err);
     if (!rc) rc = tn_tokenizer_encode(b->tok, out.data, out.len, TN_ENCODE_PARSE_SPECIAL, &ids, &err);
-    if (!rc) rc = tn_media_fill(v, ids.data, ids.len, b->media, b->n_media, &p, &err);
+    if (!rc)
+        rc = tn_media_fill(&(tn_media_rules){v, NULL}, ids.data, ids.len, b->media, b->n_media, &p, &err);
     if (rc) fail_msg("%s: %s", name, err.text);
     same_ids(&p, &whole, name);
     if (whole.len == full->len) same_spans(&p, want);
@@ -230,12 +233,14 @@ static void check_prompt(bench *b, const json_t *prompt) {
     load_media(b, prompt);
     tn_ids ids = unexpanded(b, &full);
     if (b->n_media) assert_true(ids.len < full.len);
-    if (tn_media_expand(&b->s.vision, ids.data, ids.len, b->media, b->n_media, encode, b->tok, &p, &err) != 0)
+    if (tn_media_expand(&(tn_media_rules){&b->s.vision, NULL}, ids.data, ids.len, b->media, b->n_media,
+                        encode, b->tok, &p, &err) != 0)
         fail_msg("%s: %s", name, err.text);
     same_ids(&p, &full, name);
     check_spans(b, &p);
     check_positions(b, &p, name);
-    if (tn_media_bind(&b->s.vision, full.data, full.len, b->media, b->n_media, &bound, &err) != 0)
+    if (tn_media_bind(&(tn_media_rules){&b->s.vision, NULL}, full.data, full.len, b->media, b->n_media,
+                      &bound, &err) != 0)
         fail_msg("%s: %s", name, err.text);
     same_ids(&bound, &full, name);
     same_spans(&bound, &p);
@@ -302,7 +307,8 @@ static void expanded(const tn_vision *v, const int32_t *ids, size_t n, const tn_
     int calls = 0;
     tn_media_prompt p;
     tn_error err = {0};
-    if (tn_media_expand(v, ids, n, media, n_media, encode_plain, &calls, &p, &err) != 0)
+    if (tn_media_expand(&(tn_media_rules){v, NULL}, ids, n, media, n_media, encode_plain, &calls, &p, &err) !=
+        0)
         fail_msg("%s", err.text);
     assert_int_equal(p.n, n_want);
     assert_memory_equal(p.ids, want, n_want * sizeof *want);
@@ -326,7 +332,9 @@ static void not_expanded(const tn_vision *v, const int32_t *ids, size_t n, const
     int calls = 0;
     tn_media_prompt p;
     tn_error err = {0};
-    assert_int_equal(tn_media_expand(v, ids, n, media, n_media, encode_plain, &calls, &p, &err), code);
+    assert_int_equal(
+        tn_media_expand(&(tn_media_rules){v, NULL}, ids, n, media, n_media, encode_plain, &calls, &p, &err),
+        code);
     if (!strstr(err.text, part)) fail_msg("\"%s\" does not say \"%s\"", err.text, part);
     assert_true(!p.ids && !p.n && !p.spans && !p.n_span);
 }
@@ -347,7 +355,7 @@ static void test_not_expanded(void **state) {
     media[1].seconds = (double[]){0, -1};
     not_expanded(&v, (int32_t[]){91, 90, 90}, 3, media, 3, TN_EFORMAT, "-1 seconds");
     bad.kind = TN_MEDIA_AUDIO;
-    not_expanded(&v, ids, 4, &bad, 1, TN_ENOTSUP, "images and videos only");
+    not_expanded(&v, ids, 4, &bad, 1, TN_ENOTSUP, "takes no recordings");
     bad = image_1x1, bad.grid[1] = 3;
     not_expanded(&v, ids, 4, &bad, 1, TN_EFORMAT, "1 x 3 x 2");
     bad.grid[1] = UINT32_MAX - 1, bad.grid[2] = UINT32_MAX - 1;
@@ -361,7 +369,7 @@ static void not_bound(const int32_t *ids, size_t n, const tn_medium *media, size
     tn_vision v = plain(TN_VIDEO_TIMED);
     tn_media_prompt p;
     tn_error err = {0};
-    assert_int_equal(tn_media_bind(&v, ids, n, media, n_media, &p, &err), TN_EINVAL);
+    assert_int_equal(tn_media_bind(&(tn_media_rules){&v, NULL}, ids, n, media, n_media, &p, &err), TN_EINVAL);
     if (!strstr(err.text, part)) fail_msg("\"%s\" does not say \"%s\"", err.text, part);
     assert_true(!p.ids && !p.spans);
 }
@@ -373,7 +381,7 @@ static void test_bound(void **state) {
     const int32_t joined[] = {8, 8, 8, 9, 9, 1, 9, 9};
     tn_media_prompt p;
     tn_error err = {0};
-    assert_int_equal(tn_media_bind(&v, joined, 8, media, 3, &p, &err), 0);
+    assert_int_equal(tn_media_bind(&(tn_media_rules){&v, NULL}, joined, 8, media, 3, &p, &err), 0);
     assert_int_equal(p.n_span, 4);
     assert_true(p.spans[0].n == 2 && p.spans[1].first == 2 && p.spans[1].medium == 1);
     assert_true(p.spans[2].first == 3 && p.spans[3].first == 6 && p.spans[3].row == 2 &&
@@ -395,21 +403,33 @@ static void test_filled(void **state) {
     tn_error err = {0};
     tn_buf out;
     tn_buf_init(&out, 4096);
-    assert_int_equal(tn_media_write(&v, "xivy", 4, media, 2, "R", "W", &out, &err), 0);
+    assert_int_equal(tn_media_write(&(tn_media_rules){&v, NULL}, "xivy", 4, media, 2,
+                                    &(tn_media_row_texts){"R", "W", NULL}, &out, &err),
+                     0);
     assert_string_equal(out.data, "xbRe<0.2 seconds>bWe<3.0 seconds>bWey");
     tn_buf_clear(&out);
-    assert_int_equal(tn_media_write(&v, "xi", 2, media, 2, "R", "W", &out, &err), TN_EINVAL);
+    assert_int_equal(tn_media_write(&(tn_media_rules){&v, NULL}, "xi", 2, media, 2,
+                                    &(tn_media_row_texts){"R", "W", NULL}, &out, &err),
+                     TN_EINVAL);
     assert_non_null(strstr(err.text, "0 places for videos, and 1 video is given"));
     tn_buf_clear(&out);
-    assert_int_equal(tn_media_write(&v, "iiv", 3, media, 2, "R", "W", &out, &err), TN_EINVAL);
+    assert_int_equal(tn_media_write(&(tn_media_rules){&v, NULL}, "iiv", 3, media, 2,
+                                    &(tn_media_row_texts){"R", "W", NULL}, &out, &err),
+                     TN_EINVAL);
     assert_non_null(strstr(err.text, "2 places for images, and 1 image is given"));
     tn_buf_clear(&out);
-    assert_int_equal(tn_media_write(&v, "iv", 2, media, 2, NULL, "W", &out, &err), TN_EFORMAT);
+    assert_int_equal(tn_media_write(&(tn_media_rules){&v, NULL}, "iv", 2, media, 2,
+                                    &(tn_media_row_texts){NULL, "W", NULL}, &out, &err),
+                     TN_EFORMAT);
     tn_buf_free(&out);
     tn_buf_init(&out, 8);
-    assert_int_equal(tn_media_write(&v, "xivy", 4, media, 2, "R", "W", &out, &err), TN_ELIMIT);
+    assert_int_equal(tn_media_write(&(tn_media_rules){&v, NULL}, "xivy", 4, media, 2,
+                                    &(tn_media_row_texts){"R", "W", NULL}, &out, &err),
+                     TN_ELIMIT);
     tn_buf_free(&out);
-    assert_int_equal(tn_media_fill(&v, (int32_t[]){8, 9, 1, 9, 9}, 5, media, 2, &p, &err), TN_EINVAL);
+    assert_int_equal(
+        tn_media_fill(&(tn_media_rules){&v, NULL}, (int32_t[]){8, 9, 1, 9, 9}, 5, media, 2, &p, &err),
+        TN_EINVAL);
     assert_non_null(strstr(err.text, "token 9 (a row of the video) 3 times, where its media make 2"));
 }
 

@@ -14,13 +14,12 @@ import struct
 import sys
 
 MODELS = ["llama2", "llama3", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "qwen3_5",
-          "gemma3_vl", "qwen2_5_vl", "qwen3_vl",
+          "gemma3_vl", "qwen2_5_vl", "qwen3_vl", "qwen2_audio", "qwen3_asr", "whisper",
           "minilm", "bge", "e5", "qwen3_embedding", "embeddinggemma"]
 GGUF = ["gemma3", "llama2", "qwen2", "llama3_wide", "qwen3_wide"]
 MLX = ["llama3_wide-4bit-g64", "qwen3_wide-4bit-g64", "qwen3_wide-8bit-g32", "qwen3_5-4bit-g64"]
-# What no test reads: other forms of a tokenizer, sounds.
+# What no test reads: other forms of a tokenizer.
 SKIP = {"tokenizer.model", "vocab.json", "merges.txt", "vocab.txt"}
-SKIP_ENDINGS = (".wav",)
 
 SCALAR = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 STRING, ARRAY, ALIGNMENT = 8, 9, 32
@@ -99,7 +98,7 @@ def copy_file(source, target):
 def copy_tree(source, target):
     for folder, _, files in os.walk(source):
         for name in sorted(files):
-            if name not in SKIP and not name.endswith(SKIP_ENDINGS):
+            if name not in SKIP:
                 path = os.path.join(folder, name)
                 copy_file(path, os.path.join(target, os.path.relpath(path, source)))
 

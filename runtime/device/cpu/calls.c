@@ -160,6 +160,62 @@ void tn_cpu_run_mean(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member
     }
 }
 
+/* One place of the kernel: to [channels * kernel bins * kernel frames]. segment: the first frame's values;
+ * of its n_frame frames those below count. */
+static void unfold_place(const tn_cpu_call *c, const float *segment, int64_t n_frame, int64_t frame,
+                         int64_t bin, float *to) {
+    const tn_unfold_desc *u = &c->unfold;
+    const uint32_t n_channel = c->group, n_kernel = u->kernel[0] * u->kernel[1];
+    for (uint32_t kb = 0; kb < u->kernel[1]; kb++)
+        for (uint32_t kf = 0; kf < u->kernel[0]; kf++) {
+            const int64_t f = frame + kf, b = bin + kb;
+            float *at = to + kb * u->kernel[0] + kf;
+            if (f < 0 || f >= n_frame || b < 0 || b >= u->bins) {
+                for (uint32_t i = 0; i < n_channel; i++) at[(size_t)i * n_kernel] = 0;
+                continue;
+            }
+            const float *from = segment + ((size_t)f * u->bins + (size_t)b) * n_channel;
+            for (uint32_t i = 0; i < n_channel; i++) at[(size_t)i * n_kernel] = from[i];
+        }
+}
+
+void tn_cpu_run_unfold(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    const tn_unfold_desc *u = &c->unfold;
+    const tn_step_sees *sees = &x->step.sees[TN_SEES_WINDOW];
+    const uint32_t bins = tn_unfold_bins(u), frames = u->frames / u->stride[0], n_place = frames * bins;
+    const int64_t values = (int64_t)u->frames * u->bins * c->group; /* of one T */
+    tn_range r = tn_team_share((uint64_t)x->step.n_token * n_place, 1, member, n_member);
+    for (uint64_t i = r.first; i < r.end; i++) {
+        const uint32_t t = (uint32_t)(i / n_place), place = (uint32_t)(i % n_place);
+        const int64_t row = (int64_t)x->step.pos[t] - sees->first[t]; /* of the segment */
+        int64_t n_frame = (int64_t)(sees->end[t] - sees->first[t]) * u->frames;
+        if (u->limit && n_frame > u->limit) n_frame = u->limit;
+        unfold_place(c, c->in[0] + (t - row) * values, n_frame,
+                     (row * frames + place / bins) * u->stride[0] - u->pad[0],
+                     (int64_t)(place % bins) * u->stride[1] - u->pad[1], c->out + i * c->cols);
+    }
+}
+
+void tn_cpu_run_positions(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    for (tn_cpu_walk w = walk(x, c, c->cols, member, n_member); tn_cpu_walk_next(&w);)
+        memcpy(c->out + w.row * c->cols, c->w + (size_t)x->step.pos[w.row] * c->cols,
+               c->cols * sizeof(float));
+}
+
+/* Heads of tokens are dealt out in contiguous shares. */
+void tn_cpu_run_cross(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member) {
+    const tn_cross_desc *d = &c->cross;
+    const tn_step *s = &x->step;
+    tn_range r = tn_team_share((uint64_t)s->n_token * d->n_head, 1, member, n_member);
+    for (uint64_t i = r.first; i < r.end; i++) {
+        const tn_step_cross *rows = s->seqs[s->seq[i / d->n_head]].cross;
+        const size_t head = (size_t)(i % d->n_head) * d->head_dim, at = i * d->head_dim;
+        x->device->kernels->cross(c->in[0] + at, rows->parts[d->part] + head, rows->parts[d->part + 1] + head,
+                                  rows->n_row, c->cols, d->head_dim, d->scale, tn_cpu_scratch(x, member),
+                                  c->out + at);
+    }
+}
+
 /* The media run that row t is part of, or NULL. Runs ascend, as rows do that ask. */
 static const tn_step_media *media_at(const tn_step *s, uint32_t t, uint32_t *next) {
     while (*next < s->n_media && t >= s->media[*next].first_token + s->media[*next].n_token) ++*next;

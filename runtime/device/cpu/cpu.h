@@ -84,6 +84,8 @@ struct tn_cpu_call {
     tn_cpu_state state; /* of conv and delta_rule */
     tn_cpu_conv conv;
     tn_cpu_delta delta;
+    tn_cross_desc cross;
+    tn_unfold_desc unfold;  /* of x, `group` channels; cols: of the output */
     uint32_t profile_row;   /* where its time is added */
     uint64_t profile_bytes; /* of weights that it reads */
     uint64_t profile_ops;   /* with them, a row */
@@ -190,6 +192,9 @@ void tn_cpu_run_input(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t membe
 void tn_cpu_run_mix(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_fold(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_mean(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_positions(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_cross(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
+void tn_cpu_run_unfold(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_media(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_add(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);
 void tn_cpu_run_embed_type(const tn_cpu_exec *x, const tn_cpu_call *c, uint32_t member, uint32_t n_member);

@@ -106,6 +106,7 @@ tn_cpu_cut tn_cpu_cut_of(const tn_cpu_exec *x, const tn_op *op) {
     case TN_OP_EMBED_TYPE:
     case TN_OP_INPUT:
     case TN_OP_MIX:
+    case TN_OP_POSITIONS:
     case TN_OP_LAYER_NORM:
     case TN_OP_OUTPUT_ROWS: return (tn_cpu_cut){values[op->out].cols, true};
     case TN_OP_RMS_NORM:
@@ -183,7 +184,8 @@ static touches touches_of(const tn_cpu_exec *x, const tn_cpu_call *c) {
     if (c->run == tn_cpu_run_linear) return (touches){{whole(c->in[0])}, {{c->out, c->linear.rows, c->cut}}};
     if (c->run == tn_cpu_run_store || c->run == tn_cpu_run_attention) return cache_touches(x, c);
     if (c->run == tn_cpu_run_rows) return (touches){{whole(c->in[0])}, {{c->out, c->cols, c->cut}}};
-    if (c->run == tn_cpu_run_fold || c->run == tn_cpu_run_mean)
+    if (c->run == tn_cpu_run_fold || c->run == tn_cpu_run_mean || c->run == tn_cpu_run_unfold ||
+        c->run == tn_cpu_run_cross)
         return (touches){{whole(c->in[0])}, {whole(c->out)}};
     if (c->run == tn_cpu_run_slice)
         return (touches){{whole(c->in[0])}, {{c->out, c->cols / c->group * c->n, c->cut}}};

@@ -246,6 +246,11 @@ typedef struct tn_cpu_kernels {
     void (*attention_fold)(const tn_cpu_attention *a, const tn_cpu_attention_item *item, const float *parts,
                            void *scratch);
 
+    /* One head of one token over the n_row rows of a recording: k and v [n_row] `stride` floats apart, from
+     * the head on. Scores come out a row at a time, head_dim in lanes; sums over values run over rows,
+     * ascending. scores: [n_row + TN_CPU_LANES_MAX] scratch. */
+    void (*cross)(const float *q, const float *k, const float *v, uint32_t n_row, size_t stride,
+                  uint32_t head_dim, float scale, float *scores, float *out);
     /* Channels `cols` of n_row consecutive rows of a sequence. x, y: [n_row, c->cols]; tail: [kernel - 1,
      * c->cols], the rows before them, brought to the end of x. Each sum runs over the kernel, oldest first.
      */

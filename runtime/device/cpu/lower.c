@@ -396,6 +396,21 @@ static int lower_op(tn_cpu_exec *x, const tn_op *op, tn_error *err) {
         c.first = op->index;
         append(x, &c, tn_cpu_run_media);
         return 0;
+    case TN_OP_POSITIONS:
+        rc = tn_cpu_weights_vector(x, op->w, &c.w, err);
+        append(x, &c, tn_cpu_run_positions);
+        return rc;
+    case TN_OP_CROSS:
+        c.cross = op->cross;
+        scratch_at_least(x, (TN_CROSS_ROWS + TN_CPU_LANES_MAX) * sizeof(float));
+        append(x, &c, tn_cpu_run_cross);
+        return 0;
+    case TN_OP_UNFOLD:
+        c.unfold = op->unfold;
+        c.cols = p->values[op->out].cols;
+        begin_stage(x, op->stage);
+        append(x, &c, tn_cpu_run_unfold);
+        return 0;
     case TN_OP_CONV: return lower_conv(x, op, &c, err);
     case TN_OP_DELTA_RULE: return lower_delta_rule(x, op, &c, err);
     case TN_OP_SLICE:

@@ -265,6 +265,71 @@ static void run_mean(ref_exec *x, const tn_op *op) {
         }
 }
 
+/* Of what lies below the kernel at frame and bin `at` of row t, the value at `k` of channel c: 0 outside of
+ * the segment. frame and bin may be below 0. */
+static float unfold_value(const ref_exec *x, const tn_op *op, uint32_t t, int64_t frame, int64_t bin,
+                          uint32_t c) {
+    const tn_unfold_desc *u = &op->unfold;
+    const tn_step_sees *sees = &x->step->sees[TN_SEES_WINDOW];
+    const size_t row = (size_t)u->frames * u->bins * op->group; /* values of one T */
+    int64_t n_frame = (int64_t)(sees->end[t] - sees->first[t]) * u->frames;
+    if (u->limit && n_frame > u->limit) n_frame = u->limit;
+    if (frame < 0 || frame >= n_frame || bin < 0 || bin >= u->bins) return 0;
+    const size_t first = x->step->first_row + t - (x->step->pos[t] - sees->first[t]);
+    const float *segment = x->slots[x->p->values[op->in[0]].slot] + first * row;
+    return segment[((size_t)frame * u->bins + (size_t)bin) * op->group + c];
+}
+
+static void run_unfold(ref_exec *x, const tn_op *op) {
+    const tn_unfold_desc *u = &op->unfold;
+    const uint32_t bins = tn_unfold_bins(u), frames = u->frames / u->stride[0];
+    float *y = data(x, op->out);
+    for (uint32_t t = 0; t < x->step->n_token; t++)
+        for (uint32_t i = 0; i < frames * bins; i++)
+            for (uint32_t c = 0; c < op->group; c++)
+                for (uint32_t kb = 0; kb < u->kernel[1]; kb++)
+                    for (uint32_t kf = 0; kf < u->kernel[0]; kf++) {
+                        int64_t row = x->step->pos[t] - x->step->sees[TN_SEES_WINDOW].first[t];
+                        int64_t frame = (row * frames + i / bins) * u->stride[0] + kf - u->pad[0];
+                        int64_t bin = (int64_t)(i % bins) * u->stride[1] + kb - u->pad[1];
+                        *y++ = unfold_value(x, op, t, frame, bin, c);
+                    }
+}
+
+static void run_positions(ref_exec *x, const tn_op *op) {
+    for (uint32_t t = 0; t < x->step->n_token; t++)
+        weight_row(x, op->w, x->step->pos[t], data(x, op->out) + (size_t)t * x->p->values[op->out].cols);
+}
+
+typedef struct cross_head {
+    const float *k, *v; /* rows of a part, from the head on */
+    uint32_t cols;
+} cross_head;
+
+static const float *cross_k(const void *ctx, uint32_t row) {
+    const cross_head *h = ctx;
+    return h->k + (size_t)row * h->cols;
+}
+static const float *cross_v(const void *ctx, uint32_t row) {
+    const cross_head *h = ctx;
+    return h->v + (size_t)row * h->cols;
+}
+
+static void run_cross(ref_exec *x, const tn_op *op) {
+    const tn_cross_desc *d = &op->cross;
+    const tn_attention_desc a = {.head_dim = d->head_dim, .scale = d->scale};
+    const uint32_t cols = d->n_head * d->head_dim;
+    for (uint32_t t = 0; t < x->step->n_token; t++)
+        for (uint32_t h = 0; h < d->n_head; h++) {
+            const tn_step_cross *c = x->step->seqs[x->step->seq[t]].cross;
+            const uint32_t first = h * d->head_dim;
+            const cross_head kv = {c->parts[d->part] + first, c->parts[d->part + 1] + first, cols};
+            const size_t at = (size_t)t * cols + first;
+            tn_ref_attention(data(x, op->in[0]) + at, cross_k, cross_v, &kv, &a, 0, c->n_row, x->scores,
+                             data(x, op->out) + at);
+        }
+}
+
 static void run_media(ref_exec *x, const tn_op *op) {
     const tn_step *s = x->step;
     size_t cols = x->p->values[op->out].cols;
@@ -323,6 +388,9 @@ static void run_op(ref_exec *x, const tn_op *op) {
     case TN_OP_MIX: run_mix(x, op); break;
     case TN_OP_FOLD: run_fold(x, op); break;
     case TN_OP_MEAN: run_mean(x, op); break;
+    case TN_OP_UNFOLD: run_unfold(x, op); break;
+    case TN_OP_POSITIONS: run_positions(x, op); break;
+    case TN_OP_CROSS: run_cross(x, op); break;
     case TN_OP_MEDIA: run_media(x, op); break;
     case TN_OP_EMBED_TYPE: run_embed_type(x, op); break;
     case TN_OP_ACTIVATE:
@@ -464,7 +532,8 @@ static bool allocate_scratch(ref_exec *x) {
     x->row = calloc(widest, sizeof(float));
     x->bias = calloc(widest, sizeof(float));
     x->window = calloc(window + 1, sizeof(float));
-    x->scores = calloc(pages * x->config.page_tokens + 1, sizeof(float));
+    x->scores =
+        calloc(at_least(pages * x->config.page_tokens, p->n_cross ? TN_CROSS_ROWS : 0) + 1, sizeof(float));
     return x->row && x->bias && x->window && x->scores;
 }
 
@@ -496,6 +565,10 @@ static int ref_lower(tn_device *d, const tn_program *p, const tn_exec_config *co
     (void)ctx;
     int rc = tn_kv_type_check(config->kv_type, err);
     if (rc) return rc;
+    for (uint32_t i = 0; i < p->n_op; i++)
+        if (p->ops[i].kind == TN_OP_CROSS && p->ops[i].cross.head_dim > TN_REF_MAX_HEAD_DIM)
+            return tn_fail(err, TN_ENOTSUP, "heads of %u dimensions, the limit is %d",
+                           p->ops[i].cross.head_dim, TN_REF_MAX_HEAD_DIM);
     for (uint32_t i = 0; i < p->n_layer; i++)
         if (p->caches[i].head_dim > TN_REF_MAX_HEAD_DIM)
             return tn_fail(err, TN_ENOTSUP, "heads of %u dimensions, the limit is %d", p->caches[i].head_dim,

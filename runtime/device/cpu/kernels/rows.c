@@ -125,3 +125,46 @@ void SET(tn_cpu_softcap)(float *y, const float *x, size_t n, float cap) {
     uint32_t left = (uint32_t)(n - i);
     vf_store_part(y + i, cap * vf_tanh(vf_load_part(x + i, left) / cap), left);
 }
+
+/* q . k, in lanes, then what is left of the head. */
+static float cross_score(const float *q, const float *k, uint32_t n) {
+    vf sum = {0};
+    float end = 0;
+    uint32_t i = 0;
+    for (; i + VN <= n; i += VN) sum = vf_fma(vf_load(q + i), vf_load(k + i), sum);
+    for (; i < n; i++) end += q[i] * k[i];
+    return vf_sum(sum) + end;
+}
+
+/* Dimensions 0 to 4 VN of the weighted sum of values. */
+static void cross_values(const float *v, const float *weights, uint32_t n_row, size_t stride, float by,
+                         float *out) {
+    vf sum[4] = {{0}};
+    for (uint32_t r = 0; r < n_row; r++, v += stride)
+        for (int k = 0; k < 4; k++) sum[k] = vf_fma(vf_set1(weights[r]), vf_load(v + k * VN), sum[k]);
+    for (int k = 0; k < 4; k++) vf_store(out + k * VN, sum[k] * by);
+}
+
+void SET(tn_cpu_cross)(const float *q, const float *k, const float *v, uint32_t n_row, size_t stride,
+                       uint32_t head_dim, float scale, float *scores, float *out) {
+    float top = -INFINITY;
+    for (uint32_t r = 0; r < n_row; r++) {
+        scores[r] = cross_score(q, k + r * stride, head_dim) * scale;
+        if (scores[r] > top) top = scores[r];
+    }
+    for (uint32_t r = n_row; r % VN; r++) scores[r] = -INFINITY;
+    vf all = {0};
+    for (uint32_t r = 0; r < n_row; r += VN) {
+        vf e = vf_exp(vf_load(scores + r) - top);
+        vf_store(scores + r, e);
+        all += e;
+    }
+    const float by = 1.0f / vf_sum(all);
+    uint32_t i = 0;
+    for (; i + 4 * VN <= head_dim; i += 4 * VN) cross_values(v + i, scores, n_row, stride, by, out + i);
+    for (; i < head_dim; i++) {
+        float sum = 0;
+        for (uint32_t r = 0; r < n_row; r++) sum += scores[r] * v[r * stride + i];
+        out[i] = sum * by;
+    }
+}

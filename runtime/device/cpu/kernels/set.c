@@ -26,6 +26,7 @@ const tn_cpu_kernels SET(tn_cpu_kernels) = {
     .attention = SET(tn_cpu_attention),
     .attention_part = SET(tn_cpu_attention_part),
     .attention_fold = SET(tn_cpu_attention_fold),
+    .cross = SET(tn_cpu_cross),
     .conv = SET(tn_cpu_conv),
     .delta_rule = SET(tn_cpu_delta_rule),
     .peak_read = SET(tn_cpu_peak_read),

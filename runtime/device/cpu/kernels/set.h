@@ -23,6 +23,8 @@ void SET(tn_cpu_linear_bf16)(const tn_cpu_panels *p, const int32_t *act, float *
 #endif
 void SET(tn_cpu_decode)(tn_type type, const uint8_t *src, uint64_t n, float *dst);
 void SET(tn_cpu_rms_norm)(float *y, const float *x, const float *w, uint32_t n, float eps);
+void SET(tn_cpu_cross)(const float *q, const float *k, const float *v, uint32_t n_row, size_t stride,
+                       uint32_t head_dim, float scale, float *scores, float *out);
 void SET(tn_cpu_layer_norm)(float *y, const float *x, const float *w, const float *bias, uint32_t n,
                             float eps);
 void SET(tn_cpu_rope)(float *y, const float *x, uint32_t head_dim, uint32_t n_pair, const float *cos_sin,

@@ -103,7 +103,7 @@ int tn_model_fit(tn_model *m, const tn_model_room *room, bool shrink, tn_error *
 int tn_model_take(tn_model *m, tn_budget *b, tn_error *err);
 /* Makes an open model ready to run. TN_ECANCELED when progress (may be NULL) says so. */
 int tn_model_lower(tn_model *m, tn_progress_fn progress, void *progress_ctx, tn_error *err);
-/* Fails with TN_ENOTSUP: this model takes no images or videos, and why. */
+/* Fails with TN_ENOTSUP: this model takes no images, videos or recordings, and why. */
 int tn_model_no_tower(const tn_model *m, tn_error *err);
 /* Opens and lowers, whatever room there is. */
 int tn_model_load(tn_registry *r, const tn_model_config *options, tn_model **ret, tn_error *err);

@@ -166,10 +166,10 @@ def wrong_sampling_options_are_named():
 
 @test
 def media_are_refused_by_models_that_do_not_see():
-    fails(1, "this model takes no images or videos", "run", "--image", "x.png", "--video", "v.mp4", "hello")
-    fails(1, "this model takes no images or videos", "run", "--video", "v.mp4", "hello")
-    fails(1, "this model takes no images or videos", "chat", "--image", "x.png")
-    fails(2, "--image and --video need the chat template", "run", "--raw", "--image", "x.png", "hello")
+    fails(1, "this model takes no images, videos or recordings", "run", "--image", "x.png", "--video", "v.mp4", "hello")
+    fails(1, "this model takes no images, videos or recordings", "run", "--video", "v.mp4", "hello")
+    fails(1, "this model takes no images, videos or recordings", "chat", "--image", "x.png")
+    fails(2, "--image, --video and --audio need the chat template", "run", "--raw", "--image", "x.png", "hello")
 
 
 @test

@@ -11,6 +11,7 @@ check-clients: all
 	cd $(clients_dir)/run && npm ci --no-audit --no-fund --loglevel=error
 	TENON='$(abs_top_builddir)/tenon' STARTER='$(abs_top_srcdir)/models/starter/starter.gguf' \
 	  EMBEDDER='$(abs_top_srcdir)/tests/vectors/models/minilm' \
+	  SEER='$(abs_top_srcdir)/models/starter-vision' SCENES='$(abs_top_srcdir)/tests/vectors/scenes' \
 	  $(LOG_DRIVER) --test-name tests/clients/openai --log-file $(clients_dir)/openai.log \
 	  --trs-file $(clients_dir)/openai.trs --color-tests no --enable-hard-errors yes --expect-failure no -- \
 	  $(clients_dir)/run/node_modules/.bin/node $(clients_dir)/run/openai.js

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The official OpenAI client against tenon serve. TAP on stdout; TENON names the program, STARTER its model, EMBEDDER one
-// for embeddings.
+// for embeddings, SEER one that sees (a folder with eval.json: what it answers about the files in SCENES).
 import { spawn } from 'node:child_process';
 import { strict as assert } from 'node:assert';
+import { readFileSync } from 'node:fs';
 import OpenAI from 'openai';
 
 const tests = [];
@@ -20,6 +21,7 @@ function startServer(path) {
 
 let client;
 let embedder;
+let seer;
 const model = 'starter';
 const user = (content) => [{ role: 'user', content }];
 
@@ -125,6 +127,26 @@ test('embeddings in both encodings are the same bit for bit', async () => {
     (e) => e instanceof OpenAI.BadRequestError && e.param === 'input');
 });
 
+test('questions about pictures are answered, whole and streamed', async () => {
+  const part = (name) => ({ type: 'image_url', image_url: { detail: 'auto',
+    url: `data:image/png;base64,${readFileSync(`${process.env.SCENES}/${name}`).toString('base64')}` } });
+  const cases = JSON.parse(readFileSync(`${process.env.SEER}/eval.json`)).filter((c) => c.images && c.margin > 1);
+  const chosen = [...cases.filter((c) => c.images.length === 1).slice(0, 5), ...cases.filter((c) => c.images.length > 1).slice(0, 2)];
+  assert.ok(chosen.length >= 6);
+  const bodies = chosen.map((c) => ({ model: 'starter-vision', temperature: 0, max_completion_tokens: 40,
+    messages: user([...c.images.map(part), { type: 'text', text: c.question }]) }));
+  const expected = chosen.map((c) => c.text);
+  const answers = await Promise.all(bodies.map((b) => seer.chat.completions.create(b)));
+  assert.deepEqual(answers.map((a) => a.choices[0].message.content), expected);
+  const stream = seer.chat.completions.stream({ ...bodies[0], stream_options: { include_usage: true } });
+  const final = await stream.finalChatCompletion();
+  assert.equal(final.choices[0].message.content, expected[0]);
+  assert.ok(final.usage.prompt_tokens_details.cached_tokens > 0);
+  await assert.rejects(seer.chat.completions.create({ ...bodies[0],
+    messages: user([{ type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } }]) }),
+  (e) => e instanceof OpenAI.BadRequestError);
+});
+
 test('errors are the classes of the client', async () => {
   await assert.rejects(client.chat.completions.create({ model, messages: user('x'), temperature: 9 }),
     (e) => e instanceof OpenAI.BadRequestError && e.param === 'temperature');
@@ -146,10 +168,15 @@ test('an aborted stream frees its place', async () => {
   assert.equal(jobs, 0);
 });
 
-const { server, url } = await startServer(process.env.STARTER);
-client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
-const other = await startServer(process.env.EMBEDDER);
-embedder = new OpenAI({ baseURL: `${other.url}/v1`, apiKey: 'none', maxRetries: 0 });
+const servers = [];
+async function serving(path) {
+  const { server, url } = await startServer(path);
+  servers.push(server);
+  return new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
+}
+client = await serving(process.env.STARTER);
+embedder = await serving(process.env.EMBEDDER);
+seer = await serving(process.env.SEER);
 console.log(`1..${tests.length}`);
 let failed = 0;
 for (const [i, t] of tests.entries()) {
@@ -162,7 +189,7 @@ for (const [i, t] of tests.entries()) {
     console.log(`# ${(e.stack ?? String(e)).replaceAll('\n', '\n# ')}`);
   }
 }
-for (const s of [server, other.server]) {
+for (const s of servers) {
   s.removeAllListeners('exit');
   s.kill('SIGTERM');
 }

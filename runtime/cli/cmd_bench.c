@@ -40,8 +40,7 @@ static const tn_option_row options[] = {
     {TN_OPT_LIST, .name = "parallel", .arg = "N,N,...", .max = 256,
      .help = "decode this many sequences at once (default 1,2,4,8,16; 0: skip)", AT(parallel)},
     {TN_OPT_LIST, .name = "embed", .arg = "N,N,...", .max = 1 << 20,
-     .help = "instead texts a second of a model for embeddings: texts of so many tokens, so many at once as "
-             "--parallel says",
+     .help = "instead texts a second of a model for embeddings: of so many tokens, --parallel at once",
      AT(embed)},
     {TN_OPT_UINT, .name = "gaps", .arg = "N", .max = 1 << 24,
      .help = "gaps between tokens of streams while a prompt of so many tokens is computed (default 0: skip)",

@@ -241,7 +241,7 @@ def a_model_that_is_not_there():
 
 @test
 def an_unknown_model_type_lists_the_modules():
-    config_fails("no module takes models of model_type \"quux\" (modules found: gemma, ",
+    config_fails("no module takes models of model_type \"quux\" (modules found: bert, gemma, ",
                  lambda c: c.update(model_type="quux"))
 
 

@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 
-enum { FRAMES = 3, FILES_MAX = 256, FILE_MAX = 1 << 16 };
+enum { FRAMES = 3, FILES_MAX = 256, FILE_MAX = 1 << 17 };
 
 static const tn_modality_limits limits = {.size = sizeof limits,
                                           .max_frames = FRAMES,

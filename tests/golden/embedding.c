@@ -309,5 +309,5 @@ int main(void) {
                 if (!slow && (k < 2 || !c->f->config))
                     tests[n++] = (struct CMUnitTest){c->name, kinds[k].run, NULL, NULL, c};
             }
-    return _cmocka_run_group_tests("embedding", tests, n, NULL, NULL);
+    return unit_main_of("embedding", tests, n);
 }

@@ -426,5 +426,5 @@ int main(void) {
                          c->f->config ? c->f->config : "", c->b->name, kinds[k].name);
                 tests[n++] = (struct CMUnitTest){c->name, kinds[k].run, NULL, NULL, c};
             }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return unit_main(tests);
 }

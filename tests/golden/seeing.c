@@ -443,5 +443,5 @@ int main(int n_arg, char **args) {
                          c->f->config ? c->f->config : "", c->b->name, kinds[k].name);
                 tests[n++] = (struct CMUnitTest){c->name, kinds[k].run, NULL, NULL, c};
             }
-    return _cmocka_run_group_tests(given ? "GGUF pairs" : "directories", tests, n, NULL, NULL);
+    return unit_main_of(given ? "GGUF pairs" : "directories", tests, n);
 }

@@ -147,5 +147,5 @@ static void test_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_recorded), cmocka_unit_test(test_long),
                                        cmocka_unit_test(test_times), cmocka_unit_test(test_refused)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return unit_main(tests);
 }

@@ -133,5 +133,5 @@ static void test_long(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_extreme),
                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_long)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return unit_main_with(tests, setup, teardown);
 }

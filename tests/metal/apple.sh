@@ -27,7 +27,8 @@ done
 
 # Headers of the libraries that the runtime and the modules need, and of nothing else of this system.
 mkdir "$work/libraries" "$work/objects"
-needed='jansson.h pcre2.h utf8proc.h microhttpd.h ltdl.h confuse.h curl sodium jpeglib.h png.h webp gif_lib.h libavformat'
+needed='jansson.h pcre2.h utf8proc.h microhttpd.h ltdl.h confuse.h curl sodium jpeglib.h png.h webp gif_lib.h libavformat
+sndfile.h soxr.h'
 for header in $needed jansson_config.h libltdl histedit.h jconfig.h jmorecfg.h jerror.h pngconf.h pnglibconf.h \
     libavcodec libavutil libswscale; do
     for folder in /usr/include /usr/include/*-linux-gnu*; do
@@ -40,7 +41,7 @@ done
 {
     printf '#define %s "tenon"\n' PACKAGE PACKAGE_NAME PACKAGE_TARNAME PACKAGE_STRING
     printf '#define %s ""\n' PACKAGE_BUGREPORT PACKAGE_URL
-    printf '#define PACKAGE_VERSION "0"\n#define HAVE_METAL 1\n'
+    printf '#define PACKAGE_VERSION "0"\n#define HAVE_METAL 1\n#define HAVE_SOXR 1\n'
     printf '#define TN_CPU_DOTPROD 1\n#define TN_CPU_I8MM 1\n'
     [ ! -e "$work/libraries/histedit.h" ] || printf '#define HAVE_LIBEDIT 1\n'
 } > "$work/config.h"

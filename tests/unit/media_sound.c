@@ -182,5 +182,5 @@ int main(void) {
         cmocka_unit_test(test_features), cmocka_unit_test(test_windows), cmocka_unit_test(test_long),
         cmocka_unit_test(test_resample), cmocka_unit_test(test_silence), cmocka_unit_test(test_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return unit_main(tests);
 }

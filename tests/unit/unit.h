@@ -16,8 +16,13 @@
 #include <cmocka.h>
 
 /* Runs the group with TAP on stdout; the exit status is the number of failures. */
-#define unit_main(tests)                                                                                     \
-    (unit_filter(), cmocka_set_message_output(CM_OUTPUT_TAP), cmocka_run_group_tests(tests, NULL, NULL))
+#define unit_main(tests) unit_main_with(tests, NULL, NULL)
+#define unit_main_with(tests, setup, teardown)                                                               \
+    (unit_filter(), cmocka_set_message_output(CM_OUTPUT_TAP), cmocka_run_group_tests(tests, setup, teardown))
+/* The same of the first n tests. */
+#define unit_main_of(name, tests, n)                                                                         \
+    (unit_filter(), cmocka_set_message_output(CM_OUTPUT_TAP),                                                \
+     _cmocka_run_group_tests(name, tests, n, NULL, NULL))
 
 /* Ends a test that cannot run here, and says why (printf arguments, without newline). */
 #define unit_skip(...) (printf("# SKIP "), printf(__VA_ARGS__), printf("\n"), fflush(stdout), skip())

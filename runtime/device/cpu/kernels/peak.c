@@ -87,17 +87,6 @@ ALWAYS_INLINE vi add_int8(vi sum, vi w, vi a) {
 static uint64_t spin_int8(uint64_t n_round) {
 #if AMX_INT8
     TILE_ROUNDS(_tile_dpbusd, 64);
-#elif VEC_NEON && defined(__ARM_FEATURE_MATMUL_INT8)
-    int32x4_t sum[CHAINS] = {{0}};
-    int8x16_t w = vdupq_n_s8(1), a = vdupq_n_s8(2);
-    for (uint64_t r = 0; r < n_round; r++) {
-        UNROLL for (int i = 0; i < CHAINS; i++) {
-            UNKNOWN(a);
-            sum[i] = vmmlaq_s32(sum[i], w, a);
-        }
-    }
-    UNROLL for (int i = 0; i < CHAINS; i++) UNKNOWN(sum[i]);
-    return n_round * CHAINS * 2 * 2 * 8 * 2;
 #else
     vi sum[CHAINS] = {{0}}, w = vi_set1(0x01020304), a = vi_set1(0x04030201);
     for (uint64_t r = 0; r < n_round; r++) {

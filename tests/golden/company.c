@@ -83,7 +83,10 @@ static void draw_request(const company *c, request *all, uint32_t i, uint32_t n_
     for (; r->n_ids < common; r->n_ids++) r->ids[r->n_ids] = other->ids[r->n_ids];
     for (uint32_t k = 0; kind == 4 && k < other->n_want && r->n_ids < most; k++)
         r->ids[r->n_ids++] = other->want[k].id;
-    if (kind != 1) add_ids(r, 1 + company_below(kind == 4 ? 20 : most - common + 1), most, n_vocab);
+    if (!other)
+        add_ids(r, most, most, n_vocab); /* long enough to be found again, whatever the others are */
+    else if (kind != 1)
+        add_ids(r, 1 + company_below(kind == 4 ? 20 : most - common + 1), most, n_vocab);
     r->max_new = 1 + company_below(c->most_new);
     draw_sampling(r, n_vocab);
 }

@@ -7,16 +7,10 @@
 #include <math.h>
 
 #include "golden/fixture.h"
+#include "golden/watcher.h"
 #include "media/intake.h"
-#include "sched/sight.h"
 #include "sched/tower.h"
 #include "unit/vision_fixtures.h"
-
-typedef struct bound {
-    const char *name, *device;
-    tn_compute compute;
-    double max_diff, min_cosine;
-} bound;
 
 static const bound bounds[] = {
     {"reference", "reference", TN_COMPUTE_F32, 2e-3, 0.99999},
@@ -104,71 +98,9 @@ static size_t media_of(const world *w, const json_t *p, tn_seen *ret) {
     return n;
 }
 
-static void compare(const bound *b, const char *what, size_t row, const float *got, const float *want,
-                    size_t n) {
-    double worst = 0, dot = 0, g2 = 0, w2 = 0;
-    for (size_t i = 0; i < n; i++) {
-        worst = fmax(worst, fabs((double)got[i] - want[i]));
-        dot += (double)got[i] * want[i];
-        g2 += (double)got[i] * got[i];
-        w2 += (double)want[i] * want[i];
-    }
-    if (!(worst <= b->max_diff) || !(dot / sqrt(g2 * w2) >= b->min_cosine))
-        fail_msg("%s, row %zu: off by up to %g (allowed %g), cosine %g", what, row, worst, b->max_diff,
-                 dot / sqrt(g2 * w2));
-}
-
-/* One prompt in an engine. */
-typedef struct watcher {
-    tn_sight sight;
-    sequence s;
-    int32_t answer[64];
-    uint32_t n_answer;
-} watcher;
-
-static bool on_token(void *ctx, const tn_token *token) {
-    watcher *p = ctx;
-    if (p->n_answer < 64) p->answer[p->n_answer++] = token->id;
-    return true;
-}
-static void on_logits(void *ctx, uint32_t pos, const float *logits) {
-    watcher *p = ctx;
-    if (pos < p->s.n_ids) sequence_on_logits(&p->s, pos, logits);
-}
-
 static watcher watcher_of(const world *w, const json_t *p) {
-    tn_error err = {0};
     tn_seen seen[N_MEDIUM];
-    watcher r = {.s = sequence_of(json_object_get(p, "ids"), w->run.model->program->n_vocab)};
-    size_t n = media_of(w, p, seen);
-    if (tn_sight_bind(w->run.model, r.s.ids, r.s.n_ids, seen, n, &r.sight, &err) != 0)
-        fail_msg("%s: %s", json_string_value(json_object_get(p, "name")), err.text);
-    return r;
-}
-static void watcher_free(watcher *p) {
-    sequence_free(&p->s);
-    tn_sight_fini(&p->sight);
-}
-
-static void add(tn_engine *e, watcher *p, uint32_t max_new, bool all) {
-    tn_error err = {0};
-    tn_seq_config c = {.max_new = max_new, .ignore_end = true, .all_logits = all, .ctx = p};
-    c.on_token = on_token;
-    c.on_logits = on_logits;
-    tn_sight_config(&p->sight, &c);
-    p->n_answer = 0;
-    if (tn_engine_add(e, &c, NULL, &err) != 0) fail_msg("%s", err.text);
-}
-
-static tn_engine *engine_of(const world *w) {
-    tn_engine *e;
-    tn_error err = {0};
-    assert_int_equal(tn_engine_new(w->run.model, NULL, &e, &err), 0);
-    return e;
-}
-static void finish(tn_engine *e) {
-    tn_error err = {0};
-    if (tn_engine_run(e, &err) != 0) fail_msg("%s", err.text);
+    return watcher_make(&w->run, p, seen, media_of(w, p, seen));
 }
 
 typedef struct seeing_case {
@@ -214,7 +146,7 @@ static void compare_greedy(const seeing_case *c, const world *w, const json_t *p
                  *margin = json_object_get(greedy, "top1_minus_top2");
     if (!greedy) return;
     watcher got = watcher_of(w, p);
-    tn_engine *e = engine_of(w);
+    tn_engine *e = engine_of(&w->run);
     add(e, &got, (uint32_t)json_array_size(tokens), false);
     finish(e);
     assert_int_equal(got.n_answer, json_array_size(tokens));
@@ -234,7 +166,7 @@ static void test_recorded(void **state) {
     look(&w);
     json_array_foreach(json_object_get(w.ref.json, "prompts"), i, p) {
         watcher got = watcher_of(&w, p);
-        tn_engine *e = engine_of(&w);
+        tn_engine *e = engine_of(&w.run);
         add(e, &got, 0, true);
         finish(e);
         assert_int_equal(got.s.n_rows, got.s.n_ids);
@@ -266,7 +198,7 @@ static void test_company(void **state) {
     watcher *together = calloc(n, sizeof *together);
     assert_true(n <= 8);
     look(&small);
-    tn_engine *e = engine_of(&small);
+    tn_engine *e = engine_of(&small.run);
     for (size_t i = 0; i < n; i++) {
         together[i] = watcher_of(&small, json_array_get(prompts, i));
         add(e, &together[i], 0, true);
@@ -276,7 +208,7 @@ static void test_company(void **state) {
     for (size_t i = 0; i < n; i++) {
         look(&w);
         watcher alone = watcher_of(&w, json_array_get(prompts, i));
-        e = engine_of(&w);
+        e = engine_of(&w.run);
         add(e, &alone, 0, true);
         finish(e);
         assert_memory_equal(alone.s.logits, together[i].s.logits, alone.s.n_ids * n_vocab * sizeof(float));
@@ -303,7 +235,7 @@ static void test_shared(void **state) {
     const json_t *two = reference_prompt(&w.ref, "two_images");
     assert_non_null(two);
     look(&w);
-    tn_engine *e = engine_of(&w);
+    tn_engine *e = engine_of(&w.run);
     watcher first = watcher_of(&w, two);
     add(e, &first, 0, false);
     finish(e);

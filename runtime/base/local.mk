@@ -8,6 +8,7 @@ libtenon_la_SOURCES += \
 	%D%/json.c %D%/json.h \
 	%D%/log.c %D%/log.h \
 	%D%/new_file.c %D%/new_file.h \
+	%D%/spawn.c %D%/spawn.h \
 	%D%/status.c %D%/status.h \
 	%D%/suggest.c %D%/suggest.h \
 	%D%/team.c %D%/team.h

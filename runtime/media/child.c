@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -13,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/spawn.h"
 
 extern char **environ;
 
@@ -20,45 +20,16 @@ enum { START_S = 60, END_MS = 2000 };
 
 /* ---- Starting it ---- */
 
-/* A group of its own, so that what it starts ends with it and a terminal's signals do not reach it. */
-static int fill_attributes(posix_spawnattr_t *attr) {
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    sigdelset(&all, SIGKILL);
-    sigdelset(&all, SIGSTOP);
-    int rc = posix_spawnattr_setflags(attr,
-                                      POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    if (!rc) rc = posix_spawnattr_setpgroup(attr, 0);
-    if (!rc) rc = posix_spawnattr_setsigmask(attr, &none);
-    if (!rc) rc = posix_spawnattr_setsigdefault(attr, &all);
-    return rc;
-}
-
-static int fill_files(posix_spawn_file_actions_t *files, int socket) {
-    int rc = posix_spawn_file_actions_adddup2(files, socket, TN_MEDIA_SOCKET);
-    if (!rc) rc = posix_spawn_file_actions_addopen(files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    /* What a crash has to say is for who asks for it. */
-    if (!rc && !tn_log_enabled(TN_LOG_DEBUG))
-        rc = posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    return rc;
-}
-
 /* Returns 0 or an errno. */
 static int spawn(const char *program, const char *modules, int socket, pid_t *ret_pid) {
-    posix_spawnattr_t attr;
     posix_spawn_file_actions_t files;
     char *argv[] = {(char *)(uintptr_t)program, "--media-helper", (char *)(uintptr_t)modules, NULL};
-    int rc = posix_spawnattr_init(&attr);
+    int rc = posix_spawn_file_actions_init(&files);
     if (rc) return rc;
-    rc = posix_spawn_file_actions_init(&files);
-    if (!rc) {
-        rc = fill_attributes(&attr);
-        if (!rc) rc = fill_files(&files, socket);
-        if (!rc) rc = posix_spawn(ret_pid, program, &files, &attr, argv, environ);
-        posix_spawn_file_actions_destroy(&files);
-    }
-    posix_spawnattr_destroy(&attr);
+    rc = posix_spawn_file_actions_adddup2(&files, socket, TN_MEDIA_SOCKET);
+    if (!rc) rc = posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (!rc) rc = tn_spawn(program, &files, argv, environ, ret_pid);
+    posix_spawn_file_actions_destroy(&files);
     return rc;
 }
 

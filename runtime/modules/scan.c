@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/log.h"
+#include "base/spawn.h"
 #include "modules/facts.h"
 #include "modules/loader.h"
 
@@ -110,47 +109,19 @@ static char **child_environment(void) {
     return list;
 }
 
-/* A group of its own, so that what the child started can be ended with it; default signals, none blocked. */
-static int fill_attributes(posix_spawnattr_t *attr) {
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    sigdelset(&all, SIGKILL);
-    sigdelset(&all, SIGSTOP);
-    int rc = posix_spawnattr_setflags(attr,
-                                      POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    if (!rc) rc = posix_spawnattr_setpgroup(attr, 0);
-    if (!rc) rc = posix_spawnattr_setsigmask(attr, &none);
-    if (!rc) rc = posix_spawnattr_setsigdefault(attr, &all);
-    return rc;
-}
-
-static int fill_files(posix_spawn_file_actions_t *files, int out) {
-    int rc = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!rc) rc = posix_spawn_file_actions_adddup2(files, out, STDOUT_FILENO);
-    /* What a crash has to say is for who asks for it. */
-    if (!rc && !tn_log_enabled(TN_LOG_DEBUG))
-        rc = posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    return rc;
-}
-
 /* Returns 0 or an errno. */
 static int spawn(const char *program, const char *path, int out, pid_t *ret_pid) {
-    posix_spawnattr_t attr;
     posix_spawn_file_actions_t files;
     char *argv[] = {(char *)(uintptr_t)program, "--scan-module", (char *)(uintptr_t)path, NULL};
-    int rc = posix_spawnattr_init(&attr);
-    if (rc) return rc;
-    rc = posix_spawn_file_actions_init(&files);
+    char **env = child_environment();
+    int rc = env ? posix_spawn_file_actions_init(&files) : ENOMEM;
     if (!rc) {
-        char **env = child_environment();
-        rc = env ? fill_attributes(&attr) : ENOMEM;
-        if (!rc) rc = fill_files(&files, out);
-        if (!rc) rc = posix_spawn(ret_pid, program, &files, &attr, argv, env);
-        free(env);
+        rc = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        if (!rc) rc = posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+        if (!rc) rc = tn_spawn(program, &files, argv, env, ret_pid);
         posix_spawn_file_actions_destroy(&files);
     }
-    posix_spawnattr_destroy(&attr);
+    free(env);
     return rc;
 }
 
